@@ -1,0 +1,38 @@
+// The first example of Node's cluster manual: workers that share one port and answer "hello world".
+// PORT (8000) and WORKERS (one for each processor) in the environment change what it does.
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/core.h>
+#include <muster/muster.h>
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const char* port = std::getenv("PORT");
+  const char* workers = std::getenv("WORKERS");
+
+  muster::Loop loop;
+  muster::Cluster cluster(loop, argc, argv);
+
+  if (cluster.is_primary()) {
+    fmt::print("Primary {} is running\n", cluster.process().pid());
+
+    // Fork workers.
+    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
+    for (unsigned i = 0; i < count; ++i) cluster.fork();
+
+    cluster.on_exit([](muster::Worker worker, muster::ExitStatus) { fmt::print("worker {} died\n", worker.process().pid()); });
+  } else {
+    // Workers can share any TCP connection. In this case it is an HTTP server.
+    auto server = muster::http::create_server(cluster, [](auto&, muster::http::Response& response) {
+      response.write_head(200);
+      response.end("hello world\n");
+    });
+    server.listen(port ? std::stoi(port) : 8000);
+
+    fmt::print("Worker {} started\n", cluster.process().pid());
+  }
+  return loop.run();
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include <muster/loop.h>
+#include <muster/scheduling.h>
+#include <muster/settings.h>
+#include <muster/worker.h>
+
+namespace muster {
+
+namespace detail {
+class ClusterState;
+}  // namespace detail
+
+// Node's `cluster`. Make one in main(), before anything that reads the environment: fork() tells a
+// worker by NODE_UNIQUE_ID what it is, and a Node primary does the same, so a muster worker may have a
+// Node primary and a Node worker a muster primary. Several clusters may live in one primary process.
+//
+// No listener runs inside a call you make. For one event the worker's listeners run first, then the
+// cluster's, then those of the worker's process; for `message` the cluster's come first.
+class Cluster {
+ public:
+  // `loop` outlives it. The arguments become the workers' (Settings::args).
+  Cluster(Loop& loop, int argc, char** argv);
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+  // Closes servers and channels; workers that lose their channel so end by themselves. What names a
+  // worker, a process or a server does nothing from then on.
+  ~Cluster();
+
+  bool is_primary() const;
+  bool is_worker() const { return !is_primary(); }
+  // In a worker: itself. Node's cluster.worker.
+  std::optional<Worker> worker() const;
+  // Workers that are neither gone nor asked to leave, by id: a snapshot, safe to disconnect from while
+  // iterating. Empty in a worker.
+  std::map<int, Worker> workers() const;
+  // Settings in force, defaults included. In a worker nothing is set.
+  const Settings& settings() const;
+  SchedulingPolicy scheduling_policy() const;
+  // Frozen by the first setup_primary() or fork(): ignored after it, as in Node. NODE_CLUSTER_SCHED_POLICY
+  // ("rr", "none") sets the default.
+  void set_scheduling_policy(SchedulingPolicy policy);
+  // This process.
+  Process process() const;
+
+  // The calls below are the primary's; in a worker they throw Exception(Errc::invalid_arg_value).
+
+  // Changes the settings for workers forked from now on. An `setup` event follows.
+  void setup_primary(const Settings& settings = {});
+  // Starts a worker with `env` added to this process's environment. A program that cannot be started is
+  // an `error` event of the worker. Throws Exception for settings that contradict themselves.
+  Worker fork(const Env& env = {});
+  // Disconnects every worker; `done` runs when no worker is connected and nothing listens. (Node runs it
+  // at the first worker's exit: docs/parity.md.)
+  void disconnect(Function<void()> done = {});
+
+  Subscription on_setup(Listener<const Settings&> listener);
+  Subscription on_fork(Listener<Worker> listener);
+  Subscription on_online(Listener<Worker> listener);
+  Subscription on_listening(Listener<Worker, const Address&> listener);
+  Subscription on_message(Listener<Worker, Message&> listener);
+  Subscription on_disconnect(Listener<Worker> listener);
+  Subscription on_exit(Listener<Worker, ExitStatus> listener);
+
+  detail::ClusterState& state() const { return *state_; }
+
+ private:
+  std::shared_ptr<detail::ClusterState> state_;
+};
+
+}  // namespace muster

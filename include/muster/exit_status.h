@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <muster/signal.h>
+
+namespace muster {
+
+// How a process ended: Node's pair (code, signal), of which one is always null.
+class ExitStatus {
+ public:
+  static ExitStatus exited(int code) { return ExitStatus(code, std::nullopt); }
+  static ExitStatus killed(Signal signal) { return ExitStatus(std::nullopt, signal); }
+
+  // The exit code, when the process ended by itself.
+  std::optional<int> code() const { return code_; }
+  // The signal, when one ended the process.
+  std::optional<Signal> signal() const { return signal_; }
+  bool success() const { return code_ == 0; }
+
+  // "0", "SIGKILL": what an exit handler prints with Node's `signal || code`.
+  std::string to_string() const;
+
+  friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
+
+ private:
+  ExitStatus(std::optional<int> code, std::optional<Signal> signal) : code_(code), signal_(signal) {}
+
+  std::optional<int> code_;
+  std::optional<Signal> signal_;
+};
+
+}  // namespace muster

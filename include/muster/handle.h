@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+
+namespace muster {
+
+// What kind of descriptor travels with a message. The Node class a Node peer sees is in brackets.
+enum class HandleType {
+  none,
+  server,      // a listening socket (net.Server)
+  socket,      // a connected stream socket (net.Socket)
+  native,      // a stream socket without a stream around it (net.Native)
+  udp_socket,  // dgram.Socket
+};
+
+// A descriptor on its way between processes. It owns the descriptor: dropping the Handle closes it,
+// so that a handle nobody takes out of a message does not leak.
+class Handle {
+ public:
+  Handle() = default;
+  // Takes over `descriptor`.
+  Handle(HandleType type, int descriptor) : type_(type), descriptor_(descriptor) {}
+  Handle(Handle&& other) noexcept;
+  Handle& operator=(Handle&& other) noexcept;
+  ~Handle();
+
+  HandleType type() const noexcept { return type_; }
+  explicit operator bool() const noexcept { return descriptor_ >= 0; }
+  // The descriptor, still owned by the Handle.
+  int descriptor() const noexcept { return descriptor_; }
+  // Gives the descriptor away: the caller closes it.
+  int release() noexcept;
+
+ private:
+  HandleType type_ = HandleType::none;
+  int descriptor_ = -1;
+};
+
+}  // namespace muster

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <memory>
+
+#include <muster/event.h>
+#include <muster/function.h>
+#include <muster/signal.h>
+
+struct uv_loop_s;
+
+namespace muster {
+
+namespace detail {
+class LoopState;
+struct TimerState;
+}  // namespace detail
+
+// Names a timer. Dropping it changes nothing.
+class Timer {
+ public:
+  Timer() = default;
+  explicit Timer(std::weak_ptr<detail::TimerState> state) : state_(std::move(state)) {}
+
+  // Node's clearTimeout, clearInterval. Also from inside the timer's own callback.
+  void cancel();
+  // Whether the timer keeps the loop alive. It does from the start.
+  void ref();
+  void unref();
+
+ private:
+  std::weak_ptr<detail::TimerState> state_;
+};
+
+// One thread, one loop, and everything made on it. Only post() may be called from another thread.
+// It outlives the Cluster made on it; servers, sockets and timers that are still open when it goes
+// are closed, and what names them does nothing from then on.
+class Loop {
+ public:
+  Loop();
+  // Runs on a libuv loop that somebody else made and closes, after this object is gone. Either side may
+  // run it.
+  explicit Loop(uv_loop_s* borrowed);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  // Runs until nothing is left to wait for, or stop(). Returns what main() should: 0, or what stop()
+  // was given. An exception that a listener threw comes out here after the event that raised it was
+  // finished, and so does an `error` event that nobody listens for, as UnhandledError; run() may be
+  // called again after it. With a listener of on_uncaught_exception() they go there instead.
+  int run();
+  void stop(int exit_code = 0);
+
+  // Runs `task` when the code at hand returns to the loop, before the loop waits again. Node's
+  // process.nextTick.
+  void next_tick(Function<void()> task);
+  // Runs `task` on the loop's thread. May be called from any thread; does not keep the loop alive.
+  void post(Function<void()> task);
+
+  Timer set_timeout(std::chrono::milliseconds after, Function<void()> callback);
+  Timer set_interval(std::chrono::milliseconds every, Function<void()> callback);
+
+  // Replaces what the signal does to this process by the listeners. Does not keep the loop alive.
+  Subscription on_signal(Signal signal, Listener<Signal> listener);
+  Subscription on_uncaught_exception(Listener<std::exception_ptr> listener);
+
+  uv_loop_s* uv_loop() const;
+
+  detail::LoopState& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<detail::LoopState> state_;
+};
+
+// How many workers make sense: the processors this process may use, by its affinity mask and its
+// cgroup's quota (rounded down), at least 1. Node's os.availableParallelism(), quota included.
+unsigned available_parallelism();
+
+}  // namespace muster

@@ -1,0 +1,7 @@
+#pragma once
+
+// All of muster.
+
+#include <muster/cluster.h>
+#include <muster/http.h>
+#include <muster/net.h>

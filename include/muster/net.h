@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <muster/address.h>
+#include <muster/error.h>
+#include <muster/event.h>
+#include <muster/handle.h>
+#include <muster/settings.h>
+
+namespace muster {
+
+class Cluster;
+class Loop;
+
+namespace detail {
+class ServerState;
+class SocketState;
+}  // namespace detail
+
+namespace net {
+
+// A connected stream. A handle: copies name the same connection, which the loop keeps until it is
+// closed. An empty one names none; only `if (socket)` may be asked of it.
+//
+// It reads while it has a data listener and is not paused, and it is closed when both directions have
+// ended: after the peer's end, end() follows by itself.
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(std::shared_ptr<detail::SocketState> state) : state_(std::move(state)) {}
+  explicit operator bool() const { return state_ != nullptr; }
+
+  // Returns false when the system took less than all: the rest is kept and written later; wait for
+  // `drain` with more. Ignored on a closed connection. Throws Exception(Errc::stream_write_after_end).
+  bool write(std::string_view bytes);
+  // Writes `bytes`, then tells the peer that no more comes.
+  void end(std::string_view bytes = {});
+  // Closes at once; what is not written is lost.
+  void destroy();
+  // Stops and resumes reading.
+  void pause();
+  void resume();
+
+  bool destroyed() const;
+  std::uint64_t bytes_read() const;
+  std::uint64_t bytes_written() const;
+  // Bytes that write() kept.
+  std::size_t writable_length() const;
+  // Empty for Unix sockets and closed connections.
+  std::optional<Address> local_address() const;
+  std::optional<Address> remote_address() const;
+
+  // Takes the connection out of this process, to be sent: worker.send("take this", socket.to_handle()).
+  // The Socket is closed here, without telling the peer. Throws Exception when bytes are kept.
+  Handle to_handle();
+
+  // The view is valid until the listener returns.
+  Subscription on_data(Listener<std::string_view> listener);
+  // The peer sends no more.
+  Subscription on_end(Listener<> listener);
+  Subscription on_drain(Listener<> listener);
+  // `close` follows. An error nobody listens for is not unhandled here: connections break.
+  Subscription on_error(Listener<const Error&> listener);
+  // The last event.
+  Subscription on_close(Listener<> listener);
+
+  friend bool operator==(const Socket&, const Socket&) = default;
+
+ private:
+  std::shared_ptr<detail::SocketState> state_;
+};
+
+// A listening stream server. A handle: copies name the same server, and the loop keeps a server while
+// it listens, also when every copy is gone.
+//
+// In a worker listen() asks the primary, which owns the port: workers that ask for the same address share
+// it. In the primary the server listens by itself.
+class Server {
+ public:
+  explicit Server(std::shared_ptr<detail::ServerState> state) : state_(std::move(state)) {}
+
+  // Failures arrive as `error`. Throws Exception(Errc::server_already_listen) while it listens or is
+  // about to, and Exception(Errc::socket_bad_port).
+  Server& listen(int port, Function<void()> listening = {});
+  Server& listen(ListenOptions options, Function<void()> listening = {});
+  // Takes no more connections; `close` when the last one has ended. Throws
+  // Exception(Errc::server_not_running) when it does not listen.
+  void close(Function<void()> closed = {});
+
+  bool listening() const;
+  // Where it listens. Empty before `listening`.
+  std::optional<Address> address() const;
+  // How many connections it has in this process.
+  std::size_t connections() const;
+  // More connections are refused: in a worker the primary offers them to another.
+  void set_max_connections(std::optional<std::size_t> limit);
+  // Whether a connection over the limit is dropped here instead.
+  void set_drop_max_connection(bool drop);
+  // Whether it keeps the loop alive. It does from the start.
+  void ref();
+  void unref();
+
+  Subscription on_connection(Listener<Socket> listener);
+  Subscription on_listening(Listener<> listener);
+  Subscription on_close(Listener<> listener);
+  // bind EADDRINUSE and the like, from the primary too. Unhandled, it comes out of Loop::run().
+  Subscription on_error(Listener<const Error&> listener);
+
+  friend bool operator==(const Server&, const Server&) = default;
+
+ private:
+  std::shared_ptr<detail::ServerState> state_;
+};
+
+Server create_server(Cluster& cluster, Listener<Socket> on_connection);
+
+// Connects to a port or a path. Failure is an `error` on the socket; `connected` runs on success.
+Socket connect(Loop& loop, int port, const std::string& host = "127.0.0.1", Function<void()> connected = {});
+Socket connect(Loop& loop, const std::string& path, Function<void()> connected = {});
+
+// The connection that came with a message, to read from and write to here. Empty for another kind.
+Socket from_handle(Loop& loop, Handle handle);
+
+}  // namespace net
+}  // namespace muster

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <muster/error.h>
+#include <muster/event.h>
+#include <muster/exit_status.h>
+#include <muster/message.h>
+#include <muster/net.h>
+#include <muster/signal.h>
+
+namespace muster {
+
+namespace detail {
+class ProcessState;
+}  // namespace detail
+
+// The process behind a worker: in the primary a ChildProcess, in the worker its own `process`. A
+// handle: copies name the same process and stay valid after it ended.
+class Process {
+ public:
+  explicit Process(std::shared_ptr<detail::ProcessState> state) : state_(std::move(state)) {}
+
+  // 0 when it could not be started. Node: undefined.
+  int pid() const;
+  // Whether the channel is open.
+  bool connected() const;
+  // Node's exitCode and signalCode. Empty while it runs.
+  std::optional<ExitStatus> exit_status() const;
+  // Returns whether the signal was sent; false when the process is gone.
+  bool kill(Signal signal = Signal::term);
+
+  // Sends to the other side of the channel. Returns false when the channel is closed, or when so much
+  // is queued that the sender should slow down; it is queued all the same. What went wrong reaches
+  // `done`, or an `error` event when there is no `done`: Errc::ipc_channel_closed.
+  // Throws Exception for an undefined message, and for one nested too deep or in a circle.
+  bool send(Value message, Handle handle = {}, SendOptions options = {}, SendCallback done = {});
+  bool send(Value message, SendCallback done);
+  // Closes the channel when everything that was sent is written. On a closed one: an `error` event with
+  // Errc::ipc_disconnected.
+  void disconnect();
+
+  // The other ends of the worker's stdio, where settings made them pipes (`silent`, `stdio`). Empty
+  // handles otherwise.
+  net::Socket stdin_stream() const;
+  net::Socket stdout_stream() const;
+  net::Socket stderr_stream() const;
+
+  Subscription on_message(Listener<Message&> listener);
+  Subscription on_disconnect(Listener<> listener);
+  Subscription on_exit(Listener<ExitStatus> listener);
+  Subscription on_error(Listener<const Error&> listener);
+
+  friend bool operator==(const Process&, const Process&) = default;
+
+ private:
+  std::shared_ptr<detail::ProcessState> state_;
+};
+using ChildProcess = Process;
+
+}  // namespace muster

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+// How messages are written on the channel. Node's `serialization`.
+enum class Serialization { json, advanced };
+
+// Variables to add to a worker's environment. A variable without a value is removed.
+using Env = std::map<std::string, std::optional<std::string>>;
+
+// One entry of `stdio`: what the worker finds at that descriptor.
+struct StdioEntry {
+  enum class Kind { pipe, ignore, inherit, ipc, descriptor };
+
+  Kind kind = Kind::inherit;
+  // For `descriptor`: the primary's descriptor, which stays the primary's.
+  int descriptor = -1;
+
+  friend bool operator==(const StdioEntry&, const StdioEntry&) = default;
+};
+using Stdio = std::vector<StdioEntry>;
+
+// `cluster.settings`. A field that is not set keeps what it had before, as in
+// `{...cluster.settings, ...options}`.
+struct Settings {
+  // The file a worker runs. Default: this executable. A script (.js .mjs .cjs .ts) is run by exec_path.
+  std::optional<std::string> exec = {};
+  // Its arguments. Default: this process's own, without argv[0].
+  std::optional<std::vector<std::string>> args = {};
+  // The interpreter that runs `exec`. Default: `node` for a script, none for a program.
+  std::optional<std::string> exec_path = {};
+  // The interpreter's own arguments, before `exec`. Default: none.
+  std::optional<std::vector<std::string>> exec_argv = {};
+  // The worker's working directory. Default: this process's.
+  std::optional<std::string> cwd = {};
+  // Default: json.
+  std::optional<Serialization> serialization = {};
+  // When true the worker's output does not go to this process's. Default: false.
+  std::optional<bool> silent = {};
+  // What the worker's descriptors are. Must hold one `ipc` entry; overrides `silent`.
+  std::optional<Stdio> stdio = {};
+  // The worker's user and group (setuid(2), setgid(2)); it gets no supplementary groups.
+  std::optional<int> uid = {};
+  std::optional<int> gid = {};
+  // The largest message a worker may send, in bytes; more closes its channel with
+  // Errc::ipc_message_too_large. Default: 512 MiB.
+  std::optional<std::size_t> max_message_size = {};
+
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+// What a server listens on: a port, a path or a descriptor of the primary. Node's options of
+// `server.listen()`.
+struct ListenOptions {
+  // 0 takes a free port: the same for every worker that asks in the same order.
+  std::optional<int> port = {};
+  // A numeric address or a name. Empty: every address, IPv6 and IPv4 where the machine has both.
+  std::string host = {};
+  // A Unix socket, in place of a port.
+  std::string path = {};
+  // A descriptor in the primary that is bound already.
+  std::optional<int> fd = {};
+  // Connections the system queues. 0: 511.
+  int backlog = 0;
+  // The worker opens a socket of its own and does not ask the primary.
+  bool exclusive = false;
+  bool ipv6_only = false;
+  // For a path: the modes of the socket file.
+  bool readable_all = false;
+  bool writable_all = false;
+};
+
+}  // namespace muster

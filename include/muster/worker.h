@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <muster/address.h>
+#include <muster/process.h>
+
+namespace muster {
+
+namespace detail {
+class WorkerState;
+}  // namespace detail
+
+// A worker, seen from either side: in the primary from fork() and Cluster::workers(), in the worker
+// itself from Cluster::worker(). A handle: copies name the same worker and stay valid after it died.
+class Worker {
+ public:
+  explicit Worker(std::shared_ptr<detail::WorkerState> state) : state_(std::move(state)) {}
+
+  // 1, 2, ... in the order of fork().
+  int id() const;
+  Process process() const;
+  // Whether it left because it was asked to, or asked itself. Empty until it left or was asked.
+  std::optional<bool> exited_after_disconnect() const;
+  bool is_connected() const;
+  bool is_dead() const;
+
+  // The same as process().send().
+  bool send(Value message, Handle handle = {}, SendOptions options = {}, SendCallback done = {});
+  bool send(Value message, SendCallback done);
+
+  // In the primary: asks the worker to close its servers, wait for their connections to end and leave.
+  // It is no longer among Cluster::workers() at once. In the worker: does just that.
+  Worker disconnect();
+  // In the primary: sends the signal. In the worker: tells the primary, closes the channel, ends with 0.
+  void kill(Signal signal = Signal::term);
+  void destroy(Signal signal = Signal::term) { kill(signal); }
+
+  // The worker runs. Only in the primary.
+  Subscription on_online(Listener<> listener);
+  // A server of the worker listens. Only in the primary.
+  Subscription on_listening(Listener<const Address&> listener);
+  Subscription on_message(Listener<Message&> listener);
+  Subscription on_disconnect(Listener<> listener);
+  // Only in the primary.
+  Subscription on_exit(Listener<ExitStatus> listener);
+  // The process could not be started or signalled, a message could not be sent, or the worker broke
+  // the protocol (its channel is closed then). The last kind is not an unhandled error when nobody
+  // listens: what a peer sends cannot end this process.
+  Subscription on_error(Listener<const Error&> listener);
+
+  friend bool operator==(const Worker&, const Worker&) = default;
+
+ private:
+  std::shared_ptr<detail::WorkerState> state_;
+};
+
+}  // namespace muster

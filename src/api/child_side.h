@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "api/cluster_state.h"
+#include "api/messages.h"
+#include "core/child.h"
+#include "uv/child_driver.h"
+
+namespace muster::detail {
+
+class OwnWorker;
+class WorkerProcess;
+
+// A cluster in a worker: the channel to the primary, and the servers that listen through it.
+class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
+ public:
+  static std::shared_ptr<ChildSide> make(LoopState& loop, core::WorkerId id, uv::OwnedFd channel, Serialization serialization);
+
+  ChildSide(LoopState& loop, core::WorkerId id, uv::OwnedFd channel, Serialization serialization);
+  ~ChildSide() override;
+
+  ChildSide* child() override { return this; }
+  std::shared_ptr<ProcessState> process() const override;
+  std::shared_ptr<WorkerState> worker() const;
+  void shut_down() override;
+
+  bool connected() const { return driver_ && driver_->connected(); }
+  core::Child& core() { return core_; }
+  // After every command to the core.
+  void perform();
+
+  bool send(uv::UserMessage message, SendCallback done);
+  void disconnect_channel();
+
+  // Servers, as long as they are open.
+  core::ServerId listen(std::shared_ptr<ServerState> server, core::wire::ListenQuery query);
+  core::ServerId listen_alone(std::shared_ptr<ServerState> server);
+  void forget(core::ServerId id);
+
+ private:
+  void handle_event(core::ChildEvent event) override;
+  void handle_message(uv::UserMessage message) override;
+  void handle_sent(core::SendId id, std::error_code error) override;
+  void handle_error(Error error) override;
+  void handle_exit(int code) override;
+
+  void tell(const core::ServerListeningEvent& event);
+  void tell(const core::ServerSharedEvent& event);
+  void tell(const core::ServerErrorEvent& event);
+  void tell(const core::ConnectionEvent& event);
+  void tell(const core::DropEvent& event);
+  void tell(const core::CloseServerEvent& event);
+  void tell(const core::WorkerDisconnectEvent& event);
+
+  std::shared_ptr<ServerState> find(core::ServerId id) const;
+  void emit_error(const Error& error);
+
+  core::Child core_;
+  std::unique_ptr<uv::ChildDriver> driver_;  // gone after shut_down()
+  std::shared_ptr<WorkerProcess> process_;
+  std::shared_ptr<OwnWorker> worker_;
+  std::map<core::ServerId, std::shared_ptr<ServerState>> servers_;
+  SendCallbacks sends_;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,126 @@
+#include <muster/cluster.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include "api/child_side.h"
+#include "api/primary_side.h"
+#include "uv/socket.h"
+
+namespace muster {
+namespace detail {
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+std::optional<std::uint32_t> number(std::string_view text) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+Settings default_settings(int argc, char** argv) {
+  Settings settings;
+  // Resolved once, so that a worker runs the file the primary runs, or fails when it is gone.
+  std::error_code ignored;
+  settings.exec = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
+  settings.args.emplace();
+  for (int i = 1; i < argc; ++i) settings.args->emplace_back(argv[i]);
+  return settings;
+}
+
+}  // namespace
+
+std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char** argv) {
+  // Node asks only whether it exists; what it says is the id.
+  const char* unique_id = std::getenv("NODE_UNIQUE_ID");
+  if (!unique_id) {
+    const auto policy = scheduling_policy_from_name(variable("NODE_CLUSTER_SCHED_POLICY"));
+    return std::make_shared<PrimarySide>(loop, default_settings(argc, argv), policy.value_or(SchedulingPolicy::round_robin));
+  }
+  const core::WorkerId id{number(unique_id).value_or(0)};
+  const auto channel = number(variable("NODE_CHANNEL_FD"));
+  const std::string serialization(variable("NODE_CHANNEL_SERIALIZATION_MODE"));
+  // A process that this one starts is not a worker of our primary.
+  for (const char* name : {"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"}) unsetenv(name);
+  if (!channel) {
+    throw Exception(Errc::ipc_channel_closed,
+                    "NODE_UNIQUE_ID says that this is a worker, but NODE_CHANNEL_FD names no channel to a primary");
+  }
+  if (!serialization.empty() && serialization != "json") {
+    throw Exception(Errc::invalid_arg_value,
+                    "NODE_CHANNEL_SERIALIZATION_MODE is '" + serialization + "'; this version speaks 'json'");
+  }
+  uv::OwnedFd fd(static_cast<int>(*channel));
+  uv::set_non_blocking(fd.get());
+  uv::set_close_on_exec(fd.get());
+  return ChildSide::make(loop, id, std::move(fd), Serialization::json);
+}
+
+}  // namespace detail
+
+namespace {
+
+detail::PrimarySide& primary_only(detail::ClusterState& state, const char* call) {
+  detail::PrimarySide* primary = state.primary();
+  if (!primary) throw Exception(Errc::invalid_arg_value, std::string(call) + " can be called in the primary only: this is a worker");
+  return *primary;
+}
+
+}  // namespace
+
+Cluster::Cluster(Loop& loop, int argc, char** argv) : state_(detail::ClusterState::make(loop.state(), argc, argv)) {}
+Cluster::~Cluster() { state_->shut_down(); }
+
+bool Cluster::is_primary() const { return state_->primary() != nullptr; }
+
+std::optional<Worker> Cluster::worker() const {
+  detail::ChildSide* child = state_->child();
+  if (!child) return std::nullopt;
+  return Worker(child->worker());
+}
+
+std::map<int, Worker> Cluster::workers() const {
+  detail::PrimarySide* primary = state_->primary();
+  return primary ? primary->workers() : std::map<int, Worker>();
+}
+
+const Settings& Cluster::settings() const {
+  static const Settings none;
+  detail::PrimarySide* primary = state_->primary();
+  return primary ? primary->core().settings() : none;
+}
+
+SchedulingPolicy Cluster::scheduling_policy() const {
+  detail::PrimarySide* primary = state_->primary();
+  return primary ? primary->core().scheduling_policy() : SchedulingPolicy::round_robin;
+}
+
+void Cluster::set_scheduling_policy(SchedulingPolicy policy) {
+  primary_only(*state_, "set_scheduling_policy()").core().set_scheduling_policy(policy);
+}
+
+Process Cluster::process() const { return Process(state_->process()); }
+
+void Cluster::setup_primary(const Settings& settings) { primary_only(*state_, "setup_primary()").setup_primary(settings); }
+Worker Cluster::fork(const Env& env) { return primary_only(*state_, "fork()").fork_worker(env); }
+void Cluster::disconnect(Function<void()> done) { primary_only(*state_, "disconnect()").disconnect_all(std::move(done)); }
+
+Subscription Cluster::on_setup(Listener<const Settings&> listener) { return state_->setup.on(std::move(listener)); }
+Subscription Cluster::on_fork(Listener<Worker> listener) { return state_->fork.on(std::move(listener)); }
+Subscription Cluster::on_online(Listener<Worker> listener) { return state_->online.on(std::move(listener)); }
+Subscription Cluster::on_listening(Listener<Worker, const Address&> listener) {
+  return state_->listening.on(std::move(listener));
+}
+Subscription Cluster::on_message(Listener<Worker, Message&> listener) { return state_->message.on(std::move(listener)); }
+Subscription Cluster::on_disconnect(Listener<Worker> listener) { return state_->disconnect.on(std::move(listener)); }
+Subscription Cluster::on_exit(Listener<Worker, ExitStatus> listener) { return state_->exit.on(std::move(listener)); }
+
+}  // namespace muster

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <muster/cluster.h>
+#include "api/emitter.h"
+#include "api/loop_state.h"
+#include "api/process_state.h"
+#include "api/worker_state.h"
+#include "core/wire.h"
+#include "uv/fd.h"
+
+namespace muster::detail {
+
+class ServerState;
+class PrimarySide;
+class ChildSide;
+
+// Behind a Cluster: one of two sides.
+class ClusterState : public std::enable_shared_from_this<ClusterState> {
+ public:
+  static std::shared_ptr<ClusterState> make(LoopState& loop, int argc, char** argv);
+
+  explicit ClusterState(LoopState& loop) : loop(loop) {}
+  virtual ~ClusterState() = default;
+
+  // Null on the other side.
+  virtual PrimarySide* primary() { return nullptr; }
+  virtual ChildSide* child() { return nullptr; }
+  virtual std::shared_ptr<ProcessState> process() const = 0;
+  // The cluster goes: closes what it has open, and from then on does nothing.
+  virtual void shut_down() = 0;
+
+  LoopState& loop;
+
+  Emitter<const Settings&> setup;
+  Emitter<Worker> fork;
+  Emitter<Worker> online;
+  Emitter<Worker, const Address&> listening;
+  Emitter<Worker, Message&> message;
+  Emitter<Worker> disconnect;
+  Emitter<Worker, ExitStatus> exit;
+};
+
+}  // namespace muster::detail

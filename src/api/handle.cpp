@@ -1,0 +1,30 @@
+#include <muster/handle.h>
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace muster {
+
+Handle::Handle(Handle&& other) noexcept
+    : type_(std::exchange(other.type_, HandleType::none)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+Handle& Handle::operator=(Handle&& other) noexcept {
+  if (this != &other) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    type_ = std::exchange(other.type_, HandleType::none);
+    descriptor_ = std::exchange(other.descriptor_, -1);
+  }
+  return *this;
+}
+
+Handle::~Handle() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+int Handle::release() noexcept {
+  type_ = HandleType::none;
+  return std::exchange(descriptor_, -1);
+}
+
+}  // namespace muster

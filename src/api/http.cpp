@@ -1,0 +1,146 @@
+#include <muster/http.h>
+
+#include <algorithm>
+#include <cctype>
+#include <ctime>
+#include <utility>
+
+#include <muster/cluster.h>
+#include "api/http_connection.h"
+#include "api/http_server.h"
+
+namespace muster {
+namespace detail {
+
+std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::ServerOptions options,
+                                                       http::RequestListener on_request) {
+  LoopState& loop = cluster.state().loop;
+  auto state = std::make_shared<HttpServerState>(loop, options, std::move(on_request));
+  state->server = std::make_shared<ServerState>(cluster.state().weak_from_this(), loop);
+  state->server->owner = state;
+  state->server->on_connection = [weak = std::weak_ptr(state)](uv::OwnedFd fd) {
+    if (const auto self = weak.lock()) std::make_shared<HttpConnection>(self, std::move(fd))->start();
+  };
+  state->server->on_closing = [weak = std::weak_ptr(state)] {
+    if (const auto self = weak.lock()) self->close_idle();
+  };
+  state->overdue_ = std::make_unique<uv::Timer>(loop.loop, [raw = state.get()] { raw->close_overdue(); });
+  state->overdue_->unref();
+  return state;
+}
+
+void HttpServerState::add(HttpConnection& connection) {
+  connection.place = connections_.insert(connections_.end(), &connection);
+  if (connections_.size() == 1) overdue_->start(check_interval(), check_interval());
+}
+
+void HttpServerState::remove(HttpConnection& connection) {
+  connections_.erase(connection.place);
+  if (connections_.empty()) overdue_->stop();
+}
+
+std::chrono::milliseconds HttpServerState::check_interval() const {
+  std::chrono::milliseconds shortest{4000};
+  for (const auto timeout : {options.headers_timeout, options.request_timeout, options.keep_alive_timeout}) {
+    if (timeout.count() > 0) shortest = std::min(shortest, timeout);
+  }
+  return std::max(shortest / 4, std::chrono::milliseconds(5));
+}
+
+void HttpServerState::close_idle() {
+  const auto connections = connections_;
+  for (HttpConnection* connection : connections) connection->close_if_idle();
+}
+
+void HttpServerState::close_overdue() {
+  const std::uint64_t now = loop.loop.now();
+  const auto connections = connections_;
+  for (HttpConnection* connection : connections) connection->close_if_overdue(now);
+}
+
+const std::string& HttpServerState::date() {
+  const std::time_t now = std::time(nullptr);
+  if (now != date_time_) {
+    date_time_ = now;
+    date_ = http1::http_date(now);
+  }
+  return date_;
+}
+
+}  // namespace detail
+
+namespace http {
+
+std::string_view Request::method() const { return exchange_->head->method; }
+std::string_view Request::url() const { return exchange_->head->target; }
+std::string_view Request::http_version() const { return exchange_->head->minor_version == 1 ? "1.1" : "1.0"; }
+std::optional<std::string_view> Request::header(std::string_view name) const {
+  for (const auto& [key, value] : headers()) {
+    if (key.size() == name.size() && std::equal(key.begin(), key.end(), name.begin(), [](unsigned char a, unsigned char b) {
+          return std::tolower(a) == std::tolower(b);
+        })) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+const std::vector<std::pair<std::string_view, std::string_view>>& Request::headers() const { return exchange_->head->headers; }
+std::optional<Address> Request::remote_address() const {
+  return exchange_->connection ? exchange_->connection->remote_address() : std::nullopt;
+}
+void Request::pause() { exchange_->pause(true); }
+void Request::resume() { exchange_->pause(false); }
+Subscription Request::on_data(Listener<std::string_view> listener) { return exchange_->on_data(std::move(listener)); }
+Subscription Request::on_end(Listener<> listener) { return exchange_->ended.on(std::move(listener)); }
+Subscription Request::on_aborted(Listener<> listener) { return exchange_->aborted.on(std::move(listener)); }
+
+void Response::set_status(int status) {
+  if (status < 100 || status > 999) {
+    throw Exception(Errc::invalid_arg_value, "A status must be 100 to 999. Received " + std::to_string(status));
+  }
+  if (exchange_->writer.head_written()) {
+    throw Exception(Errc::http_headers_sent, "Cannot set the status after it is sent to the client");
+  }
+  exchange_->writer.set_status(status);
+}
+void Response::set_header(std::string_view name, std::string_view value) { exchange_->set_header(name, value); }
+void Response::write_head(int status, const Headers& headers) {
+  set_status(status);
+  for (const auto& [name, value] : headers) set_header(name, value);
+}
+bool Response::write(std::string_view body) { return exchange_->write(body); }
+void Response::end(std::string_view body) { exchange_->end(body); }
+bool Response::headers_sent() const { return exchange_->writer.head_written(); }
+bool Response::ended() const { return exchange_->response_ended; }
+Subscription Response::on_drain(Listener<> listener) { return exchange_->drained.on(std::move(listener)); }
+Subscription Response::on_finish(Listener<> listener) { return exchange_->finished.on(std::move(listener)); }
+Subscription Response::on_close(Listener<> listener) { return exchange_->closed.on(std::move(listener)); }
+
+Server create_server(Cluster& cluster, RequestListener on_request) {
+  return create_server(cluster, ServerOptions{}, std::move(on_request));
+}
+Server create_server(Cluster& cluster, ServerOptions options, RequestListener on_request) {
+  return Server(detail::HttpServerState::make(cluster, options, std::move(on_request)));
+}
+
+Server& Server::listen(int port, Function<void()> listening) {
+  ListenOptions options;
+  options.port = port;
+  return listen(std::move(options), std::move(listening));
+}
+Server& Server::listen(ListenOptions options, Function<void()> listening) {
+  state_->server->listen(std::move(options), std::move(listening));
+  return *this;
+}
+void Server::close(Function<void()> closed) { state_->server->close(std::move(closed)); }
+bool Server::listening() const { return state_->server->is_listening(); }
+std::optional<Address> Server::address() const { return state_->server->address(); }
+std::size_t Server::connections() const { return state_->server->connections(); }
+void Server::ref() { state_->server->ref(); }
+void Server::unref() { state_->server->unref(); }
+Subscription Server::on_listening(Listener<> listener) { return state_->server->listening.on(std::move(listener)); }
+Subscription Server::on_close(Listener<> listener) { return state_->server->closed.on(std::move(listener)); }
+Subscription Server::on_error(Listener<const Error&> listener) { return state_->server->error.on(std::move(listener)); }
+
+}  // namespace http
+}  // namespace muster

@@ -1,0 +1,290 @@
+#include "api/http_connection.h"
+
+#include <utility>
+
+#include <muster/error.h>
+#include "uv/socket.h"
+
+namespace muster::detail {
+namespace {
+
+constexpr std::size_t high_water = 65536;
+constexpr std::chrono::milliseconds linger_time{2000};
+
+http1::RequestReader::Limits limits_of(const http::ServerOptions& options) {
+  return {options.max_head_size, options.max_body_size};
+}
+
+}  // namespace
+
+HttpExchange::HttpExchange(HttpConnection& c, std::unique_ptr<http1::RequestHead> h)
+    : connection(&c),
+      head(std::move(h)),
+      writer(head->minor_version, head->keep_alive, head->method == "HEAD") {}
+
+Subscription HttpExchange::on_data(Listener<std::string_view> listener) {
+  Subscription subscription = data.on(std::move(listener));
+  if (connection) connection->wants_body();
+  return subscription;
+}
+
+void HttpExchange::pause(bool paused) {
+  paused_ = paused;
+  if (connection) connection->wants_body();
+}
+
+void HttpExchange::set_header(std::string_view name, std::string_view value) {
+  if (writer.head_written()) throw Exception(Errc::http_headers_sent, "Cannot set headers after they are sent to the client");
+  if (!writer.set_header(name, value)) {
+    throw Exception(Errc::invalid_arg_value, "The header '" + std::string(name) + "' has a name or a value that HTTP does not allow");
+  }
+}
+
+bool HttpExchange::write(std::string_view body) {
+  if (response_ended) throw Exception(Errc::stream_write_after_end, "write after end");
+  if (!connection) return false;
+  if (connection->closing()) writer.close_after();
+  writer.write(body, connection->date(), connection->output());
+  return connection->flowing();
+}
+
+void HttpExchange::end(std::string_view body) {
+  if (response_ended) {
+    if (!body.empty()) throw Exception(Errc::stream_write_after_end, "write after end");
+    return;
+  }
+  response_ended = true;
+  if (!connection) return;
+  if (connection->closing()) writer.close_after();
+  writer.end(body, connection->date(), connection->output());
+  connection->response_ended();
+}
+
+HttpConnection::HttpConnection(std::shared_ptr<HttpServerState> server, uv::OwnedFd socket)
+    : server_(std::move(server)),
+      stream_(server_->loop.loop, std::move(socket), *this),
+      reader_(limits_of(server_->options)) {}
+
+HttpConnection::~HttpConnection() { server_->loop.loop.forget(*this); }
+
+void HttpConnection::start() {
+  server_->loop.hold(*this);
+  server_->add(*this);
+  set_deadline(server_->options.headers_timeout);
+  stream_.start_reading();
+}
+
+bool HttpConnection::closing() const { return server_->closing() || peer_ended_; }
+const std::string& HttpConnection::date() { return server_->date(); }
+
+std::optional<Address> HttpConnection::remote_address() const {
+  const auto name = uv::peer_name(stream_.descriptor());
+  if (!name) return std::nullopt;
+  return Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
+}
+
+void HttpConnection::set_deadline(std::chrono::milliseconds after) {
+  deadline_ = after.count() == 0 ? 0 : server_->loop.loop.now() + static_cast<std::uint64_t>(after.count());
+}
+
+void HttpConnection::handle_read(std::string_view bytes) {
+  if (phase_ != Phase::open) return;
+  // The time for a head runs from its first byte.
+  if (!exchange_ && reader_.idle()) set_deadline(server_->options.headers_timeout);
+  reader_.feed(bytes);
+  process();
+  reader_.detach();
+}
+
+void HttpConnection::process() {
+  if (std::exchange(processing_, true)) return;
+  while (phase_ == Phase::open) {
+    if (exchange_) {
+      const bool read = exchange_->request_ended;
+      if (read && exchange_->response_ended) {
+        finish_exchange();
+        continue;
+      }
+      // Wait for the answer, or for somebody to take the body.
+      if (read || (!exchange_->takes_body() && !exchange_->response_ended)) break;
+    } else if (last_) {
+      break;
+    }
+    http1::RequestReader::Event event = reader_.next();
+    if (std::holds_alternative<http1::RequestReader::NeedMore>(event)) break;
+    const auto exchange = exchange_;
+    if (auto* head = std::get_if<http1::RequestReader::Head>(&event)) {
+      begin(std::move(head->head));
+    } else if (const auto* body = std::get_if<http1::RequestReader::Body>(&event)) {
+      if (exchange->takes_body()) exchange->data.emit(server_->loop.loop, body->bytes);
+    } else if (std::holds_alternative<http1::RequestReader::End>(event)) {
+      exchange->request_ended = true;
+      set_deadline({});
+      exchange->ended.emit(server_->loop.loop);
+    } else {
+      refuse(std::get<http1::RequestReader::Bad>(event).status);
+    }
+  }
+  processing_ = false;
+  if (phase_ == Phase::open) update_reading();
+}
+
+void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
+  set_deadline(server_->options.request_timeout);
+  exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
+  exchange_->writer.keep_alive_seconds =
+      static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(server_->options.keep_alive_timeout).count());
+  if (exchange_->head->expects_continue && exchange_->head->has_body) output() += "HTTP/1.1 100 Continue\r\n\r\n";
+  const auto keep = exchange_;
+  server_->loop.loop.call([&] {
+    http::Request request(keep);
+    http::Response response(keep);
+    server_->on_request(request, response);
+  });
+}
+
+void HttpConnection::refuse(int status) {
+  last_ = true;
+  if (!exchange_ || !exchange_->writer.head_written()) {
+    std::string& out = output();
+    out += "HTTP/1.1 " + std::to_string(status) + " ";
+    out += http1::reason_phrase(status);
+    out += "\r\nConnection: close\r\n\r\n";
+  }
+  if (const auto lost = std::exchange(exchange_, nullptr)) {
+    lost->connection = nullptr;
+    lost->aborted.emit(server_->loop.loop);
+    lost->closed.emit(server_->loop.loop);
+  }
+  phase_ = Phase::lingering;
+  set_deadline(linger_time);
+}
+
+void HttpConnection::process_later() {
+  if (std::exchange(process_queued_, true)) return;
+  server_->loop.loop.next_tick([this, keep = shared_from_this()] {
+    process_queued_ = false;
+    process();
+  });
+}
+
+std::string& HttpConnection::output() {
+  server_->loop.loop.at_end_of_turn(*this);
+  return out_;
+}
+
+bool HttpConnection::flowing() {
+  backed_up_ = out_.size() + stream_.kept() >= high_water;
+  return !backed_up_;
+}
+
+void HttpConnection::response_ended() {
+  if (!processing_) process_later();
+}
+
+void HttpConnection::wants_body() {
+  if (!processing_) process_later();
+}
+
+void HttpConnection::finish_exchange() {
+  const auto done = std::exchange(exchange_, nullptr);
+  done->connection = nullptr;
+  if (!done->finished.empty()) {
+    server_->loop.loop.next_tick([done, &loop = server_->loop.loop] { done->finished.emit(loop); });
+  }
+  if (!done->writer.keep_alive()) {
+    last_ = true;
+    output();
+    return;
+  }
+  set_deadline(server_->options.keep_alive_timeout);
+}
+
+void HttpConnection::update_reading() {
+  // While nobody takes what comes, it stays with the system, and the client feels it. One read ahead is
+  // needed to notice that a client has gone.
+  const bool takes = !exchange_ || exchange_->takes_body() || exchange_->response_ended || reader_.idle();
+  if (takes && !last_ && !peer_ended_) {
+    stream_.start_reading();
+  } else {
+    stream_.stop_reading();
+  }
+}
+
+void HttpConnection::end_of_turn() {
+  if (phase_ == Phase::closed) return;
+  if (!out_.empty()) {
+    stream_.write(out_);
+    out_.clear();
+    if (out_.capacity() > high_water) out_.shrink_to_fit();
+  }
+  if (stream_.kept() == 0) handle_drained();
+}
+
+void HttpConnection::handle_drained() {
+  if (std::exchange(backed_up_, false) && exchange_) exchange_->drained.emit(server_->loop.loop);
+  if (!out_.empty() || phase_ == Phase::closed) return;
+  if (phase_ == Phase::lingering) {
+    stream_.end();
+    if (peer_ended_) {
+      close();
+    } else {
+      stream_.start_reading();
+    }
+  } else if (last_ && !exchange_) {
+    // Everything asked was read and answered, so closing loses nothing.
+    if (reader_.idle()) return close();
+    phase_ = Phase::lingering;
+    set_deadline(linger_time);
+    handle_drained();
+  }
+}
+
+void HttpConnection::handle_end() {
+  peer_ended_ = true;
+  if (exchange_ && exchange_->request_ended) return;  // it waits for its answer
+  close();
+}
+
+void HttpConnection::handle_finished() {}
+
+void HttpConnection::handle_error(int, const char*) { close(); }
+
+void HttpConnection::close_if_idle() {
+  if (!exchange_ && reader_.idle() && out_.empty() && stream_.kept() == 0) {
+    close();
+  } else if (!exchange_) {
+    last_ = reader_.idle();
+  }
+}
+
+void HttpConnection::close_if_overdue(std::uint64_t now) {
+  if (deadline_ == 0 || now < deadline_) return;
+  if (phase_ == Phase::lingering || (!exchange_ && reader_.idle())) return close();
+  refuse(408);
+}
+
+void HttpConnection::close() {
+  if (std::exchange(phase_, Phase::closed) == Phase::closed) return;
+  const auto keep = shared_from_this();
+  stream_.close();
+  server_->remove(*this);
+  server_->loop.release(*this);
+  if (const auto lost = std::exchange(exchange_, nullptr)) {
+    lost->connection = nullptr;
+    server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
+      if (!lost->response_ended) lost->aborted.emit(loop);
+      lost->closed.emit(loop);
+    });
+  }
+  server_->server->connection_closed();
+}
+
+void HttpConnection::abandon() {
+  if (std::exchange(phase_, Phase::closed) == Phase::closed) return;
+  stream_.close();
+  server_->remove(*this);
+  if (const auto lost = std::exchange(exchange_, nullptr)) lost->connection = nullptr;
+}
+
+}  // namespace muster::detail

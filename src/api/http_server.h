@@ -1,0 +1,46 @@
+#pragma once
+
+#include <ctime>
+#include <list>
+#include <memory>
+#include <string>
+
+#include <muster/http.h>
+#include "api/server_state.h"
+#include "uv/timer.h"
+
+namespace muster::detail {
+
+class HttpConnection;
+
+// Behind an http::Server: what its connections share.
+class HttpServerState final : public std::enable_shared_from_this<HttpServerState> {
+ public:
+  static std::shared_ptr<HttpServerState> make(Cluster& cluster, http::ServerOptions options, http::RequestListener on_request);
+
+  HttpServerState(LoopState& loop, http::ServerOptions options, http::RequestListener on_request)
+      : loop(loop), options(options), on_request(std::move(on_request)) {}
+
+  void add(HttpConnection& connection);
+  void remove(HttpConnection& connection);
+  bool closing() const { return server->closing(); }
+  // For the Date header; made once a second.
+  const std::string& date();
+
+  LoopState& loop;
+  const http::ServerOptions options;
+  http::RequestListener on_request;
+  std::shared_ptr<ServerState> server;
+
+ private:
+  void close_idle();
+  void close_overdue();
+  std::chrono::milliseconds check_interval() const;
+
+  std::list<HttpConnection*> connections_;
+  std::unique_ptr<uv::Timer> overdue_;
+  std::time_t date_time_ = -1;
+  std::string date_;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,115 @@
+#include <muster/loop.h>
+
+#include "api/loop_state.h"
+#include "uv/timer.h"
+
+namespace muster {
+namespace detail {
+
+LoopState::~LoopState() {
+  loop.forget(*this);
+  while (!held_.empty()) {
+    const std::shared_ptr<Resource> resource = std::move(held_.front());
+    held_.pop_front();
+    resource->held_ = false;
+    resource->abandon();
+  }
+  released_.clear();
+}
+
+void LoopState::hold(Resource& resource) {
+  if (resource.held_) return;
+  resource.place_ = held_.insert(held_.end(), resource.shared_from_this());
+  resource.held_ = true;
+}
+
+void LoopState::release(Resource& resource) {
+  if (!resource.held_) return;
+  resource.held_ = false;
+  released_.push_back(std::move(*resource.place_));
+  held_.erase(resource.place_);
+  loop.at_end_of_turn(*this);
+}
+
+void LoopState::unhandled(Error error) {
+  loop.call([&error] { throw UnhandledError(std::move(error)); });
+}
+
+struct TimerState final : Resource {
+  TimerState(LoopState& loop, bool repeats, Function<void()> callback)
+      : loop(loop), repeats(repeats), callback(std::move(callback)), timer(std::make_unique<uv::Timer>(loop.loop, [this] { fire(); })) {}
+
+  void fire() {
+    const auto keep = shared_from_this();
+    if (!repeats) loop.release(*this);
+    loop.loop.call(callback);
+  }
+  void cancel() {
+    if (timer) timer->stop();
+    loop.release(*this);
+  }
+  void abandon() override { timer.reset(); }
+
+  LoopState& loop;
+  bool repeats;
+  Function<void()> callback;
+  std::unique_ptr<uv::Timer> timer;
+};
+
+}  // namespace detail
+
+void Timer::cancel() {
+  if (const auto state = state_.lock()) state->cancel();
+}
+void Timer::ref() {
+  if (const auto state = state_.lock(); state && state->timer) state->timer->ref();
+}
+void Timer::unref() {
+  if (const auto state = state_.lock(); state && state->timer) state->timer->unref();
+}
+
+Loop::Loop() : state_(std::make_unique<detail::LoopState>()) {}
+Loop::Loop(uv_loop_s* borrowed) : state_(std::make_unique<detail::LoopState>(borrowed)) {}
+Loop::~Loop() = default;
+
+int Loop::run() { return state_->loop.run(); }
+void Loop::stop(int exit_code) { state_->loop.stop(exit_code); }
+void Loop::next_tick(Function<void()> task) { state_->loop.next_tick(std::move(task)); }
+void Loop::post(Function<void()> task) { state_->loop.post(std::move(task)); }
+uv_loop_s* Loop::uv_loop() const { return state_->loop.get(); }
+
+Timer Loop::set_timeout(std::chrono::milliseconds after, Function<void()> callback) {
+  auto timer = std::make_shared<detail::TimerState>(*state_, false, std::move(callback));
+  state_->hold(*timer);
+  timer->timer->start(after);
+  return Timer(timer);
+}
+
+Timer Loop::set_interval(std::chrono::milliseconds every, Function<void()> callback) {
+  auto timer = std::make_shared<detail::TimerState>(*state_, true, std::move(callback));
+  state_->hold(*timer);
+  // libuv takes a repeat of 0 for "once".
+  const auto period = std::max(every, std::chrono::milliseconds(1));
+  timer->timer->start(period, period);
+  return Timer(timer);
+}
+
+Subscription Loop::on_signal(Signal signal, Listener<Signal> listener) {
+  auto& listeners = state_->signals[signal.number()];
+  if (!listeners.watcher) {
+    listeners.watcher = std::make_unique<uv::SignalWatcher>(state_->loop, signal, [state = state_.get(), signal] {
+      state->signals[signal.number()].listeners.emit(state->loop, signal);
+    });
+  }
+  return listeners.listeners.on(std::move(listener));
+}
+
+Subscription Loop::on_uncaught_exception(Listener<std::exception_ptr> listener) {
+  state_->loop.on_uncaught_exception([state = state_.get()](std::exception_ptr exception) {
+    if (state->uncaught.empty()) std::rethrow_exception(exception);
+    state->uncaught.emit(state->loop, exception);
+  });
+  return state_->uncaught.on(std::move(listener));
+}
+
+}  // namespace muster

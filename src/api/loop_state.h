@@ -1,0 +1,61 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <muster/error.h>
+#include <muster/loop.h>
+#include "api/emitter.h"
+#include "uv/loop.h"
+#include "uv/signal_watcher.h"
+
+namespace muster::detail {
+
+class LoopState;
+
+// What the loop keeps alive while it is open, whether the program still names it or not: a listening
+// server, a connection, a timer.
+class Resource : public std::enable_shared_from_this<Resource> {
+ public:
+  virtual ~Resource() = default;
+  // The loop or the cluster goes: let go of everything, tell nobody.
+  virtual void abandon() = 0;
+
+ protected:
+  friend class LoopState;
+
+  std::list<std::shared_ptr<Resource>>::iterator place_;
+  bool held_ = false;
+};
+
+class LoopState final : private uv::Loop::EndOfTurn {
+ public:
+  LoopState() = default;
+  explicit LoopState(uv_loop_t* borrowed) : loop(borrowed) {}
+  ~LoopState();
+
+  void hold(Resource& resource);
+  // The resource goes when the turn ends at the earliest: it may be calling just now.
+  void release(Resource& resource);
+
+  // For an `error` that nobody listens for.
+  void unhandled(Error error);
+
+  uv::Loop loop;
+  Emitter<std::exception_ptr> uncaught;
+  struct SignalListeners {
+    std::unique_ptr<uv::SignalWatcher> watcher;
+    Emitter<Signal> listeners;
+  };
+  std::map<int, SignalListeners> signals;
+
+ private:
+  void end_of_turn() override { released_.clear(); }
+
+  std::list<std::shared_ptr<Resource>> held_;
+  std::vector<std::shared_ptr<Resource>> released_;
+};
+
+}  // namespace muster::detail

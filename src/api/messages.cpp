@@ -1,0 +1,70 @@
+#include "api/messages.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+namespace muster::detail {
+namespace {
+
+core::wire::HandleKind kind_of(HandleType type) {
+  switch (type) {
+    case HandleType::server: return core::wire::HandleKind::net_server;
+    case HandleType::socket: return core::wire::HandleKind::net_socket;
+    case HandleType::udp_socket: return core::wire::HandleKind::dgram_socket;
+    case HandleType::none:
+    case HandleType::native: break;
+  }
+  return core::wire::HandleKind::net_native;
+}
+
+HandleType type_of(core::wire::HandleKind kind) {
+  switch (kind) {
+    case core::wire::HandleKind::net_server: return HandleType::server;
+    case core::wire::HandleKind::net_socket: return HandleType::socket;
+    case core::wire::HandleKind::net_native: return HandleType::native;
+    case core::wire::HandleKind::dgram_native:
+    case core::wire::HandleKind::dgram_socket: return HandleType::udp_socket;
+  }
+  return HandleType::native;
+}
+
+}  // namespace
+
+uv::UserMessage to_wire(Value data, Handle handle, SendOptions) {
+  if (data.is_undefined()) throw Exception(Errc::missing_args, "The \"message\" argument must be specified");
+  uv::UserMessage message{std::move(data)};
+  if (handle) {
+    core::wire::HandleInfo info{kind_of(handle.type())};
+    message.handle = uv::UserHandle{info, uv::OwnedFd(handle.release())};
+  }
+  return message;
+}
+
+Message from_wire(uv::UserMessage message) {
+  Message result{std::move(message.data), {}};
+  if (message.handle) result.handle = Handle(type_of(message.handle->info.kind), message.handle->fd.release());
+  return result;
+}
+
+bool is_peer_error(std::error_code code) {
+  return code == Errc::ipc_malformed_message || code == Errc::ipc_message_too_large || code == Errc::ipc_message_truncated ||
+         code == Errc::ipc_unexpected_handle || code == Errc::handle_not_received;
+}
+
+std::optional<core::SendId> SendCallbacks::add(SendCallback& done) {
+  if (!done) return std::nullopt;
+  const core::SendId id{next_++};
+  pending_.emplace(id, std::move(done));
+  return id;
+}
+
+void SendCallbacks::finish(uv::Loop& loop, core::SendId id, std::error_code error) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;
+  SendCallback done = std::move(found->second);
+  pending_.erase(found);
+  loop.emit([done = std::move(done), error]() mutable { done(error); });
+}
+
+}  // namespace muster::detail

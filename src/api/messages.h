@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <system_error>
+
+#include <muster/message.h>
+#include "api/loop_state.h"
+#include "core/channel.h"
+#include "uv/user_message.h"
+
+// What both ends of a channel do alike with a program's messages.
+namespace muster::detail {
+
+// Throws Exception for what cannot be sent at all.
+uv::UserMessage to_wire(Value data, Handle handle, SendOptions options);
+Message from_wire(uv::UserMessage message);
+
+// Whether this is the peer's doing: it broke the protocol, or does not take what it is sent.
+bool is_peer_error(std::error_code code);
+
+// The callbacks of sends that are not over.
+class SendCallbacks {
+ public:
+  // The id to send under; none without a callback.
+  std::optional<core::SendId> add(SendCallback& done);
+  void finish(uv::Loop& loop, core::SendId id, std::error_code error);
+
+ private:
+  std::map<core::SendId, SendCallback> pending_;
+  std::uint64_t next_ = 0;
+};
+
+// Sends through `send`, a driver's, and turns its answer into Node's: a bool, and an error that reaches
+// `done` or else `error` later.
+template <class Send>
+bool send_message(LoopState& loop, SendCallbacks& callbacks, Send&& send, uv::UserMessage message, SendCallback done,
+                  Function<void(Error)> error) {
+  const bool has_callback = static_cast<bool>(done);
+  const auto id = callbacks.add(done);
+  const std::optional<core::Channel::SendResult> result = send(std::move(message), id);
+  if (!result) {
+    if (id) callbacks.finish(loop.loop, *id, {});
+    throw Exception(Errc::invalid_arg_value, "The message must not be circular, nor nest deeper than 1000 levels");
+  }
+  if (*result == core::Channel::SendResult::closed) {
+    if (has_callback) {
+      callbacks.finish(loop.loop, *id, Errc::ipc_channel_closed);
+    } else {
+      error(Error{Errc::ipc_channel_closed, "Channel closed"});
+    }
+  }
+  return *result == core::Channel::SendResult::sent;
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,97 @@
+#include <muster/net.h>
+
+#include <utility>
+
+#include <muster/cluster.h>
+#include "api/server_state.h"
+#include "api/socket_state.h"
+#include "uv/socket.h"
+
+namespace muster::net {
+namespace {
+
+std::optional<Address> to_address(const std::optional<core::wire::SocketName>& name) {
+  if (!name) return std::nullopt;
+  return Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
+}
+
+}  // namespace
+
+bool Socket::write(std::string_view bytes) { return state_->write(bytes); }
+void Socket::end(std::string_view bytes) { state_->end(bytes); }
+void Socket::destroy() { state_->destroy(); }
+void Socket::pause() { state_->pause(); }
+void Socket::resume() { state_->resume(); }
+bool Socket::destroyed() const { return state_->destroyed(); }
+std::uint64_t Socket::bytes_read() const { return state_->bytes_read(); }
+std::uint64_t Socket::bytes_written() const { return state_->bytes_written(); }
+std::size_t Socket::writable_length() const { return state_->writable_length(); }
+std::optional<Address> Socket::local_address() const {
+  const uv::Stream* stream = state_->stream();
+  return stream ? to_address(uv::socket_name(stream->descriptor())) : std::nullopt;
+}
+std::optional<Address> Socket::remote_address() const {
+  const uv::Stream* stream = state_->stream();
+  return stream ? to_address(uv::peer_name(stream->descriptor())) : std::nullopt;
+}
+Handle Socket::to_handle() { return state_->to_handle(); }
+Subscription Socket::on_data(Listener<std::string_view> listener) { return state_->on_data(std::move(listener)); }
+Subscription Socket::on_end(Listener<> listener) { return state_->ended.on(std::move(listener)); }
+Subscription Socket::on_drain(Listener<> listener) { return state_->drained.on(std::move(listener)); }
+Subscription Socket::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
+Subscription Socket::on_close(Listener<> listener) { return state_->closed.on(std::move(listener)); }
+
+Socket connect(Loop& loop, int port, const std::string& host, Function<void()> connected) {
+  if (port < 0 || port > 65535) {
+    throw Exception(Errc::socket_bad_port, "Port should be >= 0 and < 65536. Received " + std::to_string(port) + ".");
+  }
+  return Socket(detail::SocketState::connect(loop.state(), host, port, std::move(connected)));
+}
+
+Socket connect(Loop& loop, const std::string& path, Function<void()> connected) {
+  return Socket(detail::SocketState::connect(loop.state(), path, std::nullopt, std::move(connected)));
+}
+
+Socket from_handle(Loop& loop, Handle handle) {
+  if (handle.type() != HandleType::socket && handle.type() != HandleType::native) return {};
+  uv::OwnedFd fd(handle.release());
+  uv::set_non_blocking(fd.get());
+  return Socket(detail::SocketState::adopt(loop.state(), std::move(fd)));
+}
+
+Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
+  auto& loop = cluster.state().loop;
+  auto state = std::make_shared<detail::ServerState>(cluster.state().weak_from_this(), loop);
+  state->connection.on(std::move(on_connection));
+  // The server itself, by pointer: it outlives its own function.
+  state->on_connection = [&loop, raw = state.get()](uv::OwnedFd fd) {
+    const auto server = std::static_pointer_cast<detail::ServerState>(raw->shared_from_this());
+    Socket socket(detail::SocketState::adopt(loop, std::move(fd), [server] { server->connection_closed(); }));
+    server->connection.emit(loop.loop, socket);
+  };
+  return Server(state);
+}
+
+Server& Server::listen(int port, Function<void()> listening) {
+  ListenOptions options;
+  options.port = port;
+  return listen(std::move(options), std::move(listening));
+}
+Server& Server::listen(ListenOptions options, Function<void()> listening) {
+  state_->listen(std::move(options), std::move(listening));
+  return *this;
+}
+void Server::close(Function<void()> closed) { state_->close(std::move(closed)); }
+bool Server::listening() const { return state_->is_listening(); }
+std::optional<Address> Server::address() const { return state_->address(); }
+std::size_t Server::connections() const { return state_->connections(); }
+void Server::set_max_connections(std::optional<std::size_t> limit) { state_->set_max_connections(limit); }
+void Server::set_drop_max_connection(bool drop) { state_->set_drop_max_connection(drop); }
+void Server::ref() { state_->ref(); }
+void Server::unref() { state_->unref(); }
+Subscription Server::on_connection(Listener<Socket> listener) { return state_->connection.on(std::move(listener)); }
+Subscription Server::on_listening(Listener<> listener) { return state_->listening.on(std::move(listener)); }
+Subscription Server::on_close(Listener<> listener) { return state_->closed.on(std::move(listener)); }
+Subscription Server::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
+
+}  // namespace muster::net

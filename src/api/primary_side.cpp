@@ -1,0 +1,217 @@
+#include "api/primary_side.h"
+
+#include <utility>
+
+#include "api/own_process.h"
+#include "api/socket_state.h"
+
+namespace muster::detail {
+
+// The process behind a worker: Node's ChildProcess.
+class RemoteProcess final : public ProcessState {
+ public:
+  RemoteProcess(std::weak_ptr<PrimarySide> cluster, std::shared_ptr<const core::WorkerRecord> record)
+      : cluster_(std::move(cluster)), record_(std::move(record)) {}
+
+  int pid() const override { return record_->pid; }
+  bool connected() const override { return record_->connected && !cluster_.expired(); }
+  std::optional<ExitStatus> exit_status() const override { return record_->exit_status; }
+  bool kill(Signal signal) override {
+    const auto cluster = cluster_.lock();
+    return cluster && cluster->kill(record_->id, signal);
+  }
+  bool send(Value message, Handle handle, SendOptions options, SendCallback done) override {
+    uv::UserMessage wire = to_wire(std::move(message), std::move(handle), options);
+    const auto cluster = cluster_.lock();
+    return cluster && cluster->send(record_->id, std::move(wire), std::move(done));
+  }
+  void disconnect() override {
+    if (const auto cluster = cluster_.lock()) cluster->disconnect_channel(record_->id);
+  }
+  std::shared_ptr<SocketState> pipe(int number) const override {
+    const auto found = pipes.find(number);
+    return found == pipes.end() ? nullptr : found->second;
+  }
+
+  std::map<int, std::shared_ptr<SocketState>> pipes;
+
+ private:
+  std::weak_ptr<PrimarySide> cluster_;
+  std::shared_ptr<const core::WorkerRecord> record_;
+};
+
+// A worker seen from the primary.
+class RemoteWorker final : public WorkerState {
+ public:
+  RemoteWorker(const std::weak_ptr<PrimarySide>& cluster, std::shared_ptr<const core::WorkerRecord> record)
+      : child(std::make_shared<RemoteProcess>(cluster, record)), cluster_(cluster), record_(std::move(record)) {}
+
+  int id() const override { return static_cast<int>(record_->id); }
+  std::shared_ptr<ProcessState> process() const override { return child; }
+  std::optional<bool> exited_after_disconnect() const override { return record_->exited_after_disconnect; }
+  bool is_dead() const override { return record_->exit_status.has_value(); }
+  void disconnect() override {
+    if (const auto cluster = cluster_.lock()) cluster->disconnect_worker(record_->id);
+  }
+  void kill(Signal signal) override { child->kill(signal); }
+  bool gone() const { return record_->lifecycle.gone() || (record_->pid == 0 && record_->lifecycle.disconnected()); }
+
+  const std::shared_ptr<RemoteProcess> child;
+
+ private:
+  std::weak_ptr<PrimarySide> cluster_;
+  std::shared_ptr<const core::WorkerRecord> record_;
+};
+
+PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPolicy policy)
+    : ClusterState(loop_state),
+      core_(std::move(defaults), policy),
+      driver_(std::make_unique<uv::PrimaryDriver>(loop_state.loop, core_, static_cast<uv::PrimaryDriver::Sink&>(*this))),
+      process_(std::make_shared<OwnProcess>(loop_state)) {}
+
+PrimarySide::~PrimarySide() = default;
+
+void PrimarySide::shut_down() { driver_.reset(); }
+
+void PrimarySide::setup_primary(const Settings& settings) {
+  core_.setup_primary(settings);
+  driver_->perform();
+}
+
+Worker PrimarySide::fork_worker(const Env& env) {
+  auto record = core_.fork(env);
+  const core::WorkerId id = record->id;
+  const auto self = std::static_pointer_cast<PrimarySide>(shared_from_this());
+  auto worker = std::make_shared<RemoteWorker>(self, std::move(record));
+  workers_[id] = worker;
+  driver_->perform();
+  for (auto& [number, fd] : driver_->take_pipes(id)) {
+    worker->child->pipes[number] = SocketState::adopt(loop, std::move(fd));
+  }
+  return Worker(worker);
+}
+
+void PrimarySide::disconnect_all(Function<void()> done) {
+  std::optional<core::CallbackId> id;
+  if (done) {
+    id = core::CallbackId{next_callback_++};
+    disconnect_callbacks_.emplace(*id, std::move(done));
+  }
+  core_.disconnect_all(id);
+  driver_->perform();
+}
+
+std::map<int, Worker> PrimarySide::workers() const {
+  std::map<int, Worker> result;
+  for (const auto& record : core_.workers()) {
+    if (const auto worker = find(record->id)) result.emplace(worker->id(), Worker(worker));
+  }
+  return result;
+}
+
+void PrimarySide::disconnect_worker(core::WorkerId id) {
+  if (!driver_) return;
+  core_.disconnect(id);
+  driver_->perform();
+}
+
+bool PrimarySide::send(core::WorkerId id, uv::UserMessage message, SendCallback done) {
+  if (!driver_) return false;
+  return send_message(
+      loop, sends_, [&](uv::UserMessage m, auto send_id) { return driver_->send(id, std::move(m), send_id); }, std::move(message),
+      std::move(done), [this, id](Error error) { fail(id, std::move(error)); });
+}
+
+void PrimarySide::disconnect_channel(core::WorkerId id) {
+  if (!driver_) return;
+  if (!core_.disconnect_channel(id)) fail(id, Error{Errc::ipc_disconnected, "IPC channel is already disconnected"});
+  driver_->perform();
+}
+
+bool PrimarySide::kill(core::WorkerId id, Signal signal) { return driver_ && driver_->kill(id, signal); }
+
+std::shared_ptr<RemoteWorker> PrimarySide::find(core::WorkerId id) const {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? nullptr : found->second;
+}
+
+void PrimarySide::fail(core::WorkerId id, Error error) { handle_event(core::ErrorEvent{id, std::move(error)}); }
+
+void PrimarySide::handle_event(core::PrimaryEvent event) {
+  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), event = std::move(event)] {
+    if (self->driver_) std::visit([&self](const auto& e) { self->tell(e); }, event);
+  });
+}
+
+void PrimarySide::handle_message(core::WorkerId id, uv::UserMessage wire) {
+  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, wire = std::move(wire)]() mutable {
+    const auto worker = self->driver_ ? self->find(id) : nullptr;
+    if (!worker) return;
+    Message message = from_wire(std::move(wire));
+    self->message.emit(self->loop.loop, Worker(worker), message);
+    worker->message.emit(self->loop.loop, message);
+    worker->child->message.emit(self->loop.loop, message);
+  });
+}
+
+void PrimarySide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop.loop, id, error); }
+
+void PrimarySide::tell(const core::SetupEvent& event) { setup.emit(loop.loop, event.settings); }
+
+void PrimarySide::tell(const core::ForkEvent& event) {
+  if (const auto worker = find(event.worker)) fork.emit(loop.loop, Worker(worker));
+}
+
+void PrimarySide::tell(const core::OnlineEvent& event) {
+  if (const auto worker = find(event.worker)) {
+    worker->online.emit(loop.loop);
+    online.emit(loop.loop, Worker(worker));
+  }
+}
+
+void PrimarySide::tell(const core::ListeningEvent& event) {
+  if (const auto worker = find(event.worker)) {
+    worker->listening.emit(loop.loop, event.address);
+    listening.emit(loop.loop, Worker(worker), event.address);
+  }
+}
+
+void PrimarySide::tell(const core::DisconnectEvent& event) {
+  if (const auto worker = find(event.worker)) {
+    if (worker->gone()) workers_.erase(event.worker);
+    worker->disconnected.emit(loop.loop);
+    disconnect.emit(loop.loop, Worker(worker));
+    worker->child->disconnected.emit(loop.loop);
+  }
+}
+
+void PrimarySide::tell(const core::ExitEvent& event) {
+  if (const auto worker = find(event.worker)) {
+    if (worker->gone()) workers_.erase(event.worker);
+    worker->exit.emit(loop.loop, event.status);
+    exit.emit(loop.loop, Worker(worker), event.status);
+    worker->child->exit.emit(loop.loop, event.status);
+  }
+}
+
+void PrimarySide::tell(const core::ErrorEvent& event) {
+  const auto worker = find(event.worker);
+  if (!worker) return;
+  if (worker->error.empty() && worker->child->error.empty()) {
+    // What a peer does wrong must not end this process because nobody thought of it.
+    if (!is_peer_error(event.error.code)) loop.unhandled(event.error);
+    return;
+  }
+  worker->error.emit(loop.loop, event.error);
+  worker->child->error.emit(loop.loop, event.error);
+}
+
+void PrimarySide::tell(const core::AllDisconnectedEvent& event) {
+  const auto found = disconnect_callbacks_.find(event.callback);
+  if (found == disconnect_callbacks_.end()) return;
+  Function<void()> done = std::move(found->second);
+  disconnect_callbacks_.erase(found);
+  loop.loop.call(done);
+}
+
+}  // namespace muster::detail

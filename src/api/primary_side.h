@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "api/cluster_state.h"
+#include "api/messages.h"
+#include "core/primary.h"
+#include "uv/primary_driver.h"
+
+namespace muster::detail {
+
+class RemoteWorker;
+
+// A cluster in the primary: gives the events of the engine to the program's listeners.
+class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
+ public:
+  PrimarySide(LoopState& loop, Settings defaults, SchedulingPolicy policy);
+  ~PrimarySide() override;
+
+  PrimarySide* primary() override { return this; }
+  std::shared_ptr<ProcessState> process() const override { return process_; }
+  void shut_down() override;
+
+  void setup_primary(const Settings& settings);
+  Worker fork_worker(const Env& env);
+  void disconnect_all(Function<void()> done);
+  std::map<int, Worker> workers() const;
+  core::Primary& core() { return core_; }
+
+  // For a worker's handles.
+  void disconnect_worker(core::WorkerId id);
+  bool send(core::WorkerId id, uv::UserMessage message, SendCallback done);
+  void disconnect_channel(core::WorkerId id);
+  bool kill(core::WorkerId id, Signal signal);
+
+ private:
+  void handle_event(core::PrimaryEvent event) override;
+  void handle_message(core::WorkerId worker, uv::UserMessage message) override;
+  void handle_sent(core::SendId id, std::error_code error) override;
+
+  void tell(const core::SetupEvent& event);
+  void tell(const core::ForkEvent& event);
+  void tell(const core::OnlineEvent& event);
+  void tell(const core::ListeningEvent& event);
+  void tell(const core::DisconnectEvent& event);
+  void tell(const core::ExitEvent& event);
+  void tell(const core::ErrorEvent& event);
+  void tell(const core::AllDisconnectedEvent& event);
+
+  // Later, and in order with the other events.
+  void fail(core::WorkerId id, Error error);
+  std::shared_ptr<RemoteWorker> find(core::WorkerId id) const;
+
+  core::Primary core_;
+  std::unique_ptr<uv::PrimaryDriver> driver_;  // gone after shut_down()
+  std::shared_ptr<ProcessState> process_;
+  std::map<core::WorkerId, std::shared_ptr<RemoteWorker>> workers_;
+  SendCallbacks sends_;
+  std::map<core::CallbackId, Function<void()>> disconnect_callbacks_;
+  std::uint64_t next_callback_ = 0;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <muster/process.h>
+#include "api/emitter.h"
+#include "api/loop_state.h"
+
+namespace muster::detail {
+
+class SocketState;
+
+// Behind a Process, whichever process it is.
+class ProcessState {
+ public:
+  virtual ~ProcessState() = default;
+
+  virtual int pid() const = 0;
+  virtual bool connected() const = 0;
+  virtual std::optional<ExitStatus> exit_status() const = 0;
+  virtual bool kill(Signal signal) = 0;
+  virtual bool send(Value message, Handle handle, SendOptions options, SendCallback done) = 0;
+  virtual void disconnect() = 0;
+  // The other end of the process's descriptor `number`, where it is a pipe.
+  virtual std::shared_ptr<SocketState> pipe(int) const { return nullptr; }
+
+  Emitter<Message&> message;
+  Emitter<> disconnected;
+  Emitter<ExitStatus> exit;
+  Emitter<const Error&> error;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,253 @@
+#include "api/server_state.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "api/child_side.h"
+#include "uv/socket.h"
+
+namespace muster::detail {
+namespace {
+
+core::wire::ListenQuery to_query(const ListenOptions& options) {
+  core::wire::ListenQuery query;
+  query.backlog = options.backlog;
+  if (options.fd) {
+    query.fd = *options.fd;
+    return query;
+  }
+  if (!options.path.empty()) {
+    // The primary may run elsewhere.
+    query.address = std::filesystem::absolute(options.path).string();
+    query.port = -1;
+    query.address_type = AddressType::pipe;
+    query.readable_all = options.readable_all;
+    query.writable_all = options.writable_all;
+    return query;
+  }
+  const int port = options.port.value_or(0);
+  if (port < 0 || port > 65535) {
+    throw Exception(Errc::socket_bad_port, "options.port should be >= 0 and < 65536. Received " + std::to_string(port) + ".");
+  }
+  query.port = port;
+  query.address_type = AddressType::tcp4;
+  query.flags = options.ipv6_only ? core::wire::flag_ipv6_only : 0;
+  if (!options.host.empty()) {
+    // A name is resolved here: a primary that is told a name may die of one that does not resolve.
+    auto [numeric, error] = uv::resolve(options.host);
+    query.address = error == 0 ? numeric : options.host;
+    if (query.address->find(':') != std::string::npos) query.address_type = AddressType::tcp6;
+  }
+  return query;
+}
+
+}  // namespace
+
+void ServerState::listen(ListenOptions options, Function<void()> on_listening) {
+  if (phase_ != Phase::idle) {
+    throw Exception(Errc::server_already_listen, "Listen method has been called more than once without closing.");
+  }
+  const auto cluster = cluster_.lock();
+  if (!cluster) return;
+  query_ = to_query(options);
+  phase_ = Phase::opening;
+  ++life_;
+  loop_.hold(*this);
+  held_owner_ = owner.lock();
+  if (on_listening) listening.on(once(std::move(on_listening)));
+
+  ChildSide* child = cluster->child();
+  const auto self = std::static_pointer_cast<ServerState>(shared_from_this());
+  if (child && !options.exclusive) {
+    id_ = child->listen(self, query_);
+  } else {
+    if (child) id_ = child->listen_alone(self);
+    open_here(query_);
+  }
+  apply_limit();
+}
+
+void ServerState::open_here(const core::wire::ListenQuery& query) {
+  auto [socket, error] = uv::bind_socket(query);
+  if (error == 0) {
+    const bool path = query.address_type == AddressType::pipe;
+    error = accept_on(std::move(socket), path ? *query.address : std::string());
+  }
+  // Told later: listen() tells nothing.
+  loop_.loop.next_tick([this, keep = shared_from_this(), error = error, life = life_] {
+    if (phase_ != Phase::opening || life != life_) return;
+    if (error != 0) {
+      fail(system_error(error, "listen", query_.address.value_or(""),
+                        query_.address_type == AddressType::pipe ? std::nullopt : query_.port));
+    } else {
+      start_listening();
+    }
+  });
+}
+
+int ServerState::accept_on(uv::OwnedFd socket, std::string path) {
+  acceptor_ = std::make_unique<uv::Acceptor>(
+      loop_.loop, std::move(socket), [this](uv::OwnedFd connection) { accept(std::move(connection)); }, std::move(path));
+  if (!ref_) acceptor_->unref();
+  const int error = acceptor_->start(query_.backlog);
+  if (error != 0) {
+    acceptor_.reset();
+    return error;
+  }
+  if (const auto name = uv::socket_name(acceptor_->descriptor())) {
+    address_ = Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
+  } else {
+    address_ = Address{AddressType::pipe, query_.address, -1};
+  }
+  return 0;
+}
+
+void ServerState::start_listening() {
+  phase_ = Phase::listening;
+  listening.emit(loop_.loop);
+  // The program has heard; now the primary, unless the program closed the server when it heard.
+  const auto cluster = cluster_.lock();
+  if (phase_ != Phase::listening || !cluster || !id_) return;
+  if (ChildSide* child = cluster->child(); child && address_) {
+    child->core().announce(*id_, address_->port);
+    child->perform();
+  }
+}
+
+void ServerState::handle_listening(const std::optional<core::wire::SocketName>& name) {
+  if (phase_ != Phase::opening) return;
+  if (name) {
+    address_ = Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
+  } else {
+    address_ = Address{query_.address_type.value_or(AddressType::tcp4), query_.address, query_.port};
+  }
+  start_listening();
+}
+
+void ServerState::handle_shared(uv::OwnedFd socket) {
+  if (phase_ != Phase::opening) return;
+  // A Node primary does not see that a port is taken when it binds: the socket is then bound to none.
+  const auto name = uv::socket_name(socket.get());
+  int error = name && query_.port.value_or(0) > 0 && name->port != *query_.port ? EADDRINUSE : 0;
+  if (error == 0) {
+    uv::set_non_blocking(socket.get());
+    error = accept_on(std::move(socket), {});
+  }
+  if (error != 0) {
+    handle_error(system_error(error, "bind", query_.address.value_or(""), query_.port));
+    return;
+  }
+  start_listening();
+}
+
+void ServerState::handle_error(const Error& failure) {
+  if (phase_ == Phase::opening) fail(failure);
+}
+
+void ServerState::fail(Error failure) {
+  const auto keep = shared_from_this();
+  const auto owner = std::exchange(held_owner_, nullptr);
+  if (const auto cluster = cluster_.lock(); cluster && id_) {
+    if (ChildSide* child = cluster->child()) {
+      child->core().close(*id_);
+      child->forget(*std::exchange(id_, std::nullopt));
+    }
+  }
+  phase_ = Phase::idle;
+  acceptor_.reset();
+  loop_.release(*this);
+  if (error.empty()) return loop_.unhandled(std::move(failure));
+  error.emit(loop_.loop, failure);
+}
+
+void ServerState::handle_connection(uv::OwnedFd connection) {
+  if (phase_ == Phase::idle) return;
+  ++connections_;
+  on_connection(std::move(connection));
+}
+
+void ServerState::accept(uv::OwnedFd connection) {
+  if (max_connections_ && connections_ >= *max_connections_) return;
+  loop_.loop.emit([this, keep = shared_from_this(), connection = std::move(connection)]() mutable {
+    if (phase_ == Phase::listening) handle_connection(std::move(connection));
+  });
+}
+
+void ServerState::connection_closed() {
+  --connections_;
+  if (const auto cluster = cluster_.lock(); cluster && id_ && !acceptor_) {
+    if (ChildSide* child = cluster->child()) child->core().handle_connection_closed(*id_);
+  }
+  if (phase_ == Phase::closing && connections_ == 0) finish_closing();
+}
+
+void ServerState::close(Function<void()> on_closed) {
+  if (phase_ == Phase::idle || phase_ == Phase::closing) {
+    throw Exception(Errc::server_not_running, "Server is not running.");
+  }
+  if (on_closed) closed.on(once(std::move(on_closed)));
+  phase_ = Phase::closing;
+  acceptor_.reset();
+  address_.reset();
+  if (const auto cluster = cluster_.lock(); cluster && id_) {
+    if (ChildSide* child = cluster->child()) {
+      child->core().close(*id_);
+      child->perform();
+    }
+  }
+  if (on_closing) on_closing();
+  if (connections_ == 0) finish_closing();
+}
+
+void ServerState::close_if_open() {
+  if (phase_ == Phase::opening || phase_ == Phase::listening) close({});
+}
+
+void ServerState::finish_closing() {
+  loop_.loop.next_tick([this, keep = shared_from_this(), life = life_] {
+    if (phase_ != Phase::closing || life != life_) return;
+    phase_ = Phase::idle;
+    const auto owner = std::exchange(held_owner_, nullptr);
+    const auto id = std::exchange(id_, std::nullopt);
+    loop_.release(*this);
+    closed.emit(loop_.loop);
+    const auto cluster = cluster_.lock();
+    if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id) child->forget(*id);
+  });
+}
+
+void ServerState::set_max_connections(std::optional<std::size_t> limit) {
+  max_connections_ = limit;
+  apply_limit();
+}
+
+void ServerState::set_drop_max_connection(bool drop) {
+  drop_ = drop;
+  apply_limit();
+}
+
+void ServerState::apply_limit() {
+  const auto cluster = cluster_.lock();
+  if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id_) {
+    child->core().set_limit(*id_, max_connections_, drop_);
+  }
+}
+
+void ServerState::ref() {
+  ref_ = true;
+  if (acceptor_) acceptor_->ref();
+}
+
+void ServerState::unref() {
+  ref_ = false;
+  if (acceptor_) acceptor_->unref();
+}
+
+void ServerState::abandon() {
+  phase_ = Phase::idle;
+  acceptor_.reset();
+  id_.reset();
+  held_owner_.reset();
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <muster/net.h>
+#include "api/cluster_state.h"
+#include "api/emitter.h"
+#include "core/wire.h"
+#include "uv/acceptor.h"
+
+namespace muster::detail {
+
+// Behind every stream server: where it listens, and how many connections it has. What is done with a
+// connection is its user's affair.
+class ServerState final : public Resource {
+ public:
+  ServerState(std::weak_ptr<ClusterState> cluster, LoopState& loop) : cluster_(std::move(cluster)), loop_(loop) {}
+
+  // Gets each connection, and calls connection_closed() when it is done with it.
+  Function<void(uv::OwnedFd)> on_connection;
+
+  void listen(ListenOptions options, Function<void()> listening);
+  void close(Function<void()> closed);
+  void close_if_open();
+  bool is_listening() const { return phase_ == Phase::listening; }
+  bool closing() const { return phase_ == Phase::closing; }
+  const std::optional<Address>& address() const { return address_; }
+  std::size_t connections() const { return connections_; }
+  void connection_closed();
+  void set_max_connections(std::optional<std::size_t> limit);
+  void set_drop_max_connection(bool drop);
+  void ref();
+  void unref();
+  void abandon() override;
+  // Whom the loop keeps, with this, while it listens: a server of a higher protocol.
+  std::weak_ptr<void> owner;
+  // Runs when close() is called, before anything else: to close what is idle.
+  Function<void()> on_closing;
+
+  Emitter<net::Socket> connection;  // of a net::Server
+  Emitter<> listening;
+  Emitter<> closed;
+  Emitter<const Error&> error;
+
+  // From the primary, in a worker.
+  void handle_listening(const std::optional<core::wire::SocketName>& name);
+  void handle_shared(uv::OwnedFd socket);
+  void handle_error(const Error& failure);
+  void handle_connection(uv::OwnedFd connection);
+
+ private:
+  enum class Phase { idle, opening, listening, closing };
+
+  void open_here(const core::wire::ListenQuery& query);
+  // Listens on a bound socket. Returns an errno.
+  int accept_on(uv::OwnedFd socket, std::string path);
+  void accept(uv::OwnedFd connection);
+  void start_listening();
+  void fail(Error failure);
+  void apply_limit();
+  void finish_closing();
+
+  std::weak_ptr<ClusterState> cluster_;
+  LoopState& loop_;
+  std::shared_ptr<void> held_owner_;
+  Phase phase_ = Phase::idle;
+  core::wire::ListenQuery query_;
+  std::optional<core::ServerId> id_;  // in a worker
+  std::unique_ptr<uv::Acceptor> acceptor_;  // where we accept ourselves
+  std::optional<Address> address_;
+  std::size_t connections_ = 0;
+  std::optional<std::size_t> max_connections_;
+  bool drop_ = false;
+  bool ref_ = true;
+  // Every listen() is another life: what is told of an earlier one is not for this one.
+  std::uint64_t life_ = 0;
+};
+
+}  // namespace muster::detail

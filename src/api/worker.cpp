@@ -1,0 +1,30 @@
+#include <muster/worker.h>
+
+#include <utility>
+
+#include "api/worker_state.h"
+
+namespace muster {
+
+int Worker::id() const { return state_->id(); }
+Process Worker::process() const { return Process(state_->process()); }
+std::optional<bool> Worker::exited_after_disconnect() const { return state_->exited_after_disconnect(); }
+bool Worker::is_connected() const { return state_->process()->connected(); }
+bool Worker::is_dead() const { return state_->is_dead(); }
+bool Worker::send(Value message, Handle handle, SendOptions options, SendCallback done) {
+  return state_->process()->send(std::move(message), std::move(handle), options, std::move(done));
+}
+bool Worker::send(Value message, SendCallback done) { return send(std::move(message), {}, {}, std::move(done)); }
+Worker Worker::disconnect() {
+  state_->disconnect();
+  return *this;
+}
+void Worker::kill(Signal signal) { state_->kill(signal); }
+Subscription Worker::on_online(Listener<> listener) { return state_->online.on(std::move(listener)); }
+Subscription Worker::on_listening(Listener<const Address&> listener) { return state_->listening.on(std::move(listener)); }
+Subscription Worker::on_message(Listener<Message&> listener) { return state_->message.on(std::move(listener)); }
+Subscription Worker::on_disconnect(Listener<> listener) { return state_->disconnected.on(std::move(listener)); }
+Subscription Worker::on_exit(Listener<ExitStatus> listener) { return state_->exit.on(std::move(listener)); }
+Subscription Worker::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
+
+}  // namespace muster

@@ -1,0 +1,207 @@
+#include "core/channel.h"
+
+#include <utility>
+
+#include "core/assert.h"
+
+namespace muster::core {
+namespace {
+
+// Node's measure of "slow down": twice the buffer of its stream.
+constexpr std::size_t backed_up_at = 2 * 65536;
+// How often a descriptor that did not arrive is sent, the first time included. Node's number.
+constexpr int max_transmissions = 4;
+
+}  // namespace
+
+Channel::Channel(Serialization serialization, std::size_t max_message)
+    : serialization_(serialization), frames_(serialization, max_message) {}
+
+Channel::SendResult Channel::send(Outgoing message) {
+  if (state_ != State::open) return SendResult::closed;
+  if (unacknowledged_) {
+    // As in Node, the first that has to wait does not count as backed up.
+    const bool first = waiting_.empty();
+    waiting_.push_back(std::move(message));
+    return first ? SendResult::sent : SendResult::backed_up;
+  }
+  transmit(std::move(message));
+  return writing_bytes_ >= backed_up_at ? SendResult::backed_up : SendResult::sent;
+}
+
+void Channel::transmit(Outgoing message) {
+  if (message.descriptor) {
+    unacknowledged_.emplace();
+    if (message.ownership == Descriptor::give) {
+      unacknowledged_->given = message.descriptor;
+      unacknowledged_->frame = message.frame;
+    }
+  }
+  put(std::move(message.frame), message.descriptor, message.id);
+}
+
+void Channel::put(std::string bytes, std::optional<FdToken> descriptor, std::optional<SendId> id) {
+  writing_bytes_ += bytes.size();
+  writing_.push_back(Writing{std::move(bytes), 0, descriptor, id});
+}
+
+bool Channel::disconnect() {
+  if (state_ != State::open) return false;
+  state_ = State::flushing;
+  close_if_done();
+  return true;
+}
+
+void Channel::abandon() { close(); }
+
+void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors) {
+  if (state_ == State::closed) {
+    for (const FdToken descriptor : descriptors) events_.push_back(Released{descriptor});
+    return;
+  }
+  // The system hands out descriptors with the bytes of the message they were sent with, one message
+  // at a time; so a second one means that the first was never asked for.
+  bool unasked = descriptors.size() > 1 || (arrived_ && !descriptors.empty());
+  for (const FdToken descriptor : descriptors) {
+    if (arrived_) {
+      events_.push_back(Released{descriptor});
+    } else {
+      arrived_ = descriptor;
+    }
+  }
+  if (unasked) return fail(Errc::ipc_unexpected_handle);
+
+  frames_.feed(bytes);
+  for (;;) {
+    const auto next = frames_.next();
+    if (std::holds_alternative<FrameReader::NeedMore>(next)) break;
+    if (const auto* malformed = std::get_if<FrameReader::Malformed>(&next)) return fail(malformed->code);
+    std::optional<wire::Packet> packet = wire::decode(serialization_, std::get<FrameReader::Frame>(next).bytes);
+    if (!packet) return fail(Errc::ipc_malformed_message);
+    receive(std::move(*packet));
+    if (state_ == State::closed) return;
+  }
+  if (arrived_ && !frames_.partial()) fail(Errc::ipc_unexpected_handle);
+}
+
+void Channel::receive(wire::Packet packet) {
+  if (std::holds_alternative<wire::HandleAck>(packet.payload)) return acknowledged(true);
+  if (std::holds_alternative<wire::HandleNack>(packet.payload)) return acknowledged(false);
+
+  const bool announced = packet.handle.has_value();
+  const std::optional<FdToken> descriptor = announced ? std::exchange(arrived_, std::nullopt) : std::nullopt;
+  if (announced) put(wire::encode_ack(serialization_, descriptor.has_value()), std::nullopt, std::nullopt);
+  const bool for_program = std::holds_alternative<Value>(packet.payload);
+  if (announced && !descriptor && for_program) return;  // lost, and the sender knows
+  events_.push_back(Received{std::move(packet), descriptor});
+}
+
+void Channel::acknowledged(bool received) {
+  // A peer may acknowledge twice what was sent twice; there is nothing to do for the second.
+  if (!unacknowledged_) return;
+  Unacknowledged& sent = *unacknowledged_;
+  if (!received && sent.given && sent.transmissions < max_transmissions) {
+    ++sent.transmissions;
+    put(sent.frame, sent.given, std::nullopt);
+    return;
+  }
+  if (sent.given) {
+    events_.push_back(Released{*sent.given});
+    if (!received) events_.push_back(Failed{Errc::handle_not_received});
+  }
+  unacknowledged_.reset();
+  send_waiting();
+  close_if_done();
+}
+
+void Channel::send_waiting() {
+  while (!waiting_.empty() && !unacknowledged_) {
+    Outgoing next = std::move(waiting_.front());
+    waiting_.pop_front();
+    transmit(std::move(next));
+  }
+}
+
+Channel::Output Channel::output(std::span<std::string_view> out) const {
+  Output output;
+  for (const Writing& next : writing_) {
+    const bool carries = next.descriptor && next.written == 0;
+    // The system attaches a descriptor to the first byte of a call, so it has to come first.
+    if (output.pieces == out.size() || (carries && output.pieces > 0)) break;
+    if (carries) output.descriptor = next.descriptor;
+    out[output.pieces++] = std::string_view(next.bytes).substr(next.written);
+  }
+  return output;
+}
+
+void Channel::handle_written(std::size_t bytes) {
+  MUSTER_ASSERT(bytes <= writing_bytes_);
+  writing_bytes_ -= bytes;
+  while (bytes > 0) {
+    Writing& first = writing_.front();
+    const std::size_t left = first.bytes.size() - first.written;
+    if (bytes < left) {
+      first.written += bytes;
+      return;
+    }
+    bytes -= left;
+    if (first.id) events_.push_back(Sent{*first.id, {}});
+    writing_.pop_front();
+  }
+  close_if_done();
+}
+
+void Channel::handle_descriptor_gone() {
+  MUSTER_ASSERT(!writing_.empty() && writing_.front().descriptor && writing_.front().written == 0);
+  Writing& first = writing_.front();
+  writing_bytes_ -= first.bytes.size();
+  if (first.id) events_.push_back(Sent{*first.id, Errc::ipc_channel_closed});
+  writing_.pop_front();
+  unacknowledged_.reset();
+  send_waiting();
+  close_if_done();
+}
+
+void Channel::handle_end() {
+  if (state_ != State::closed && frames_.partial()) return fail(Errc::ipc_message_truncated);
+  close();
+}
+
+void Channel::fail(Errc code) {
+  if (state_ == State::closed) return;
+  events_.push_back(Failed{code});
+  close();
+}
+
+void Channel::close_if_done() {
+  if (state_ == State::flushing && writing_.empty() && waiting_.empty() && !unacknowledged_) close();
+}
+
+void Channel::close() {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  for (const Writing& lost : writing_) {
+    if (lost.id) events_.push_back(Sent{*lost.id, Errc::ipc_channel_closed});
+  }
+  for (const Outgoing& lost : waiting_) {
+    if (lost.id) events_.push_back(Sent{*lost.id, Errc::ipc_channel_closed});
+    if (lost.descriptor && lost.ownership == Descriptor::give) events_.push_back(Released{*lost.descriptor});
+  }
+  if (unacknowledged_ && unacknowledged_->given) events_.push_back(Released{*unacknowledged_->given});
+  if (arrived_) events_.push_back(Released{*arrived_});
+  writing_.clear();
+  writing_bytes_ = 0;
+  waiting_.clear();
+  unacknowledged_.reset();
+  arrived_.reset();
+  events_.push_back(Closed{});
+}
+
+std::optional<Channel::Event> Channel::poll_event() {
+  if (events_.empty()) return std::nullopt;
+  std::optional<Event> event(std::move(events_.front()));
+  events_.pop_front();
+  return event;
+}
+
+}  // namespace muster::core

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <variant>
+
+#include <muster/error.h>
+#include <muster/settings.h>
+#include "core/frame.h"
+#include "core/ids.h"
+#include "core/wire.h"
+
+namespace muster::core {
+
+// One end of the channel between a primary and a worker: bytes and descriptors in and out, messages
+// up and down.
+//
+// At most one descriptor is on its way in each direction: what is sent after it waits for the peer's
+// acknowledgement, so messages keep their order and the peer can tell which message a descriptor
+// belongs to. What was accepted by send() is written even when disconnect() follows; what cannot be
+// written any more is reported as Sent with an error.
+class Channel {
+ public:
+  // A message for the owner. `descriptor` is the owner's from here on. It is absent although
+  // `packet.handle` is set when the descriptor was lost on the way: the peer has been told.
+  struct Received {
+    wire::Packet packet;
+    std::optional<FdToken> descriptor;
+  };
+  struct Sent {
+    SendId id;
+    std::error_code error;  // none: the system has it
+  };
+  // A descriptor that is the channel's no longer: close it.
+  struct Released {
+    FdToken descriptor;
+  };
+  // The peer broke the protocol, or refused a descriptor for good. Closed follows in the first case.
+  struct Failed {
+    Errc code;
+  };
+  // The last event: nothing is read or written any more.
+  struct Closed {};
+  using Event = std::variant<Received, Sent, Released, Failed, Closed>;
+
+  enum class SendResult {
+    sent,       // written, or will be in this turn
+    backed_up,  // queued behind others: slow down
+    closed,     // not queued; there is no Sent for it
+  };
+
+  // What happens to a descriptor that is sent. `lend`: its owner closes it, and not before the peer
+  // has answered. `give`: the channel releases it when the peer has it; sent again when the peer
+  // says that it did not arrive.
+  enum class Descriptor { lend, give };
+
+  struct Outgoing {
+    std::string frame;
+    std::optional<FdToken> descriptor = {};
+    Descriptor ownership = Descriptor::lend;
+    std::optional<SendId> id = {};
+  };
+
+  Channel(Serialization serialization, std::size_t max_message);
+
+  // False from the moment of disconnect(), of the peer's end or of a failure.
+  bool connected() const { return state_ == State::open; }
+  Serialization serialization() const { return serialization_; }
+
+  SendResult send(Outgoing message);
+  // Closes once everything that was sent is written and acknowledged. Returns false when it was
+  // disconnected already.
+  bool disconnect();
+  // Gives up what a disconnect() still waits for.
+  void abandon();
+
+  // Bytes from the peer, with the descriptors that one recvmsg(2) brought.
+  void handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors);
+  // The peer closed, or the connection failed: both are the end.
+  void handle_end();
+
+  // What is to be written next: up to out.size() pieces that go in one sendmsg(2), with at most one
+  // descriptor, which must go with the first byte. Returns how many there are.
+  struct Output {
+    std::size_t pieces = 0;
+    std::optional<FdToken> descriptor = {};
+  };
+  Output output(std::span<std::string_view> out) const;
+  bool has_output() const { return !writing_.empty(); }
+  void handle_written(std::size_t bytes);
+  // The descriptor of the first piece is closed by now: its message is pointless and is dropped.
+  void handle_descriptor_gone();
+
+  std::optional<Event> poll_event();
+
+ private:
+  enum class State { open, flushing, closed };
+
+  struct Writing {
+    std::string bytes;
+    std::size_t written = 0;
+    std::optional<FdToken> descriptor = {};
+    std::optional<SendId> id = {};
+  };
+  // The descriptor the peer has not acknowledged.
+  struct Unacknowledged {
+    std::optional<FdToken> given;  // to be released, and kept for another try
+    std::string frame;             // only with `given`
+    int transmissions = 1;
+  };
+
+  void transmit(Outgoing message);
+  void put(std::string bytes, std::optional<FdToken> descriptor, std::optional<SendId> id);
+  void acknowledged(bool received);
+  void send_waiting();
+  void receive(wire::Packet packet);
+  void fail(Errc code);
+  void close_if_done();
+  void close();
+
+  Serialization serialization_;
+  FrameReader frames_;
+  State state_ = State::open;
+  std::deque<Writing> writing_;   // on its way to the system
+  std::size_t writing_bytes_ = 0;
+  std::deque<Outgoing> waiting_;  // behind an unacknowledged descriptor
+  std::optional<Unacknowledged> unacknowledged_;
+  std::optional<FdToken> arrived_;  // a descriptor whose message is not complete yet
+  std::deque<Event> events_;
+};
+
+}  // namespace muster::core

@@ -1,0 +1,230 @@
+#include "core/child.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "core/assert.h"
+#include "core/listeners.h"
+
+namespace muster::core {
+
+Child::Child(WorkerId id) : id_(id) { send(wire::Online{}); }
+
+ServerId Child::listen(wire::ListenQuery query) {
+  const ServerId id{next_server_++};
+  Server server{std::move(query), {}};
+  server.query.index = 0;
+  // Port 0 must not bring the index into the name of its own counter.
+  wire::ListenQuery counted = server.query;
+  if (counted.port == 0) counted.port = -2;
+  server.index_name = Listeners::key_of(counted);
+  Index& index = indexes_[server.index_name];
+  server.query.index = index.next++;
+  ++index.open;
+  queries_[Seq{next_seq_}] = id;
+  send(wire::QueryServer{server.query});
+  servers_.emplace(id, std::move(server));
+  return id;
+}
+
+ServerId Child::listen_alone() {
+  const ServerId id{next_server_++};
+  Server server;
+  server.standing = Standing::alone;
+  servers_.emplace(id, std::move(server));
+  return id;
+}
+
+void Child::announce(ServerId id, std::optional<int> port) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end() || found->second.standing == Standing::closing) return;
+  wire::ListenQuery query = found->second.query;
+  if (port) query.port = port;
+  send(wire::Listening{std::move(query)});
+}
+
+void Child::close(ServerId id) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end()) return;
+  Server& server = found->second;
+  switch (server.standing) {
+    case Standing::asking: abandoned_.insert(id); break;
+    case Standing::listening:
+      send(wire::Close{server.key});
+      by_key_.erase(server.key);
+      break;
+    case Standing::refused:
+    case Standing::closing:
+    case Standing::alone: break;
+  }
+  server.standing = Standing::closing;
+}
+
+void Child::set_limit(ServerId id, std::optional<std::size_t> max_connections, bool drop) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end()) return;
+  found->second.max_connections = max_connections;
+  found->second.drop = drop;
+}
+
+void Child::disconnect() { leave(Reason::disconnect); }
+
+void Child::kill() {
+  if (!connected_) {
+    effects_.push_back(Exit{0});
+    return;
+  }
+  if (leaving_ == Leaving::awaiting_ack || leaving_ == Leaving::gone) {
+    reason_ = Reason::kill;
+    return;
+  }
+  reason_ = Reason::kill;
+  leaving_ = Leaving::awaiting_ack;
+  exit_notice_ = Seq{next_seq_};
+  send(wire::ExitedAfterDisconnect{});
+}
+
+void Child::leave(Reason reason) {
+  if (reason == Reason::primary_asked) exited_after_disconnect_ = true;
+  if (leaving_ != Leaving::no || !connected_) return;
+  reason_ = reason;
+  leaving_ = Leaving::closing_servers;
+  for (const auto& [id, server] : servers_) {
+    if (server.standing != Standing::closing) effects_.push_back(CloseServerEvent{id});
+  }
+  leave_if_closed();
+}
+
+void Child::leave_if_closed() {
+  if (leaving_ != Leaving::closing_servers || !servers_.empty()) return;
+  if (reason_ == Reason::primary_asked) {
+    leaving_ = Leaving::gone;
+    effects_.push_back(DisconnectPrimary{});
+    return;
+  }
+  leaving_ = Leaving::awaiting_ack;
+  exit_notice_ = Seq{next_seq_};
+  send(wire::ExitedAfterDisconnect{});
+}
+
+void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> descriptor) {
+  if (auto* reply = std::get_if<wire::Reply>(&message.body)) {
+    if (exit_notice_ == reply->ack) {
+      exit_notice_.reset();
+      exited_after_disconnect_ = true;
+      leaving_ = Leaving::gone;
+      effects_.push_back(DisconnectPrimary{});
+    } else if (const auto query = queries_.find(reply->ack); query != queries_.end()) {
+      const ServerId id = query->second;
+      queries_.erase(query);
+      handle_answer(id, *reply, std::exchange(descriptor, std::nullopt));
+    }
+  } else if (const auto* connection = std::get_if<wire::NewConnection>(&message.body)) {
+    handle_connection(connection->key, message.seq, std::exchange(descriptor, std::nullopt));
+  } else if (std::holds_alternative<wire::Disconnect>(message.body)) {
+    leave(Reason::primary_asked);
+  }
+  if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+}
+
+void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<FdToken> descriptor) {
+  const wire::ServerAnswer answer = reply.server.value_or(wire::ServerAnswer{});
+  const auto refuse = [&](int error_number) {
+    Server& server = servers_.at(id);
+    server.standing = Standing::refused;
+    effects_.push_back(ServerErrorEvent{
+        id, system_error(error_number, "bind", server.query.address.value_or(""),
+                         server.query.address_type == AddressType::pipe ? std::nullopt : server.query.port)});
+  };
+  const int error_number = answer.error_number.value_or(0);
+  const bool failed = error_number < 0 || (error_number != 0 && !descriptor);
+
+  if (abandoned_.erase(id) == 1) {
+    if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    if (!failed) send(wire::Close{answer.key});
+    return;
+  }
+  const auto found = servers_.find(id);
+  MUSTER_ASSERT(found != servers_.end());
+  Server& server = found->second;
+  if (failed) {
+    if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    refuse(-error_number);
+    return;
+  }
+  if (!by_key_.emplace(answer.key, id).second) {
+    // No correct primary names two open sockets of one worker alike: connections could not be told apart.
+    if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    refuse(static_cast<int>(std::errc::address_in_use));
+    return;
+  }
+  server.standing = Standing::listening;
+  server.key = answer.key;
+  if (descriptor) {
+    effects_.push_back(ServerSharedEvent{id, *descriptor});
+  } else {
+    effects_.push_back(ServerListeningEvent{id, answer.socket_name});
+  }
+}
+
+void Child::handle_connection(const std::string& key, Seq seq, std::optional<FdToken> connection) {
+  const auto found = by_key_.find(key);
+  Server* server = found == by_key_.end() ? nullptr : &servers_.at(found->second);
+  const bool full = server && server->max_connections && server->connections >= *server->max_connections;
+  const bool accepted = server && connection && (!full || server->drop);
+  send(wire::Reply{seq, accepted});
+  if (!connection) return;
+  if (accepted && !full) {
+    ++server->connections;
+    effects_.push_back(ConnectionEvent{found->second, *connection});
+    return;
+  }
+  effects_.push_back(CloseDescriptor{*connection});
+  if (accepted) effects_.push_back(DropEvent{found->second});
+}
+
+void Child::handle_connection_closed(ServerId id) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end()) return;
+  MUSTER_ASSERT(found->second.connections > 0);
+  --found->second.connections;
+}
+
+void Child::handle_server_closed(ServerId id) {
+  forget(id);
+  leave_if_closed();
+}
+
+void Child::forget(ServerId id) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end()) return;
+  if (found->second.standing == Standing::listening) by_key_.erase(found->second.key);
+  if (const auto index = indexes_.find(found->second.index_name); index != indexes_.end() && --index->second.open == 0) {
+    indexes_.erase(index);
+  }
+  servers_.erase(found);
+}
+
+void Child::handle_channel_closed() {
+  if (!connected_) return;
+  connected_ = false;
+  const bool leaving = exited_after_disconnect_.value_or(false);
+  exited_after_disconnect_ = leaving;
+  leaving_ = Leaving::gone;
+  effects_.push_back(WorkerDisconnectEvent{});
+  // A worker that lost its primary does not go on alone. Node: process.exit(0).
+  if (!leaving || reason_ == Reason::kill) effects_.push_back(Exit{0});
+}
+
+void Child::send(wire::Body body) {
+  if (connected_) effects_.push_back(SendToPrimary{{std::move(body), Seq{next_seq_++}}});
+}
+
+std::optional<ChildEffect> Child::poll_effect() {
+  if (effects_.empty()) return std::nullopt;
+  std::optional<ChildEffect> effect(std::move(effects_.front()));
+  effects_.pop_front();
+  return effect;
+}
+
+}  // namespace muster::core

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/address.h>
+#include <muster/error.h>
+#include <muster/exit_status.h>
+#include <muster/settings.h>
+#include "core/ids.h"
+#include "core/spawn_request.h"
+#include "core/wire.h"
+
+// All that the primary and the child can ask the outside to do. They never see a descriptor, only its
+// token, and give each token away once: for sending (Send lends it), or for closing (CloseDescriptor).
+namespace muster::core {
+
+// What the program is told. In the order emitted, never from inside a call the program makes.
+struct SetupEvent {
+  Settings settings;
+};
+struct ForkEvent {
+  WorkerId worker;
+};
+struct OnlineEvent {
+  WorkerId worker;
+};
+struct ListeningEvent {
+  WorkerId worker;
+  Address address;
+};
+struct DisconnectEvent {
+  WorkerId worker;
+};
+struct ExitEvent {
+  WorkerId worker;
+  ExitStatus status;
+};
+struct ErrorEvent {
+  WorkerId worker;
+  Error error;
+};
+// cluster.disconnect() is done.
+struct AllDisconnectedEvent {
+  CallbackId callback;
+};
+using PrimaryEvent = std::variant<SetupEvent, ForkEvent, OnlineEvent, ListeningEvent, DisconnectEvent, ExitEvent, ErrorEvent,
+                                  AllDisconnectedEvent>;
+
+// handle_spawned() or handle_spawn_failed() follows.
+struct Spawn {
+  WorkerId worker;
+  SpawnRequest request;
+};
+struct SendToWorker {
+  WorkerId worker;
+  wire::ClusterMessage message;
+  std::optional<FdToken> descriptor = {};
+  std::optional<wire::HandleInfo> handle = {};
+};
+// Closes the channel once everything before it is written.
+struct DisconnectWorker {
+  WorkerId worker;
+};
+enum class ListenMode {
+  accept,  // listen and accept here; handle_connection() for each
+  share,   // only bind: the workers listen on the descriptor
+};
+// handle_listening() follows.
+struct Listen {
+  ListenerId listener;
+  wire::ListenQuery query;
+  ListenMode mode;
+};
+struct StopListening {
+  ListenerId listener;
+};
+struct CloseDescriptor {
+  FdToken descriptor;
+};
+// Tell by handle_probed() whether anybody has read from or written to this connection.
+struct ProbeConnection {
+  ListenerId listener;
+  FdToken connection;
+};
+// handle_rested() after this time.
+struct Rest {
+  ListenerId listener;
+  std::chrono::milliseconds time;
+};
+using PrimaryEffect = std::variant<Spawn, SendToWorker, DisconnectWorker, Listen, StopListening, CloseDescriptor, ProbeConnection,
+                                   Rest, PrimaryEvent>;
+
+// In a worker. The primary accepts for this server: it is listening.
+struct ServerListeningEvent {
+  ServerId server;
+  std::optional<wire::SocketName> socket_name;
+};
+// This server listens on a descriptor that it shares with other workers, and owns its copy.
+struct ServerSharedEvent {
+  ServerId server;
+  FdToken descriptor;
+};
+struct ServerErrorEvent {
+  ServerId server;
+  Error error;
+};
+// The server owns the connection.
+struct ConnectionEvent {
+  ServerId server;
+  FdToken connection;
+};
+// The server is over its limit and asked to drop what comes: the connection was closed.
+struct DropEvent {
+  ServerId server;
+};
+// Close this server, because the worker is leaving; handle_server_closed() when its last connection
+// has ended.
+struct CloseServerEvent {
+  ServerId server;
+};
+struct WorkerDisconnectEvent {};
+using ChildEvent = std::variant<ServerListeningEvent, ServerSharedEvent, ServerErrorEvent, ConnectionEvent, DropEvent,
+                                CloseServerEvent, WorkerDisconnectEvent>;
+
+struct SendToPrimary {
+  wire::ClusterMessage message;
+};
+struct DisconnectPrimary {};
+struct Exit {
+  int code;
+};
+using ChildEffect = std::variant<SendToPrimary, DisconnectPrimary, CloseDescriptor, Exit, ChildEvent>;
+
+}  // namespace muster::core

@@ -1,0 +1,90 @@
+#include "core/frame.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+namespace muster::core {
+namespace {
+
+constexpr std::size_t length_size = 4;
+
+std::size_t read_length(std::string_view bytes) {
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < length_size; ++i) length = (length << 8) | static_cast<unsigned char>(bytes[i]);
+  return length;
+}
+
+}  // namespace
+
+void FrameReader::feed(std::string_view bytes) { fed_ = bytes; }
+
+std::variant<FrameReader::Frame, FrameReader::NeedMore, FrameReader::Malformed> FrameReader::next() {
+  if (partial_complete_) {
+    partial_.clear();
+    // One huge message must not keep its memory for the life of the channel.
+    if (partial_.capacity() > (1U << 20)) partial_.shrink_to_fit();
+    partial_complete_ = false;
+  }
+  return serialization_ == Serialization::json ? next_line() : next_block();
+}
+
+std::variant<FrameReader::Frame, FrameReader::NeedMore, FrameReader::Malformed> FrameReader::next_line() {
+  const std::size_t newline = fed_.find('\n');
+  const std::string_view piece = fed_.substr(0, newline);
+  if (partial_.size() + piece.size() > max_frame_) return Malformed{Errc::ipc_message_too_large};
+  if (newline == std::string_view::npos) {
+    partial_.append(piece);
+    fed_ = {};
+    return NeedMore{};
+  }
+  fed_.remove_prefix(newline + 1);
+  if (partial_.empty()) return Frame{piece};
+  partial_.append(piece);
+  partial_complete_ = true;
+  return Frame{partial_};
+}
+
+std::variant<FrameReader::Frame, FrameReader::NeedMore, FrameReader::Malformed> FrameReader::next_block() {
+  const auto check = [this](std::size_t length) -> std::optional<Malformed> {
+    if (length == 0) return Malformed{Errc::ipc_malformed_message};
+    if (length > max_frame_) return Malformed{Errc::ipc_message_too_large};
+    return std::nullopt;
+  };
+  const auto fill = [this](std::size_t upto) {
+    const std::size_t n = std::min(upto - partial_.size(), fed_.size());
+    partial_.append(fed_.substr(0, n));
+    fed_.remove_prefix(n);
+    return partial_.size() == upto;
+  };
+
+  if (partial_.empty() && fed_.size() >= length_size) {
+    const std::size_t length = read_length(fed_);
+    if (auto bad = check(length)) return *bad;
+    if (fed_.size() - length_size >= length) {
+      const std::string_view payload = fed_.substr(length_size, length);
+      fed_.remove_prefix(length_size + length);
+      return Frame{payload};
+    }
+  }
+  if (partial_.size() < length_size && !fill(length_size)) return NeedMore{};
+  const std::size_t length = read_length(partial_);
+  if (auto bad = check(length)) return *bad;
+  if (!fill(length_size + length)) return NeedMore{};
+  partial_complete_ = true;
+  return Frame{std::string_view(partial_).substr(length_size)};
+}
+
+std::string frame(Serialization serialization, std::string payload) {
+  if (serialization == Serialization::json) {
+    payload.push_back('\n');
+    return payload;
+  }
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  const char prefix[length_size] = {static_cast<char>(length >> 24), static_cast<char>(length >> 16),
+                                    static_cast<char>(length >> 8), static_cast<char>(length)};
+  payload.insert(0, prefix, length_size);
+  return payload;
+}
+
+}  // namespace muster::core

@@ -1,0 +1,61 @@
+#include "core/listeners.h"
+
+namespace muster::core {
+
+bool Listener::has(WorkerId worker) const {
+  return std::visit([worker](const auto& s) { return s.has(worker); }, scheduler);
+}
+
+bool Listener::has_workers() const {
+  return std::visit([](const auto& s) { return s.has_workers(); }, scheduler);
+}
+
+std::string Listeners::key_of(const wire::ListenQuery& query) {
+  const auto number = [](std::optional<int> n, const char* otherwise) { return n ? std::to_string(*n) : std::string(otherwise); };
+  std::string key = query.address.value_or("null");
+  key += ":" + number(query.port, "null") + ":";
+  key += query.address_type ? to_string(*query.address_type) : "null";
+  key += ":" + number(query.fd, "undefined");
+  // Only a worker that asks for any port can mean different sockets by the same words.
+  if (query.port == 0) key += ":" + std::to_string(query.index);
+  return key;
+}
+
+Listener* Listeners::find(ListenerId id) {
+  const auto found = listeners_.find(id);
+  return found == listeners_.end() ? nullptr : &found->second;
+}
+
+Listener* Listeners::find(const std::string& key, ListenerId& id) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
+  id = found->second;
+  return find(id);
+}
+
+std::pair<ListenerId, Listener*> Listeners::add(std::string key, std::variant<RoundRobin, SharedHandle> scheduler) {
+  const ListenerId id{next_id_++};
+  by_key_[key] = id;
+  Listener& listener = listeners_.emplace(id, Listener{std::move(key), std::move(scheduler)}).first->second;
+  return {id, &listener};
+}
+
+void Listeners::retire(ListenerId id) {
+  const Listener* listener = find(id);
+  if (!listener) return;
+  if (const auto found = by_key_.find(listener->key); found != by_key_.end() && found->second == id) by_key_.erase(found);
+}
+
+void Listeners::erase(ListenerId id) {
+  retire(id);
+  listeners_.erase(id);
+}
+
+std::vector<ListenerId> Listeners::ids() const {
+  std::vector<ListenerId> ids;
+  ids.reserve(listeners_.size());
+  for (const auto& [id, listener] : listeners_) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace muster::core

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <muster/scheduling.h>
+#include "core/effect.h"
+#include "core/ids.h"
+#include "core/lifecycle.h"
+#include "core/listeners.h"
+#include "core/wire.h"
+
+namespace muster::core {
+
+// What is known of a worker. The program may keep it when the worker is gone.
+struct WorkerRecord {
+  WorkerId id;
+  int pid = 0;  // 0: it could not be started
+  Lifecycle lifecycle = {};
+  std::optional<bool> exited_after_disconnect = {};
+  bool connected = true;
+  std::optional<ExitStatus> exit_status = {};
+  bool listed = true;  // in cluster.workers
+};
+
+// The primary's side of a cluster: Node's internal/cluster/primary.js without the doing.
+//
+// Commands and reports come in as calls; what is to be done about them comes out of poll_effect(), to
+// be polled until it is empty after each call. A PrimaryEvent among the effects is for the program,
+// which may call in again while it handles it.
+class Primary {
+ public:
+  // `defaults` are what cluster.settings starts from; `exec` must be set.
+  Primary(Settings defaults, SchedulingPolicy policy);
+
+  // Commands.
+  void setup_primary(const Settings& changes);
+  // Throws Exception for settings that cannot be; no worker was made then.
+  std::shared_ptr<const WorkerRecord> fork(const Env& env);
+  // worker.disconnect(): asks the worker to close its servers and leave.
+  void disconnect(WorkerId worker);
+  // worker.process.disconnect(): closes the channel. Returns false when it was closed already.
+  bool disconnect_channel(WorkerId worker);
+  // cluster.disconnect(): an AllDisconnectedEvent when no worker is connected and nothing listens.
+  void disconnect_all(std::optional<CallbackId> callback);
+  // Until the first setup_primary() or fork(); ignored after it, as in Node.
+  void set_scheduling_policy(SchedulingPolicy policy);
+
+  const Settings& settings() const { return settings_; }
+  SchedulingPolicy scheduling_policy() const { return policy_; }
+  // cluster.workers.
+  std::vector<std::shared_ptr<const WorkerRecord>> workers() const;
+
+  // Reports.
+  void handle_spawned(WorkerId worker, int pid);
+  void handle_spawn_failed(WorkerId worker, Error error);
+  void handle_message(WorkerId worker, wire::ClusterMessage message);
+  void handle_error(WorkerId worker, Error error);
+  void handle_channel_closed(WorkerId worker);
+  void handle_exit(WorkerId worker, ExitStatus status);
+
+  struct ListenResult {
+    int error_number = 0;  // an errno, 0 for success
+    std::optional<wire::SocketName> socket_name = {};
+    std::optional<FdToken> descriptor = {};  // for ListenMode::share; the core's from here on
+  };
+  void handle_listening(ListenerId listener, ListenResult result);
+  void handle_connection(ListenerId listener, FdToken connection);
+  void handle_probed(ListenerId listener, FdToken connection, bool touched);
+  void handle_rested(ListenerId listener);
+
+  std::optional<PrimaryEffect> poll_effect();
+
+ private:
+  // What was asked of a worker and is not answered yet.
+  struct Handoff {
+    WorkerId worker;
+    ListenerId listener;
+  };
+
+  void handle(WorkerRecord& worker, Seq seq, const wire::Online&);
+  void handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& message);
+  void handle(WorkerRecord& worker, Seq seq, const wire::Listening& message);
+  void handle(WorkerRecord& worker, Seq seq, const wire::Close& message);
+  void handle(WorkerRecord& worker, Seq seq, const wire::ExitedAfterDisconnect&);
+  void handle(WorkerRecord& worker, Seq seq, const wire::Reply& message);
+  template <class Other>
+  void handle(WorkerRecord&, Seq, const Other&) {}
+
+  WorkerRecord* find(WorkerId worker);
+  std::vector<std::shared_ptr<WorkerRecord>> records() const;
+  void send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor = {});
+  void answer(Listener& listener, Listener::Waiting waiting, int error_number);
+  void leave(ListenerId id, WorkerId worker);
+  void leave_all(WorkerId worker);
+  void lose(WorkerId worker);
+  // Turns what the scheduler wants into effects, and lets the listener go when it is done.
+  void settle(ListenerId id);
+  void forget_if_gone(WorkerRecord& worker);
+  void report_disconnected();
+
+  Settings settings_;
+  SchedulingPolicy policy_;
+  bool policy_frozen_ = false;
+  std::map<WorkerId, std::shared_ptr<WorkerRecord>> workers_;
+  std::uint32_t next_worker_ = 1;
+  Listeners listeners_;
+  std::map<Seq, Handoff> handoffs_;
+  std::uint64_t next_seq_ = 0;
+  std::vector<CallbackId> disconnect_callbacks_;
+  std::deque<PrimaryEffect> effects_;
+};
+
+}  // namespace muster::core

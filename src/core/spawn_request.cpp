@@ -1,0 +1,96 @@
+#include "core/spawn_request.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <muster/error.h>
+#include "core/wire.h"
+
+namespace muster::core {
+namespace {
+
+constexpr std::size_t default_max_message = std::size_t{512} << 20;
+
+bool is_script(std::string_view file) {
+  constexpr std::string_view endings[] = {".js", ".mjs", ".cjs", ".ts"};
+  return std::any_of(std::begin(endings), std::end(endings), [file](std::string_view e) { return file.ends_with(e); });
+}
+
+Stdio stdio_of(const Settings& settings) {
+  using Kind = StdioEntry::Kind;
+  if (!settings.stdio) {
+    const Kind output = settings.silent.value_or(false) ? Kind::pipe : Kind::inherit;
+    return {{output}, {output}, {output}, {Kind::ipc}};
+  }
+  const auto channels = std::count_if(settings.stdio->begin(), settings.stdio->end(),
+                                      [](const StdioEntry& entry) { return entry.kind == Kind::ipc; });
+  if (channels == 0) {
+    throw Exception(Errc::child_process_ipc_required,
+                    "Forked processes must have an IPC channel, missing value 'ipc' in settings.stdio");
+  }
+  if (channels > 1) throw Exception(Errc::ipc_one_pipe, "Child process can have only one IPC pipe");
+  return *settings.stdio;
+}
+
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+void check_env(const Env& env) {
+  for (const auto& [name, value] : env) {
+    if (name.empty() || name.find('=') != std::string::npos || has_nul(name) || (value && has_nul(*value))) {
+      throw Exception(Errc::invalid_arg_value,
+                      "The environment variable '" + name + "' must have a name without '=', and no NUL in name or value");
+    }
+  }
+}
+
+}  // namespace
+
+SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker) {
+  SpawnRequest request;
+  request.stdio = stdio_of(settings);
+  check_env(env);
+  request.serialization = settings.serialization.value_or(Serialization::json);
+  if (!wire::supports(request.serialization)) {
+    throw Exception(Errc::invalid_arg_value, "settings.serialization must be json: this version does not speak advanced yet");
+  }
+
+  const std::string& exec = settings.exec.value();
+  const std::string interpreter = settings.exec_path.value_or(is_script(exec) ? "node" : "");
+  if (interpreter.empty()) {
+    request.file = exec;
+  } else {
+    request.file = interpreter;
+    request.argv.push_back(interpreter);
+    if (settings.exec_argv) request.argv.insert(request.argv.end(), settings.exec_argv->begin(), settings.exec_argv->end());
+  }
+  request.argv.push_back(exec);
+  if (settings.args) request.argv.insert(request.argv.end(), settings.args->begin(), settings.args->end());
+
+  request.env = env;
+  request.env["NODE_UNIQUE_ID"] = std::to_string(static_cast<std::uint32_t>(worker));
+  request.cwd = settings.cwd;
+  request.max_message = settings.max_message_size.value_or(default_max_message);
+  request.uid = settings.uid;
+  request.gid = settings.gid;
+  return request;
+}
+
+Settings merged(Settings settings, const Settings& changes) {
+  const auto take = [](auto& field, const auto& change) {
+    if (change) field = change;
+  };
+  take(settings.exec, changes.exec);
+  take(settings.args, changes.args);
+  take(settings.exec_path, changes.exec_path);
+  take(settings.exec_argv, changes.exec_argv);
+  take(settings.cwd, changes.cwd);
+  take(settings.serialization, changes.serialization);
+  take(settings.silent, changes.silent);
+  take(settings.stdio, changes.stdio);
+  take(settings.uid, changes.uid);
+  take(settings.gid, changes.gid);
+  take(settings.max_message_size, changes.max_message_size);
+  return settings;
+}
+
+}  // namespace muster::core

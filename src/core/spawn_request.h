@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/settings.h>
+#include "core/ids.h"
+
+namespace muster::core {
+
+// A process to start, in full.
+struct SpawnRequest {
+  std::string file;
+  std::vector<std::string> argv;  // argv[0] included
+  Env env;                        // on top of this process's own
+  std::optional<std::string> cwd;
+  Stdio stdio;  // with exactly one ipc entry
+  Serialization serialization = Serialization::json;
+  std::size_t max_message = 0;
+  std::optional<int> uid, gid;
+};
+
+// What `settings`, complete, and the environment given to fork() say a worker is. Throws Exception
+// for settings that contradict themselves, with Node's code.
+SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker);
+
+// `settings` with every field of `changes` that is set.
+Settings merged(Settings settings, const Settings& changes);
+
+}  // namespace muster::core

@@ -1,0 +1,85 @@
+#include "core/utf8.h"
+
+namespace muster::core {
+namespace {
+
+// What may follow a lead byte: how many bytes, and the range of the first of them, which excludes
+// overlong forms, surrogates and what is beyond U+10FFFF.
+struct Lead {
+  std::size_t length;
+  unsigned char low, high;
+};
+
+Lead lead(unsigned char byte) {
+  if (byte < 0x80) return {1, 0, 0};
+  if (byte >= 0xc2 && byte <= 0xdf) return {2, 0x80, 0xbf};
+  if (byte == 0xe0) return {3, 0xa0, 0xbf};
+  if (byte == 0xed) return {3, 0x80, 0x9f};
+  if (byte >= 0xe1 && byte <= 0xef) return {3, 0x80, 0xbf};
+  if (byte == 0xf0) return {4, 0x90, 0xbf};
+  if (byte >= 0xf1 && byte <= 0xf3) return {4, 0x80, 0xbf};
+  if (byte == 0xf4) return {4, 0x80, 0x8f};
+  return {0, 0, 0};
+}
+
+// How many bytes at the start are a well-formed beginning of a sequence; at least 1.
+std::size_t valid_prefix(std::string_view bytes, const Lead& expected) {
+  std::size_t n = 1;
+  while (n < expected.length && n < bytes.size()) {
+    const auto byte = static_cast<unsigned char>(bytes[n]);
+    const unsigned char low = n == 1 ? expected.low : 0x80;
+    const unsigned char high = n == 1 ? expected.high : 0xbf;
+    if (byte < low || byte > high) break;
+    ++n;
+  }
+  return n;
+}
+
+}  // namespace
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xc0 | (c >> 6));
+    put(0x80 | (c & 0x3f));
+  } else if (c < 0x10000) {
+    put(0xe0 | (c >> 12));
+    put(0x80 | ((c >> 6) & 0x3f));
+    put(0x80 | (c & 0x3f));
+  } else {
+    put(0xf0 | (c >> 18));
+    put(0x80 | ((c >> 12) & 0x3f));
+    put(0x80 | ((c >> 6) & 0x3f));
+    put(0x80 | (c & 0x3f));
+  }
+}
+
+std::size_t utf8_sequence(std::string_view bytes) {
+  const Lead expected = lead(static_cast<unsigned char>(bytes[0]));
+  return expected.length != 0 && valid_prefix(bytes, expected) == expected.length ? expected.length : 0;
+}
+
+void append_replacing_invalid(std::string& out, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const Lead expected = lead(static_cast<unsigned char>(bytes[0]));
+    const std::size_t n = expected.length == 0 ? 1 : valid_prefix(bytes, expected);
+    if (n == expected.length) {
+      out.append(bytes.substr(0, n));
+    } else {
+      out.append("\xef\xbf\xbd");
+    }
+    bytes.remove_prefix(n);
+  }
+}
+
+std::uint32_t lone_surrogate(std::string_view bytes) {
+  if (bytes.size() < 3 || bytes[0] != '\xed') return 0;
+  const auto second = static_cast<unsigned char>(bytes[1]);
+  const auto third = static_cast<unsigned char>(bytes[2]);
+  if (second < 0xa0 || second > 0xbf || third < 0x80 || third > 0xbf) return 0;
+  return 0xd000U | (static_cast<std::uint32_t>(second & 0x3f) << 6) | (third & 0x3fU);
+}
+
+}  // namespace muster::core

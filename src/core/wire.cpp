@@ -1,0 +1,256 @@
+#include "core/wire.h"
+
+#include <cmath>
+
+#include "core/assert.h"
+#include "core/frame.h"
+#include "core/json.h"
+
+namespace muster::core::wire {
+namespace {
+
+constexpr std::string_view internal_prefix = "NODE_";
+// A doubly wrapped message is what Node sends when it retries; deeper is nobody's.
+constexpr int max_wrapping = 4;
+
+constexpr std::pair<HandleKind, std::string_view> handle_names[] = {
+    {HandleKind::net_native, "net.Native"},     {HandleKind::net_server, "net.Server"},
+    {HandleKind::net_socket, "net.Socket"},     {HandleKind::dgram_native, "dgram.Native"},
+    {HandleKind::dgram_socket, "dgram.Socket"},
+};
+
+std::string_view name_of(HandleKind kind) {
+  for (const auto& [known, name] : handle_names) {
+    if (known == kind) return name;
+  }
+  return {};
+}
+
+std::optional<HandleKind> handle_kind(std::string_view name) {
+  for (const auto& [kind, known] : handle_names) {
+    if (known == name) return kind;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> integer(const Value& value) {
+  if (!value.is_number()) return std::nullopt;
+  const double number = value.as_number();
+  if (!(std::fabs(number) <= 9007199254740992.0) || number != std::trunc(number)) return std::nullopt;
+  return static_cast<std::int64_t>(number);
+}
+
+std::optional<int> small_integer(const Value& value) {
+  const auto number = integer(value);
+  if (!number || *number < INT32_MIN || *number > INT32_MAX) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+std::optional<std::string> text(const Value& value) {
+  if (!value.is_string()) return std::nullopt;
+  return value.as_string();
+}
+
+std::optional<AddressType> address_type(const Value& value) {
+  if (value == Value("udp4")) return AddressType::udp4;
+  if (value == Value("udp6")) return AddressType::udp6;
+  switch (small_integer(value).value_or(0)) {
+    case -1: return AddressType::pipe;
+    case 4: return AddressType::tcp4;
+    case 6: return AddressType::tcp6;
+    default: return std::nullopt;
+  }
+}
+
+Value to_value(std::optional<AddressType> type) {
+  if (!type) return nullptr;
+  if (*type == AddressType::udp4 || *type == AddressType::udp6) return to_string(*type);
+  return static_cast<int>(*type);
+}
+
+template <class T>
+Value or_null(const std::optional<T>& value) {
+  return value ? Value(*value) : Value(nullptr);
+}
+
+ListenQuery read_query(const Value& message) {
+  ListenQuery query;
+  query.index = small_integer(message["index"]).value_or(0);
+  if (!message["data"].is_undefined()) query.data = message["data"];
+  query.address = text(message["address"]);
+  query.port = small_integer(message["port"]);
+  query.address_type = address_type(message["addressType"]);
+  query.fd = small_integer(message["fd"]);
+  query.flags = small_integer(message["flags"]);
+  query.backlog = small_integer(message["backlog"]).value_or(0);
+  query.readable_all = message["readableAll"].truthy();
+  query.writable_all = message["writableAll"].truthy();
+  return query;
+}
+
+void write_query(const ListenQuery& query, Value& message) {
+  message.set("index", query.index);
+  message.set("data", query.data);
+  message.set("address", or_null(query.address));
+  message.set("port", or_null(query.port));
+  message.set("addressType", to_value(query.address_type));
+  if (query.fd) message.set("fd", *query.fd);
+  if (query.flags) message.set("flags", *query.flags);
+  message.set("backlog", query.backlog);
+  if (query.readable_all) message.set("readableAll", true);
+  if (query.writable_all) message.set("writableAll", true);
+}
+
+Reply read_reply(Seq ack, const Value& message) {
+  Reply reply{ack};
+  if (!message["accepted"].is_undefined()) reply.accepted = message["accepted"].truthy();
+  if (!message["key"].is_string()) return reply;
+  ServerAnswer& server = reply.server.emplace();
+  server.error_number = small_integer(message["errno"]);
+  server.key = message["key"].as_string();
+  if (!message["data"].is_undefined()) server.data = message["data"];
+  const Value& name = message["sockname"];
+  const auto port = small_integer(name["port"]);
+  if (name.is_object() && port) {
+    server.socket_name = SocketName{std::string(name["address"].string_or("")), name["family"] == Value("IPv6"), *port};
+  }
+  return reply;
+}
+
+ClusterMessage read_cluster(const Value& message) {
+  ClusterMessage cluster;
+  if (const auto seq = integer(message["seq"]); seq && *seq >= 0) cluster.seq = Seq(*seq);
+  if (const auto ack = integer(message["ack"]); ack && *ack >= 0) {
+    cluster.body = read_reply(Seq(*ack), message);
+    return cluster;
+  }
+  const std::string_view act = message["act"].string_or("");
+  if (act == "online") {
+    cluster.body = Online{};
+  } else if (act == "queryServer") {
+    cluster.body = QueryServer{read_query(message)};
+  } else if (act == "listening") {
+    cluster.body = Listening{read_query(message)};
+  } else if (act == "close") {
+    cluster.body = Close{std::string(message["key"].string_or(""))};
+  } else if (act == "exitedAfterDisconnect") {
+    cluster.body = ExitedAfterDisconnect{};
+  } else if (act == "newconn") {
+    cluster.body = NewConnection{std::string(message["key"].string_or(""))};
+  } else if (act == "disconnect") {
+    cluster.body = Disconnect{};
+  }
+  return cluster;
+}
+
+Value write_cluster(const ClusterMessage& cluster) {
+  Value message{{"cmd", "NODE_CLUSTER"}};
+  struct Writer {
+    Value& message;
+    void operator()(const Unknown&) const {}
+    void operator()(const Online&) const { message.set("act", "online"); }
+    void operator()(const QueryServer& body) const {
+      message.set("act", "queryServer");
+      write_query(body.query, message);
+    }
+    void operator()(const Listening& body) const {
+      message.set("act", "listening");
+      write_query(body.query, message);
+    }
+    void operator()(const Close& body) const {
+      message.set("act", "close");
+      message.set("key", body.key);
+    }
+    void operator()(const ExitedAfterDisconnect&) const { message.set("act", "exitedAfterDisconnect"); }
+    void operator()(const NewConnection& body) const {
+      message.set("act", "newconn");
+      message.set("key", body.key);
+    }
+    void operator()(const Disconnect&) const { message.set("act", "disconnect"); }
+    void operator()(const Reply& body) const {
+      const auto ack = static_cast<double>(body.ack);
+      if (!body.server) {
+        message.set("ack", ack);
+        if (body.accepted) message.set("accepted", *body.accepted);
+        return;
+      }
+      message.set("errno", or_null(body.server->error_number));
+      message.set("key", body.server->key);
+      message.set("ack", ack);
+      message.set("data", body.server->data);
+      if (const auto& name = body.server->socket_name) {
+        message.set("sockname",
+                    Value{{"address", name->address}, {"family", name->ipv6 ? "IPv6" : "IPv4"}, {"port", name->port}});
+      }
+    }
+  };
+  std::visit(Writer{message}, cluster.body);
+  message.set("seq", static_cast<double>(cluster.seq));
+  return message;
+}
+
+std::optional<std::string> write(Serialization serialization, const Value& message) {
+  MUSTER_ASSERT(supports(serialization));
+  std::string payload;
+  if (!write_json(message, payload)) return std::nullopt;
+  return frame(serialization, std::move(payload));
+}
+
+Value wrap(Value message, const HandleInfo& handle) {
+  Value wrapped{{"cmd", "NODE_HANDLE"}, {"type", name_of(handle.kind)}, {"msg", std::move(message)}};
+  if (!handle.key.empty()) wrapped.set("key", handle.key);
+  if (!handle.dgram_type.empty()) wrapped.set("dgramType", handle.dgram_type);
+  return wrapped;
+}
+
+}  // namespace
+
+bool supports(Serialization serialization) { return serialization == Serialization::json; }
+
+std::optional<Packet> decode(Serialization serialization, std::string_view frame) {
+  MUSTER_ASSERT(supports(serialization));
+  std::optional<Value> message = parse_json(frame);
+  if (!message) return std::nullopt;
+
+  Packet packet;
+  for (int wrapping = 0; (*message)["cmd"] == Value("NODE_HANDLE"); ++wrapping) {
+    const auto kind = handle_kind((*message)["type"].string_or(""));
+    if (!kind || wrapping == max_wrapping) return std::nullopt;
+    packet.handle = HandleInfo{*kind, std::string((*message)["key"].string_or("")),
+                               std::string((*message)["dgramType"].string_or(""))};
+    Value inner = (*message)["msg"];
+    message = std::move(inner);
+  }
+
+  const std::string_view command = (*message)["cmd"].string_or("");
+  if (!command.starts_with(internal_prefix) || command.size() == internal_prefix.size()) {
+    packet.payload = std::move(*message);
+  } else if (command == "NODE_CLUSTER") {
+    packet.payload = read_cluster(*message);
+  } else if (command == "NODE_HANDLE_ACK") {
+    packet.payload = HandleAck{};
+  } else if (command == "NODE_HANDLE_NACK") {
+    packet.payload = HandleNack{};
+  } else {
+    packet.payload = UnknownInternal{};
+  }
+  return packet;
+}
+
+std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle) {
+  Value value = write_cluster(message);
+  if (handle) value = wrap(std::move(value), *handle);
+  auto bytes = write(serialization, value);
+  MUSTER_ASSERT(bytes.has_value());
+  return std::move(*bytes);
+}
+
+std::optional<std::string> encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle) {
+  return write(serialization, handle ? wrap(message, *handle) : message);
+}
+
+std::string encode_ack(Serialization serialization, bool received) {
+  return *write(serialization, Value{{"cmd", received ? "NODE_HANDLE_ACK" : "NODE_HANDLE_NACK"}});
+}
+
+}  // namespace muster::core::wire

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include <muster/address.h>
+#include <muster/settings.h>
+#include <muster/value.h>
+#include "core/ids.h"
+
+// What travels on the channel between a primary and a worker, as Node's cluster module defines it.
+// docs/protocol.md shows a whole session.
+namespace muster::core::wire {
+
+// What a worker asks a listening socket for. Absent, null and undefined mean the same on the wire.
+struct ListenQuery {
+  int index = 0;  // which of the worker's listens for the same address this is
+  Value data = nullptr;  // opaque; the ticket keys of a TLS server
+  std::optional<std::string> address = {};
+  std::optional<int> port = {};
+  std::optional<AddressType> address_type = {};
+  std::optional<int> fd = {};  // a descriptor of the primary
+  std::optional<int> flags = {};
+  int backlog = 0;
+  bool readable_all = false;
+  bool writable_all = false;
+
+  friend bool operator==(const ListenQuery&, const ListenQuery&) = default;
+};
+inline constexpr int flag_ipv6_only = 1;
+
+struct SocketName {
+  std::string address;
+  bool ipv6 = false;
+  int port = 0;
+
+  friend bool operator==(const SocketName&, const SocketName&) = default;
+};
+
+// Worker to primary.
+struct Online {};
+struct QueryServer {
+  ListenQuery query;
+};
+struct Listening {
+  ListenQuery query;  // with the real port
+};
+struct Close {
+  std::string key;
+};
+struct ExitedAfterDisconnect {};
+
+// Primary to worker.
+struct NewConnection {
+  std::string key;
+};
+struct Disconnect {};
+
+// The answer to QueryServer. No error number: the primary accepts (round robin). 0: the worker shares
+// the descriptor that comes along. Negative: it failed with that errno.
+struct ServerAnswer {
+  std::optional<int> error_number = {};
+  std::string key;
+  Value data = nullptr;
+  std::optional<SocketName> socket_name = {};
+};
+
+// Either way. What it may carry depends on what it answers: `server` on QueryServer, `accepted` on
+// NewConnection, nothing on ExitedAfterDisconnect.
+struct Reply {
+  Seq ack{};
+  std::optional<bool> accepted = {};
+  std::optional<ServerAnswer> server = {};
+};
+
+// An act of a later Node that we do not know: ignored, as Node does.
+struct Unknown {};
+
+using Body = std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect, Reply>;
+
+struct ClusterMessage {
+  Body body;
+  Seq seq{};
+};
+
+// What the descriptor that comes with a message is for.
+enum class HandleKind { net_native, net_server, net_socket, dgram_native, dgram_socket };
+
+struct HandleInfo {
+  HandleKind kind = HandleKind::net_native;
+  std::string key = {};         // net_socket: the server that accepted it
+  std::string dgram_type = {};  // dgram_socket: "udp4", "udp6"
+
+  friend bool operator==(const HandleInfo&, const HandleInfo&) = default;
+};
+
+struct HandleAck {};
+struct HandleNack {};
+// A NODE_ command that is none of ours: never shown to the program.
+struct UnknownInternal {};
+
+using Payload = std::variant<HandleAck, HandleNack, ClusterMessage, UnknownInternal, Value>;
+
+struct Packet {
+  Payload payload;
+  // Set when the message announces a descriptor.
+  std::optional<HandleInfo> handle = {};
+};
+
+// Empty when the bytes are not a message in this serialization.
+std::optional<Packet> decode(Serialization serialization, std::string_view frame);
+
+// Whole frames, ready to be written. A user's value must not nest deeper than max_depth: empty then.
+std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {});
+std::optional<std::string> encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle = {});
+std::string encode_ack(Serialization serialization, bool received);
+
+// Which serializations this build speaks.
+bool supports(Serialization serialization);
+
+}  // namespace muster::core::wire

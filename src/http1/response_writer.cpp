@@ -1,0 +1,203 @@
+#include "http1/response_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+
+#include <fmt/chrono.h>
+
+namespace muster::http1 {
+namespace {
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](unsigned char x, unsigned char y) {
+           return std::tolower(x) == std::tolower(y);
+         });
+}
+
+bool is_token(std::string_view text) {
+  static constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return (c < 0x80 && std::isalnum(c)) || others.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
+}
+
+void append_header(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+template <class Number>
+void append_number(std::string& out, Number number, int base = 10) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
+  out.append(digits.data(), end);
+}
+
+void append_chunk(std::string& out, std::string_view body) {
+  append_number(out, body.size(), 16);
+  out.append("\r\n").append(body).append("\r\n");
+}
+
+constexpr std::pair<int, std::string_view> reasons[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {103, "Early Hints"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Payload Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Entity"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+    {511, "Network Authentication Required"},
+};
+
+}  // namespace
+
+std::string_view reason_phrase(int status) {
+  for (const auto& [known, phrase] : reasons) {
+    if (known == status) return phrase;
+  }
+  return "";
+}
+
+std::string http_date(std::time_t time) {
+  // Not strftime(), whose names of days and months follow the program's locale.
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(time));
+}
+
+bool ResponseWriter::set_header(std::string_view name, std::string_view value) {
+  if (!is_token(name) || !is_field_value(value)) return false;
+  // Several cookies are several headers; everything else is replaced.
+  if (!equals_ignoring_case(name, "set-cookie")) {
+    std::erase_if(headers_, [name](const auto& header) { return equals_ignoring_case(header.first, name); });
+  }
+  headers_.emplace_back(name, value);
+  return true;
+}
+
+bool ResponseWriter::body_forbidden() const { return head_only_ || status_ == 204 || status_ == 304 || status_ < 200; }
+
+void ResponseWriter::write_head(std::optional<std::size_t> body_size, std::string_view date, std::string& out) {
+  head_written_ = true;
+  bool has_length = false;
+  bool has_date = false;
+  bool has_connection = false;
+  for (const auto& [name, value] : headers_) {
+    has_length |= equals_ignoring_case(name, "content-length");
+    has_date |= equals_ignoring_case(name, "date");
+    if (equals_ignoring_case(name, "connection")) {
+      has_connection = true;
+      if (equals_ignoring_case(value, "close")) keep_alive_ = false;
+    }
+  }
+
+  out.append("HTTP/1.1 ");
+  append_number(out, status_);
+  out.append(" ").append(reason_phrase(status_)).append("\r\n");
+  for (const auto& [name, value] : headers_) {
+    // The program's framing is kept to only where it can be: the length of a body that it gives piece by piece.
+    if (equals_ignoring_case(name, "transfer-encoding")) continue;
+    append_header(out, name, value);
+  }
+  if (!has_date) append_header(out, "Date", date);
+
+  if (status_ == 204 || status_ == 304 || status_ < 200) {
+    framing_ = Framing::none;
+  } else if (has_length) {
+    framing_ = Framing::length;
+  } else if (body_size) {
+    framing_ = Framing::length;
+    out.append("Content-Length: ");
+    append_number(out, *body_size);
+    out.append("\r\n");
+  } else if (minor_version_ >= 1) {
+    framing_ = Framing::chunked;
+    append_header(out, "Transfer-Encoding", "chunked");
+  } else {
+    // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+    framing_ = Framing::until_close;
+    keep_alive_ = false;
+  }
+  if (!has_connection) {
+    append_header(out, "Connection", keep_alive_ ? "keep-alive" : "close");
+    if (keep_alive_ && keep_alive_seconds > 0) {
+      out.append("Keep-Alive: timeout=");
+      append_number(out, keep_alive_seconds);
+      out.append("\r\n");
+    }
+  }
+  out.append("\r\n");
+  if (body_forbidden()) framing_ = Framing::none;
+}
+
+void ResponseWriter::write(std::string_view body, std::string_view date, std::string& out) {
+  if (!head_written_) write_head(std::nullopt, date, out);
+  if (framing_ == Framing::none || body.empty()) return;
+  if (framing_ == Framing::chunked) {
+    append_chunk(out, body);
+  } else {
+    out.append(body);
+  }
+}
+
+void ResponseWriter::end(std::string_view body, std::string_view date, std::string& out) {
+  if (!head_written_) write_head(body.size(), date, out);
+  if (framing_ == Framing::none) return;
+  if (framing_ != Framing::chunked) {
+    out.append(body);
+    return;
+  }
+  if (!body.empty()) append_chunk(out, body);
+  out.append("0\r\n\r\n");
+}
+
+}  // namespace muster::http1

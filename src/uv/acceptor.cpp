@@ -1,0 +1,79 @@
+#include "uv/acceptor.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace muster::uv {
+namespace {
+
+constexpr int default_backlog = 511;
+// One wake-up accepts no more than this, so that a flood does not keep the channels waiting.
+constexpr int batch = 64;
+
+OwnedFd open_spare() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+}  // namespace
+
+Acceptor::Acceptor(Loop& loop, OwnedFd socket, Handler handler, std::string unlink_path)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      handler_(std::move(handler)),
+      unlink_path_(std::move(unlink_path)),
+      spare_(open_spare()) {}
+
+Acceptor::~Acceptor() {
+  poll_.reset();
+  if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
+}
+
+int Acceptor::start(int backlog) {
+  if (listen(socket_.get(), backlog > 0 ? backlog : default_backlog) != 0) return errno;
+  poll_ = std::make_unique<UvHandle<uv_poll_t>>(
+      this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
+  if (!*poll_) return -poll_->status();
+  if (!ref_) poll_->unref();
+  uv_poll_start(poll_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
+    auto* self = static_cast<Acceptor*>(handle->data);
+    if (!self) return;
+    const Loop::Turn turn(self->loop_);
+    self->accept_batch();
+  });
+  return 0;
+}
+
+void Acceptor::ref() {
+  ref_ = true;
+  if (poll_) poll_->ref();
+}
+void Acceptor::unref() {
+  ref_ = false;
+  if (poll_) poll_->unref();
+}
+
+void Acceptor::accept_batch() {
+  const auto* alive = poll_->get();
+  for (int i = 0; i < batch; ++i) {
+    OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection) {
+      handler_(std::move(connection));
+      // The handler may have closed this server.
+      if (alive->data == nullptr) return;
+    } else if (errno == EMFILE || errno == ENFILE) {
+      shed_one();
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return;
+    }
+  }
+}
+
+void Acceptor::shed_one() {
+  spare_.reset();
+  OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  spare_ = open_spare();
+}
+
+}  // namespace muster::uv

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+
+#include <muster/function.h>
+#include "uv/fd.h"
+#include "uv/loop.h"
+#include "uv/uv_handle.h"
+
+namespace muster::uv {
+
+// Accepts connections on a bound socket, a batch at each wake-up.
+class Acceptor {
+ public:
+  // Gets each connection, non-blocking and close-on-exec. It may destroy the Acceptor.
+  using Handler = Function<void(OwnedFd)>;
+
+  // `unlink_path`: the file of a Unix socket, removed when the Acceptor goes.
+  Acceptor(Loop& loop, OwnedFd socket, Handler handler, std::string unlink_path = {});
+  ~Acceptor();
+
+  // listen(2) and the start of accepting. Returns an errno, 0 for success. 0 for the backlog means 511.
+  int start(int backlog);
+  int descriptor() const { return socket_.get(); }
+  // Whether it keeps the loop alive. It does from the start.
+  void ref();
+  void unref();
+
+ private:
+  void accept_batch();
+  void shed_one();
+
+  Loop& loop_;
+  OwnedFd socket_;
+  Handler handler_;
+  std::string unlink_path_;
+  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
+  // Given up when this process is out of descriptors, so that a connection can be accepted to be closed:
+  // left alone it would wake us without end.
+  OwnedFd spare_;
+  bool ref_ = true;
+};
+
+}  // namespace muster::uv

@@ -1,0 +1,197 @@
+#include "uv/channel_io.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/assert.h"
+
+namespace muster::uv {
+namespace {
+
+// One message brings one descriptor; room for more, so that what a peer should not have sent can be
+// told from what the system cut off.
+constexpr std::size_t max_descriptors = 16;
+constexpr std::size_t max_pieces = 64;
+constexpr int reads_per_turn = 16;
+// How long a disconnect() waits for a peer that neither reads nor acknowledges.
+constexpr std::uint64_t disconnect_deadline_ms = 5000;
+
+}  // namespace
+
+ChannelIo::ChannelIo(Loop& loop, FdTable& fds, OwnedFd socket, core::Channel channel, Handler handler)
+    : loop_(loop), fds_(fds), socket_(std::move(socket)), channel_(std::move(channel)), handler_(std::move(handler)) {
+  poll_ = std::make_unique<UvHandle<uv_poll_t>>(
+      this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
+  MUSTER_ASSERT(*poll_);
+  watch();
+}
+
+ChannelIo::~ChannelIo() {
+  loop_.forget(*this);
+  write_out();
+}
+
+void ChannelIo::ref() {
+  if (poll_) poll_->ref();
+}
+void ChannelIo::unref() {
+  if (poll_) poll_->unref();
+}
+
+void ChannelIo::watch() {
+  uv_poll_start(poll_->get(), UV_READABLE | (wants_write_ ? UV_WRITABLE : 0), [](uv_poll_t* handle, int status, int events) {
+    auto* self = static_cast<ChannelIo*>(handle->data);
+    if (!self) return;
+    const Loop::Turn turn(self->loop_);
+    self->handle_poll(status, events);
+  });
+}
+
+void ChannelIo::handle_poll(int status, int events) {
+  if (status < 0) events = UV_READABLE;  // the read says what it is
+  if (events & UV_WRITABLE) {
+    wants_write_ = false;
+    flush();
+    if (socket_) watch();
+  }
+  if (!(events & UV_READABLE)) return;
+  for (int i = 0; i < reads_per_turn && socket_ && read_once() == loop_.scratch().size(); ++i) {
+  }
+}
+
+void ChannelIo::read_all() {
+  while (socket_ && read_once() > 0) {
+  }
+}
+
+std::size_t ChannelIo::read_once() {
+  auto& buffer = loop_.scratch();
+  iovec part{buffer.data(), buffer.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t n = 0;
+  do {
+    n = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+
+  std::array<core::FdToken, max_descriptors> descriptors;
+  std::size_t count = 0;
+  for (cmsghdr* header = n > 0 ? CMSG_FIRSTHDR(&message) : nullptr; header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < here; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      OwnedFd owned(fd);
+      if (count < descriptors.size()) descriptors[count++] = fds_.add(std::move(owned));
+    }
+  }
+  if (n <= 0) {
+    // A reset is an end like any other: the peer closed with something of ours unread.
+    channel_.handle_end();
+  } else {
+    channel_.handle_bytes({buffer.data(), static_cast<std::size_t>(n)}, {descriptors.data(), count});
+  }
+  pump();
+  return n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
+core::Channel::SendResult ChannelIo::send(core::Channel::Outgoing message) {
+  const auto result = channel_.send(std::move(message));
+  if (channel_.has_output()) loop_.at_end_of_turn(*this);
+  return result;
+}
+
+bool ChannelIo::disconnect() {
+  if (!channel_.disconnect()) return false;
+  pump();
+  if (socket_) {
+    deadline_ = std::make_unique<UvHandle<uv_timer_t>>(this, [this](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
+    uv_timer_start(
+        deadline_->get(),
+        [](uv_timer_t* handle) {
+          auto* self = static_cast<ChannelIo*>(handle->data);
+          if (!self) return;
+          const Loop::Turn turn(self->loop_);
+          self->channel_.abandon();
+          self->pump();
+        },
+        disconnect_deadline_ms, 0);
+  }
+  return true;
+}
+
+void ChannelIo::flush() {
+  write_out();
+  pump();
+}
+
+void ChannelIo::write_out() {
+  std::array<std::string_view, max_pieces> pieces;
+  while (socket_ && !wants_write_ && !broken_ && channel_.has_output()) {
+    const core::Channel::Output output = channel_.output(pieces);
+    std::array<iovec, max_pieces> parts;
+    for (std::size_t i = 0; i < output.pieces; ++i) parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = output.pieces;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    if (output.descriptor) {
+      const int fd = fds_.get(*output.descriptor);
+      if (fd < 0) {
+        channel_.handle_descriptor_gone();
+        continue;
+      }
+      message.msg_control = control;
+      message.msg_controllen = sizeof control;
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(sizeof(int));
+      std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    ssize_t n = 0;
+    do {
+      n = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+      channel_.handle_written(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
+      wants_write_ = true;
+      watch();
+    } else {
+      broken_ = true;
+    }
+  }
+}
+
+void ChannelIo::pump() {
+  while (auto event = channel_.poll_event()) {
+    if (const auto* released = std::get_if<core::Channel::Released>(&*event)) {
+      fds_.close(released->descriptor);
+      continue;
+    }
+    const bool closed = std::holds_alternative<core::Channel::Closed>(*event);
+    if (closed) close();
+    handler_(std::move(*event));
+    if (closed) return;
+  }
+  if (socket_ && !broken_ && !wants_write_ && channel_.has_output()) loop_.at_end_of_turn(*this);
+}
+
+void ChannelIo::close() {
+  poll_.reset();
+  deadline_.reset();
+  socket_.reset();
+}
+
+}  // namespace muster::uv

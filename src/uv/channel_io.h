@@ -1,0 +1,58 @@
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+
+#include <muster/function.h>
+#include "core/channel.h"
+#include "uv/fd.h"
+#include "uv/fd_table.h"
+#include "uv/loop.h"
+#include "uv/uv_handle.h"
+
+namespace muster::uv {
+
+// Carries a core::Channel over a Unix socket: recvmsg(2) and sendmsg(2) with descriptors. What is sent
+// in one turn of the loop is written at its end.
+class ChannelIo final : private Loop::EndOfTurn {
+ public:
+  // Gets every event but Released, which is seen to here. It must not destroy the ChannelIo.
+  using Handler = Function<void(core::Channel::Event)>;
+
+  ChannelIo(Loop& loop, FdTable& fds, OwnedFd socket, core::Channel channel, Handler handler);
+  ~ChannelIo();
+
+  bool connected() const { return channel_.connected(); }
+  core::Channel::SendResult send(core::Channel::Outgoing message);
+  bool disconnect();
+  // Reads what the peer has written so far, to its end if that is there.
+  void read_all();
+  // Writes what can be written at once.
+  void flush();
+  // Whether the channel keeps the loop alive. It does from the start.
+  void ref();
+  void unref();
+
+ private:
+  void end_of_turn() override { flush(); }
+  void handle_poll(int status, int events);
+  // How many bytes came; 0 when there is nothing to read now, or ever.
+  std::size_t read_once();
+  void write_out();
+  void pump();
+  void watch();
+  void close();
+
+  Loop& loop_;
+  FdTable& fds_;
+  OwnedFd socket_;
+  core::Channel channel_;
+  Handler handler_;
+  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
+  std::unique_ptr<UvHandle<uv_timer_t>> deadline_;  // of a disconnect() that waits for the peer
+  bool wants_write_ = false;  // the system's buffer is full
+  bool broken_ = false;       // the peer is gone; what it wrote is still to be read
+};
+
+}  // namespace muster::uv

@@ -1,0 +1,72 @@
+#include "uv/child_driver.h"
+
+#include <utility>
+
+#include "uv/socket.h"
+
+namespace muster::uv {
+namespace {
+
+constexpr std::size_t max_message = std::size_t{512} << 20;
+
+}  // namespace
+
+ChildDriver::ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization)
+    : child_(child),
+      sink_(sink),
+      serialization_(serialization),
+      channel_(loop, fds_, std::move(socket), core::Channel(serialization, max_message),
+               [this](core::Channel::Event event) { handle_channel(std::move(event)); }) {}
+
+void ChildDriver::perform() {
+  while (auto effect = child_.poll_effect()) {
+    std::visit([this](auto& e) { perform(std::move(e)); }, *effect);
+  }
+}
+
+void ChildDriver::perform(core::SendToPrimary send) { channel_.send({core::wire::encode(serialization_, send.message)}); }
+
+void ChildDriver::perform(core::DisconnectPrimary) { channel_.disconnect(); }
+
+void ChildDriver::perform(core::CloseDescriptor close) { fds_.close(close.descriptor); }
+
+void ChildDriver::perform(core::Exit exit) { sink_.handle_exit(exit.code); }
+
+void ChildDriver::perform(core::ChildEvent event) { sink_.handle_event(std::move(event)); }
+
+void ChildDriver::handle_channel(core::Channel::Event event) {
+  if (auto* received = std::get_if<core::Channel::Received>(&event)) {
+    if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
+      child_.handle_message(std::move(*message), received->descriptor);
+      perform();
+    } else if (auto* data = std::get_if<Value>(&received->packet.payload)) {
+      UserMessage user{std::move(*data)};
+      if (received->descriptor) user.handle = UserHandle{*received->packet.handle, fds_.take(*received->descriptor)};
+      sink_.handle_message(std::move(user));
+    } else if (received->descriptor) {
+      fds_.close(*received->descriptor);
+    }
+  } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
+    sink_.handle_sent(sent->id, sent->error);
+  } else if (const auto* failed = std::get_if<core::Channel::Failed>(&event)) {
+    const std::error_code code = failed->code;
+    sink_.handle_error(Error{code, code.message()});
+  } else if (std::holds_alternative<core::Channel::Closed>(event)) {
+    child_.handle_channel_closed();
+    perform();
+  }
+}
+
+std::optional<core::Channel::SendResult> ChildDriver::send(UserMessage message, std::optional<core::SendId> id) {
+  return send_user_message(channel_, fds_, serialization_, std::move(message), id);
+}
+
+void ChildDriver::ref_channel(bool ref) {
+  if (ref) {
+    channel_.ref();
+  } else {
+    channel_.unref();
+  }
+}
+
+}  // namespace muster::uv

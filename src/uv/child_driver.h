@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <system_error>
+
+#include "core/child.h"
+#include "uv/channel_io.h"
+#include "uv/fd_table.h"
+#include "uv/loop.h"
+#include "uv/user_message.h"
+
+namespace muster::uv {
+
+// Does what a core::Child asks for, and tells it what comes from the primary.
+class ChildDriver {
+ public:
+  // What the program's side gets to hear, in order. Called when the core is at rest.
+  class Sink {
+   public:
+    virtual void handle_event(core::ChildEvent event) = 0;
+    virtual void handle_message(UserMessage message) = 0;
+    virtual void handle_sent(core::SendId id, std::error_code error) = 0;
+    virtual void handle_error(Error error) = 0;
+    // The worker is to end, after everything that was told before.
+    virtual void handle_exit(int code) = 0;
+
+   protected:
+    ~Sink() = default;
+  };
+
+  // All but the socket outlive the driver.
+  ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization);
+
+  // Does what the core has asked for by now. After every command to the core.
+  void perform();
+
+  bool connected() const { return channel_.connected(); }
+  // process.disconnect(). False when it was disconnected already.
+  bool disconnect() { return channel_.disconnect(); }
+  // Nothing when the value cannot be written; see send_user_message().
+  std::optional<core::Channel::SendResult> send(UserMessage message, std::optional<core::SendId> id);
+  void ref_channel(bool ref);
+  // The descriptor an event named, for the program's side to own.
+  OwnedFd take(core::FdToken token) { return fds_.take(token); }
+
+ private:
+  void perform(core::SendToPrimary send);
+  void perform(core::DisconnectPrimary);
+  void perform(core::CloseDescriptor close);
+  void perform(core::Exit exit);
+  void perform(core::ChildEvent event);
+  void handle_channel(core::Channel::Event event);
+
+  core::Child& child_;
+  Sink& sink_;
+  Serialization serialization_;
+  FdTable fds_;
+  ChannelIo channel_;
+};
+
+}  // namespace muster::uv

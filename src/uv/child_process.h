@@ -1,0 +1,47 @@
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <muster/exit_status.h>
+#include <muster/function.h>
+#include "core/spawn_request.h"
+#include "uv/fd.h"
+#include "uv/loop.h"
+#include "uv/uv_handle.h"
+
+namespace muster::uv {
+
+// A process we started. Destroying it does not end the process.
+class ChildProcess {
+ public:
+  using ExitHandler = Function<void(ExitStatus)>;
+
+  ChildProcess(Loop& loop, ExitHandler on_exit) : loop_(loop), on_exit_(std::move(on_exit)) {}
+
+  // Returns an errno, 0 for success. The channel is where the request's stdio has its ipc entry, and
+  // NODE_CHANNEL_FD tells the process where that is.
+  int spawn(const core::SpawnRequest& request);
+  int pid() const { return pid_; }
+  // False when the process is gone.
+  bool kill(Signal signal);
+
+  // Our end of the channel, non-blocking; to be taken once after spawn().
+  OwnedFd take_channel() { return std::move(channel_); }
+  // Our ends of the entries that are pipes, by their number in the process.
+  std::vector<std::pair<int, OwnedFd>> take_pipes() { return std::move(pipes_); }
+
+ private:
+  Loop& loop_;
+  ExitHandler on_exit_;
+  std::unique_ptr<UvHandle<uv_process_t>> process_;
+  int pid_ = 0;
+  bool exited_ = false;
+  OwnedFd channel_;
+  std::vector<std::pair<int, OwnedFd>> pipes_;
+};
+
+}  // namespace muster::uv

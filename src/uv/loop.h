@@ -1,0 +1,132 @@
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <muster/function.h>
+#include "uv/uv_handle.h"
+
+namespace muster::uv {
+
+// A libuv loop, owned or borrowed, with Node's ticks on top: what is queued by next_tick() runs when
+// the callback at hand returns, before the loop waits again.
+class Loop {
+ public:
+  Loop();
+  explicit Loop(uv_loop_t* borrowed);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  uv_loop_t* get() { return loop_; }
+  // Milliseconds, standing still within one turn of the loop.
+  std::uint64_t now() const { return uv_now(loop_); }
+
+  int run();
+  void stop(int exit_code);
+
+  void next_tick(Function<void()> task);
+  // The only function that another thread may call.
+  void post(Function<void()> task);
+
+  // Runs the program's code. Its exception does not pass through: it goes to the handler of uncaught
+  // exceptions, or stops the loop and comes out of run().
+  template <class F>
+  void call(F&& f) {
+    const bool outer = std::exchange(in_program_, true);
+    try {
+      std::forward<F>(f)();
+    } catch (...) {
+      uncaught(std::current_exception());
+    }
+    in_program_ = outer;
+  }
+
+  // Runs the program's code for something that happened: now, if that is not inside a call the program
+  // makes and nothing that happened before is still to be told; otherwise as a tick.
+  template <class F>
+  void emit(F&& f) {
+    if (quiet()) {
+      call(f);
+    } else {
+      next_tick(std::forward<F>(f));
+    }
+  }
+
+  // Whether emit() would run what it gets now.
+  bool quiet() const { return turns_ > 0 && !in_program_ && ticks_.empty() && !failed(); }
+
+  // What every callback of libuv opens first. When the outermost one closes, the ticks run, and then
+  // what asked for the end of the turn.
+  class Turn {
+   public:
+    explicit Turn(Loop& loop) : loop_(loop) { ++loop_.turns_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() {
+      if (loop_.turns_ == 1) loop_.finish_turn();
+      --loop_.turns_;
+    }
+
+   private:
+    Loop& loop_;
+  };
+
+  // Something to do once when the current turn ends, or the next if there is none: a channel that
+  // writes all that was sent in one system call.
+  class EndOfTurn {
+   public:
+    virtual void end_of_turn() = 0;
+
+   protected:
+    ~EndOfTurn() = default;
+
+   private:
+    friend class Loop;
+    bool queued_ = false;
+  };
+  void at_end_of_turn(EndOfTurn& task);
+  void forget(EndOfTurn& task);
+
+  // Gets uncaught exceptions in place of run(). Empty: back to run().
+  void on_uncaught_exception(Function<void(std::exception_ptr)> handler) { uncaught_handler_ = std::move(handler); }
+
+  // A buffer to read into, for the time of one callback.
+  std::array<char, 65536>& scratch() { return *scratch_; }
+
+ private:
+  friend class Turn;
+
+  void init();
+  bool failed() const { return exception_ != nullptr; }
+  void uncaught(std::exception_ptr exception);
+  void finish_turn();
+  void arm();
+  void run_posted();
+
+  std::unique_ptr<uv_loop_t> owned_;
+  uv_loop_t* loop_;
+  std::unique_ptr<UvHandle<uv_idle_t>> idle_;    // wakes the loop for ticks queued outside a turn
+  std::unique_ptr<UvHandle<uv_async_t>> async_;  // wakes it for post()
+  std::deque<Function<void()>> ticks_;
+  std::vector<EndOfTurn*> end_of_turn_;
+  int turns_ = 0;
+  bool in_program_ = false;
+  bool armed_ = false;
+  bool stopping_ = false;
+  int exit_code_ = 0;
+  std::exception_ptr exception_;
+  Function<void(std::exception_ptr)> uncaught_handler_;
+  std::unique_ptr<std::array<char, 65536>> scratch_ = std::make_unique<std::array<char, 65536>>();
+
+  std::mutex posted_mutex_;
+  std::vector<Function<void()>> posted_;
+};
+
+}  // namespace muster::uv

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "core/primary.h"
+#include "uv/acceptor.h"
+#include "uv/channel_io.h"
+#include "uv/child_process.h"
+#include "uv/fd_table.h"
+#include "uv/loop.h"
+#include "uv/timer.h"
+#include "uv/user_message.h"
+
+namespace muster::uv {
+
+// Does what a core::Primary asks for, and tells it what happens: processes, channels, listening sockets.
+class PrimaryDriver {
+ public:
+  // What the program's side gets to hear, in order. Called when the core is at rest, so it may call in
+  // again, but must not destroy the driver.
+  class Sink {
+   public:
+    virtual void handle_event(core::PrimaryEvent event) = 0;
+    virtual void handle_message(core::WorkerId worker, UserMessage message) = 0;
+    virtual void handle_sent(core::SendId id, std::error_code error) = 0;
+
+   protected:
+    ~Sink() = default;
+  };
+
+  // All three outlive the driver.
+  PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink);
+  ~PrimaryDriver();
+
+  // Does what the core has asked for by now. After every command to the core.
+  void perform();
+
+  // Nothing when the value cannot be written; see send_user_message().
+  std::optional<core::Channel::SendResult> send(core::WorkerId worker, UserMessage message, std::optional<core::SendId> id);
+  bool kill(core::WorkerId worker, Signal signal);
+  std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);
+  void ref_channel(core::WorkerId worker, bool ref);
+
+ private:
+  struct Worker {
+    ChildProcess process;
+    Serialization serialization;
+    std::unique_ptr<ChannelIo> channel = {};
+    bool exited = false;
+    bool disconnected = false;
+  };
+
+  void perform(core::PrimaryEffect effect);
+  void perform(core::Spawn spawn);
+  void perform(core::SendToWorker send);
+  void perform(core::DisconnectWorker disconnect);
+  void perform(core::Listen listen);
+  void perform(core::StopListening stop);
+  void perform(core::CloseDescriptor close);
+  void perform(core::ProbeConnection probe);
+  void perform(core::Rest rest);
+  void perform(core::PrimaryEvent event);
+
+  core::Primary::ListenResult open(const core::Listen& listen);
+  void handle_channel(core::WorkerId id, core::Channel::Event event);
+  void handle_exit(core::WorkerId id, ExitStatus status);
+  void forget_if_gone(core::WorkerId id);
+
+  Loop& loop_;
+  core::Primary& primary_;
+  Sink& sink_;
+  FdTable fds_;
+  std::map<core::WorkerId, Worker> workers_;
+  std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;
+  std::map<core::ListenerId, std::unique_ptr<Timer>> rests_;
+  // Stands for "this driver still exists" in ticks that were queued earlier.
+  std::shared_ptr<PrimaryDriver*> self_ = std::make_shared<PrimaryDriver*>(this);
+};
+
+}  // namespace muster::uv

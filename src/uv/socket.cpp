@@ -1,0 +1,211 @@
+#include "uv/socket.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace muster::uv {
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+// 0 when `text` is a numeric address of the family.
+bool parse_ip(const std::string& text, int port, SocketAddress& address) {
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(static_cast<std::uint16_t>(port));
+    address.size = sizeof *v4;
+    return true;
+  }
+  if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(static_cast<std::uint16_t>(port));
+    address.size = sizeof *v6;
+    return true;
+  }
+  return false;
+}
+
+std::pair<OwnedFd, int> bind_ip(const std::string& host, int port, int type, int flags) {
+  SocketAddress address;
+  if (!parse_ip(host, port, address)) return {OwnedFd(), EINVAL};
+  OwnedFd fd(socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return {OwnedFd(), errno};
+  const int on = 1;
+  // A server that starts again must not wait for the connections of its predecessor to be forgotten.
+  if (type == SOCK_STREAM) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.storage.ss_family == AF_INET6) {
+    const int only = (flags & core::wire::flag_ipv6_only) != 0;
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+  }
+  if (bind(fd.get(), address.get(), address.size) != 0) return {OwnedFd(), errno};
+  return {std::move(fd), 0};
+}
+
+bool path_address(const std::string& path, SocketAddress& address) {
+  auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
+  if (path.empty() || path.size() >= sizeof un->sun_path || path.find('\0') != std::string::npos) return false;
+  un->sun_family = AF_UNIX;
+  std::memcpy(un->sun_path, path.data(), path.size());
+  address.size = sizeof *un;
+  return true;
+}
+
+std::pair<OwnedFd, int> bind_path(const core::wire::ListenQuery& query) {
+  const std::string& path = *query.address;
+  SocketAddress address;
+  if (!path_address(path, address)) return {OwnedFd(), EINVAL};
+  OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return {OwnedFd(), errno};
+  if (bind(fd.get(), address.get(), address.size) != 0) {
+    // libuv's choice, for which Node is known: a missing directory is reported as if it could not be entered.
+    return {OwnedFd(), errno == ENOENT ? EACCES : errno};
+  }
+  if (query.readable_all || query.writable_all) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return {OwnedFd(), errno};
+    mode_t mode = status.st_mode & 07777;
+    if (query.readable_all) mode |= S_IRUSR | S_IRGRP | S_IROTH;
+    if (query.writable_all) mode |= S_IWUSR | S_IWGRP | S_IWOTH;
+    if (chmod(path.c_str(), mode) != 0) return {OwnedFd(), errno};
+  }
+  return {std::move(fd), 0};
+}
+
+std::pair<OwnedFd, int> adopt(int fd) {
+  struct stat status {};
+  // What is not a socket is refused here, with what listen(2) on it would mean to Node's user.
+  if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode)) return {OwnedFd(), EINVAL};
+  OwnedFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return {OwnedFd(), errno};
+  set_non_blocking(copy.get());
+  return {std::move(copy), 0};
+}
+
+std::optional<core::wire::SocketName> name_of(const SocketAddress& address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  if (address.storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    return core::wire::SocketName{text, false, ntohs(v4->sin_port)};
+  }
+  if (address.storage.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+    inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+    return core::wire::SocketName{text, true, ntohs(v6->sin6_port)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query) {
+  if (query.fd && *query.fd >= 0) return adopt(*query.fd);
+  if (query.address_type == AddressType::pipe) {
+    return query.address ? bind_path(query) : std::pair{OwnedFd(), EINVAL};
+  }
+  const int port = query.port.value_or(0);
+  if (port < 0 || port > 65535) return {OwnedFd(), EINVAL};
+  const bool datagram = query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+  const int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
+  const int flags = query.flags.value_or(0);
+  if (query.address) {
+    std::string host = *query.address;
+    SocketAddress parsed;
+    if (!parse_ip(host, port, parsed)) {
+      auto [numeric, error] = resolve(host);
+      if (error != 0) return {OwnedFd(), error};
+      host = std::move(numeric);
+    }
+    return bind_ip(host, port, type, flags);
+  }
+  if (query.address_type == AddressType::udp4) return bind_ip("0.0.0.0", port, type, flags);
+  auto both = bind_ip("::", port, type, flags);
+  // Only a machine without IPv6 falls back: a port that is taken there is taken.
+  if (both.second == EAFNOSUPPORT || both.second == EADDRNOTAVAIL) return bind_ip("0.0.0.0", port, type, flags);
+  return both;
+}
+
+std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port) {
+  SocketAddress address;
+  if (!port) {
+    if (!path_address(host_or_path, address)) return {OwnedFd(), EINVAL};
+  } else if (!parse_ip(host_or_path, *port, address)) {
+    const auto [numeric, error] = resolve(host_or_path);
+    if (error != 0 || !parse_ip(numeric, *port, address)) return {OwnedFd(), ENOENT};
+  }
+  OwnedFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return {OwnedFd(), errno};
+  const int error = ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
+  return {std::move(fd), error};
+}
+
+std::optional<core::wire::SocketName> socket_name(int fd) {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  if (getsockname(fd, address.get(), &address.size) != 0) return std::nullopt;
+  return name_of(address);
+}
+
+std::optional<core::wire::SocketName> peer_name(int fd) {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  if (getpeername(fd, address.get(), &address.size) != 0) return std::nullopt;
+  return name_of(address);
+}
+
+bool touched(int connection) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  int unread = 0;
+  if (getsockopt(connection, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
+  if (size < offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received) return true;
+  if (ioctl(connection, FIONREAD, &unread) != 0) return true;
+  // The peer's FIN counts among the bytes received and cannot be read.
+  const bool ended = info.tcpi_state == 8 /* TCP_CLOSE_WAIT */;
+  const auto received = info.tcpi_bytes_received - (ended ? 1 : 0);
+  return received != static_cast<std::uint64_t>(unread) || info.tcpi_bytes_sent != 0;
+}
+
+std::pair<std::string, int> resolve(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || !found) return {"", ENOENT};
+  SocketAddress address;
+  std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
+  freeaddrinfo(found);
+  const auto name = name_of(address);
+  return name ? std::pair{name->address, 0} : std::pair{std::string(), ENOENT};
+}
+
+void set_non_blocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+void set_close_on_exec(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
+
+bool is_listening(int fd) {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+}  // namespace muster::uv

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/wire.h"
+#include "uv/fd.h"
+
+// What the bare system calls on sockets need around them. Errors are errno values; 0 is success.
+namespace muster::uv {
+
+// Binds what the query asks for, without listening. Every address when it names none: IPv6 and IPv4
+// where the machine has IPv6, else IPv4. A Unix socket that is bound is `path` in the file system.
+std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query);
+
+// Starts to connect to a port of a host, or to a path when there is no port. EINPROGRESS: it will be
+// writable when it is connected or has failed.
+std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port);
+
+// Where a socket is bound; empty for a Unix socket.
+std::optional<core::wire::SocketName> socket_name(int fd);
+// The other end of a connection; empty for a Unix socket or one that is gone.
+std::optional<core::wire::SocketName> peer_name(int fd);
+
+// Whether anybody has read from or written to an accepted connection. True also for what cannot tell:
+// only TCP keeps count.
+bool touched(int connection);
+
+// A numeric address for a host name, by the system's resolver, which may block. Empty, with an errno
+// or EAI code turned into one, when there is none.
+std::pair<std::string, int> resolve(const std::string& host);
+
+void set_non_blocking(int fd);
+void set_close_on_exec(int fd);
+bool is_listening(int fd);
+
+}  // namespace muster::uv

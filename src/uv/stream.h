@@ -1,0 +1,84 @@
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "uv/fd.h"
+#include "uv/loop.h"
+#include "uv/uv_handle.h"
+
+namespace muster::uv {
+
+// A connected stream socket: reads while it is told to, writes what it can at once and keeps the rest.
+class Stream {
+ public:
+  // Called in a turn of the loop. None of them may destroy the Stream.
+  class Client {
+   public:
+    virtual void handle_read(std::string_view bytes) = 0;
+    // The peer will send no more.
+    virtual void handle_end() = 0;
+    // All that was kept is written. Follows a write() that returned false.
+    virtual void handle_drained() = 0;
+    // end() is done: everything is written, and the peer is told that no more comes.
+    virtual void handle_finished() = 0;
+    // The connection is broken; nothing follows.
+    virtual void handle_error(int error_number, const char* syscall) = 0;
+
+   protected:
+    ~Client() = default;
+  };
+
+  Stream(Loop& loop, OwnedFd socket, Client& client);
+  ~Stream();
+
+  void start_reading();
+  void stop_reading();
+  // Returns false when bytes had to be kept: wait for handle_drained() with more.
+  bool write(std::string_view bytes);
+  // No more writes; shuts the sending side down when everything is written.
+  void end();
+  // At once; what was kept is lost. With `reset` the peer gets a reset in place of an end.
+  void close();
+  void reset();
+  bool open() const { return static_cast<bool>(socket_); }
+  std::size_t kept() const { return kept_.size() - kept_written_; }
+  std::uint64_t bytes_written() const { return bytes_written_; }
+  std::uint64_t bytes_read() const { return bytes_read_; }
+  int descriptor() const { return socket_.get(); }
+  // Takes the socket out, for another owner. Nothing may be kept.
+  OwnedFd release();
+  void ref();
+  void unref();
+
+ private:
+  void handle_poll(int status, int events);
+  void read_some();
+  void write_kept();
+  // Sends from the front of `bytes`; returns how many went. Breaks the stream on an error.
+  std::size_t send_some(std::string_view bytes);
+  void fail(int error_number, const char* syscall);
+  void finish();
+  void watch();
+
+  Loop& loop_;
+  OwnedFd socket_;
+  Client& client_;
+  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
+  int watched_ = 0;
+  bool reading_ = false;
+  bool ending_ = false;
+  bool failed_ = false;
+  bool ref_ = true;
+  std::string kept_;
+  std::size_t kept_written_ = 0;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t bytes_read_ = 0;
+  // Stands for "this object still exists" in ticks that were queued earlier.
+  std::shared_ptr<Stream*> self_ = std::make_shared<Stream*>(this);
+};
+
+}  // namespace muster::uv

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+
+#include <muster/value.h>
+#include "core/channel.h"
+#include "core/wire.h"
+#include "uv/channel_io.h"
+#include "uv/fd.h"
+#include "uv/fd_table.h"
+
+namespace muster::uv {
+
+// A descriptor that goes with a program's message.
+struct UserHandle {
+  core::wire::HandleInfo info;
+  OwnedFd fd;
+};
+
+// A program's message, either way.
+struct UserMessage {
+  Value data;
+  std::optional<UserHandle> handle = {};
+};
+
+// Sends a program's message. Empty, with nothing sent, when the value nests too deep or in a circle.
+std::optional<core::Channel::SendResult> send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization,
+                                                           UserMessage message, std::optional<core::SendId> id);
+
+}  // namespace muster::uv

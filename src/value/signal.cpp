@@ -1,0 +1,23 @@
+#include <muster/signal.h>
+
+#include <csignal>
+#include <cstring>
+
+namespace muster {
+
+const Signal Signal::hup{SIGHUP}, Signal::interrupt{SIGINT}, Signal::quit{SIGQUIT}, Signal::kill{SIGKILL},
+    Signal::usr1{SIGUSR1}, Signal::usr2{SIGUSR2}, Signal::term{SIGTERM}, Signal::stop{SIGSTOP}, Signal::cont{SIGCONT};
+
+std::string Signal::name() const {
+  const char* abbreviation = sigabbrev_np(number_);
+  return "SIG" + (abbreviation ? std::string(abbreviation) : std::to_string(number_));
+}
+
+std::optional<Signal> Signal::from_name(std::string_view name) {
+  for (int number = 1; number < NSIG; ++number) {
+    if (Signal(number).name() == name) return Signal(number);
+  }
+  return std::nullopt;
+}
+
+}  // namespace muster
