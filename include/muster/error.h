@@ -11,20 +11,20 @@ namespace muster {
 // What goes wrong in cluster and child_process beyond the system's own errors. error_name() gives
 // Node's code for each: Errc::ipc_channel_closed is "ERR_IPC_CHANNEL_CLOSED".
 enum class Errc {
-  ipc_channel_closed = 1,   // send() on a channel that is closed
-  ipc_disconnected,         // disconnect() on a channel that is closed
-  ipc_one_pipe,             // stdio names more than one ipc entry
+  ipc_channel_closed = 1,      // send() on a channel that is closed
+  ipc_disconnected,            // disconnect() on a channel that is closed
+  ipc_one_pipe,                // stdio names more than one ipc entry
   child_process_ipc_required,  // stdio names no ipc entry
-  invalid_arg_type,         // a value of a kind that the call does not take
-  invalid_arg_value,        // a value out of the set that the call takes
-  missing_args,             // send() without a message
-  invalid_handle_type,      // a descriptor of a kind that cannot be sent
-  socket_bad_port,          // a port outside 0..65535
-  server_already_listen,    // listen() on a server that listens, or is about to
-  server_not_running,       // close() on a server that does not listen
-  http_headers_sent,        // a header set after the head was sent
-  stream_write_after_end,   // write() after end()
-  handle_not_received,      // the peer refused a handle four times
+  invalid_arg_type,            // a value of a kind that the call does not take
+  invalid_arg_value,           // a value out of the set that the call takes
+  missing_args,                // send() without a message
+  invalid_handle_type,         // a descriptor of a kind that cannot be sent
+  socket_bad_port,             // a port outside 0..65535
+  server_already_listen,       // listen() on a server that listens, or is about to
+  server_not_running,          // close() on a server that does not listen
+  http_headers_sent,           // a header set after the head was sent
+  stream_write_after_end,      // write() after end()
+  handle_not_received,         // the peer refused a handle four times
   // The peer broke the protocol; its channel is closed. Node has no codes for these: its process dies.
   ipc_malformed_message,
   ipc_message_too_large,
@@ -40,10 +40,10 @@ std::string error_name(std::error_code code);
 
 // What an `error` event carries.
 struct Error {
-  std::error_code code;              // std::generic_category() for the system's errors, else an Errc
-  std::string message;               // "bind EADDRINUSE 127.0.0.1:8000"
-  std::string syscall = {};          // "bind"; empty when no system call failed
-  std::string address = {};          // host or path, when there is one
+  std::error_code code;      // std::generic_category() for the system's errors, else an Errc
+  std::string message;       // "bind EADDRINUSE 127.0.0.1:8000"
+  std::string syscall = {};  // "bind"; empty when no system call failed
+  std::string address = {};  // host or path, when there is one
   std::optional<int> port = {};
 };
 

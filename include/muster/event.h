@@ -23,14 +23,12 @@ template <class... A>
 class Listener {
  public:
   template <class F>
-    requires std::is_invocable_v<F&, A...>
-  Listener(F f) : call(std::move(f)) {}
-  template <class F>
-    requires std::is_invocable_v<F&, A...>
-  Listener(Once<F> o) : call(std::move(o.f)), once(true) {}
+    requires std::is_invocable_v<F&, A...> Listener(F f) : call(std::move(f)) {}
+    template <class F>
+      requires std::is_invocable_v<F&, A...> Listener(Once<F> o) : call(std::move(o.f)), once(true) {}
 
-  Function<void(A...)> call;
-  bool once = false;
+      Function<void(A...)> call;
+      bool once = false;
 };
 
 namespace detail {

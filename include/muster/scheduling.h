@@ -14,7 +14,7 @@ enum class SchedulingPolicy {
 };
 
 // Node's names and values for them.
-inline constexpr auto sched_none = SchedulingPolicy::none;      // cluster.SCHED_NONE
+inline constexpr auto sched_none = SchedulingPolicy::none;       // cluster.SCHED_NONE
 inline constexpr auto sched_rr = SchedulingPolicy::round_robin;  // cluster.SCHED_RR
 
 // Reads what NODE_CLUSTER_SCHED_POLICY may hold: "rr", "none". Empty for anything else, for which

@@ -37,6 +37,11 @@ class Value {
   using Member = std::pair<std::string, Value>;
 
   Value() = default;  // undefined
+  Value(const Value& other);
+  Value(Value&& other) noexcept;
+  Value& operator=(const Value& other);
+  Value& operator=(Value&& other) noexcept;
+  ~Value();
   Value(Undefined) {}
   Value(Null) : data_(Null{}) {}
   Value(std::nullptr_t) : data_(Null{}) {}

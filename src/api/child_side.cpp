@@ -60,11 +60,13 @@ class OwnWorker final : public WorkerState {
 ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, uv::OwnedFd channel, Serialization serialization)
     : ClusterState(loop_state),
       core_(id),
-      driver_(std::make_unique<uv::ChildDriver>(loop_state.loop, core_, static_cast<uv::ChildDriver::Sink&>(*this), std::move(channel), serialization)),
+      driver_(std::make_unique<uv::ChildDriver>(loop_state.loop, core_, static_cast<uv::ChildDriver::Sink&>(*this),
+                                                std::move(channel), serialization)),
       process_(std::make_shared<WorkerProcess>(loop_state)),
       worker_(std::make_shared<OwnWorker>(id, process_)) {}
 
-std::shared_ptr<ChildSide> ChildSide::make(LoopState& loop, core::WorkerId id, uv::OwnedFd channel, Serialization serialization) {
+std::shared_ptr<ChildSide> ChildSide::make(LoopState& loop, core::WorkerId id, uv::OwnedFd channel,
+                                           Serialization serialization) {
   auto side = std::make_shared<ChildSide>(loop, id, std::move(channel), serialization);
   side->process_->cluster = side;
   side->perform();
@@ -137,9 +139,8 @@ void ChildSide::handle_message(uv::UserMessage wire) {
 void ChildSide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop.loop, id, error); }
 
 void ChildSide::handle_error(Error error) {
-  loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), error = std::move(error)] {
-    self->emit_error(error);
-  });
+  loop.loop.emit(
+      [self = std::static_pointer_cast<ChildSide>(shared_from_this()), error = std::move(error)] { self->emit_error(error); });
 }
 
 void ChildSide::emit_error(const Error& error) {

@@ -70,7 +70,8 @@ namespace {
 
 detail::PrimarySide& primary_only(detail::ClusterState& state, const char* call) {
   detail::PrimarySide* primary = state.primary();
-  if (!primary) throw Exception(Errc::invalid_arg_value, std::string(call) + " can be called in the primary only: this is a worker");
+  if (!primary)
+    throw Exception(Errc::invalid_arg_value, std::string(call) + " can be called in the primary only: this is a worker");
   return *primary;
 }
 

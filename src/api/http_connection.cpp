@@ -18,9 +18,7 @@ http1::RequestReader::Limits limits_of(const http::ServerOptions& options) {
 }  // namespace
 
 HttpExchange::HttpExchange(HttpConnection& c, std::unique_ptr<http1::RequestHead> h)
-    : connection(&c),
-      head(std::move(h)),
-      writer(head->minor_version, head->keep_alive, head->method == "HEAD") {}
+    : connection(&c), head(std::move(h)), writer(head->minor_version, head->keep_alive, head->method == "HEAD") {}
 
 Subscription HttpExchange::on_data(Listener<std::string_view> listener) {
   Subscription subscription = data.on(std::move(listener));
@@ -36,7 +34,8 @@ void HttpExchange::pause(bool paused) {
 void HttpExchange::set_header(std::string_view name, std::string_view value) {
   if (writer.head_written()) throw Exception(Errc::http_headers_sent, "Cannot set headers after they are sent to the client");
   if (!writer.set_header(name, value)) {
-    throw Exception(Errc::invalid_arg_value, "The header '" + std::string(name) + "' has a name or a value that HTTP does not allow");
+    throw Exception(Errc::invalid_arg_value,
+                    "The header '" + std::string(name) + "' has a name or a value that HTTP does not allow");
   }
 }
 
@@ -61,9 +60,7 @@ void HttpExchange::end(std::string_view body) {
 }
 
 HttpConnection::HttpConnection(std::shared_ptr<HttpServerState> server, uv::OwnedFd socket)
-    : server_(std::move(server)),
-      stream_(server_->loop.loop, std::move(socket), *this),
-      reader_(limits_of(server_->options)) {}
+    : server_(std::move(server)), stream_(server_->loop.loop, std::move(socket), *this), reader_(limits_of(server_->options)) {}
 
 HttpConnection::~HttpConnection() { server_->loop.loop.forget(*this); }
 

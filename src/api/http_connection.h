@@ -103,8 +103,8 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   bool processing_ = false;
   bool process_queued_ = false;
   bool peer_ended_ = false;
-  bool backed_up_ = false;  // somebody waits for `drain`
-  bool last_ = false;       // no request after this one
+  bool backed_up_ = false;      // somebody waits for `drain`
+  bool last_ = false;           // no request after this one
   std::uint64_t deadline_ = 0;  // 0: none
 };
 

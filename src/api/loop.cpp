@@ -37,7 +37,10 @@ void LoopState::unhandled(Error error) {
 
 struct TimerState final : Resource {
   TimerState(LoopState& loop, bool repeats, Function<void()> callback)
-      : loop(loop), repeats(repeats), callback(std::move(callback)), timer(std::make_unique<uv::Timer>(loop.loop, [this] { fire(); })) {}
+      : loop(loop),
+        repeats(repeats),
+        callback(std::move(callback)),
+        timer(std::make_unique<uv::Timer>(loop.loop, [this] { fire(); })) {}
 
   void fire() {
     const auto keep = shared_from_this();

@@ -118,8 +118,8 @@ void PrimarySide::disconnect_worker(core::WorkerId id) {
 bool PrimarySide::send(core::WorkerId id, uv::UserMessage message, SendCallback done) {
   if (!driver_) return false;
   return send_message(
-      loop, sends_, [&](uv::UserMessage m, auto send_id) { return driver_->send(id, std::move(m), send_id); }, std::move(message),
-      std::move(done), [this, id](Error error) { fail(id, std::move(error)); });
+      loop, sends_, [&](uv::UserMessage m, auto send_id) { return driver_->send(id, std::move(m), send_id); },
+      std::move(message), std::move(done), [this, id](Error error) { fail(id, std::move(error)); });
 }
 
 void PrimarySide::disconnect_channel(core::WorkerId id) {

@@ -67,7 +67,7 @@ class ServerState final : public Resource {
   std::shared_ptr<void> held_owner_;
   Phase phase_ = Phase::idle;
   core::wire::ListenQuery query_;
-  std::optional<core::ServerId> id_;  // in a worker
+  std::optional<core::ServerId> id_;        // in a worker
   std::unique_ptr<uv::Acceptor> acceptor_;  // where we accept ourselves
   std::optional<Address> address_;
   std::size_t connections_ = 0;

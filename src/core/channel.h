@@ -126,7 +126,7 @@ class Channel {
   Serialization serialization_;
   FrameReader frames_;
   State state_ = State::open;
-  std::deque<Writing> writing_;   // on its way to the system
+  std::deque<Writing> writing_;  // on its way to the system
   std::size_t writing_bytes_ = 0;
   std::deque<Outgoing> waiting_;  // behind an unacknowledged descriptor
   std::optional<Unacknowledged> unacknowledged_;

@@ -132,9 +132,9 @@ void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<F
   const auto refuse = [&](int error_number) {
     Server& server = servers_.at(id);
     server.standing = Standing::refused;
-    effects_.push_back(ServerErrorEvent{
-        id, system_error(error_number, "bind", server.query.address.value_or(""),
-                         server.query.address_type == AddressType::pipe ? std::nullopt : server.query.port)});
+    effects_.push_back(
+        ServerErrorEvent{id, system_error(error_number, "bind", server.query.address.value_or(""),
+                                          server.query.address_type == AddressType::pipe ? std::nullopt : server.query.port)});
   };
   const int error_number = answer.error_number.value_or(0);
   const bool failed = error_number < 0 || (error_number != 0 && !descriptor);

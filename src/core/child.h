@@ -83,9 +83,9 @@ class Child {
   std::uint32_t next_server_ = 1;
   std::map<std::string, ServerId> by_key_;
   std::map<std::string, Index> indexes_;
-  std::map<Seq, ServerId> queries_;        // asked and not answered
-  std::set<ServerId> abandoned_;           // closed before the answer came: to be closed when it does
-  std::optional<Seq> exit_notice_;         // exitedAfterDisconnect, not acknowledged
+  std::map<Seq, ServerId> queries_;  // asked and not answered
+  std::set<ServerId> abandoned_;     // closed before the answer came: to be closed when it does
+  std::optional<Seq> exit_notice_;   // exitedAfterDisconnect, not acknowledged
   Leaving leaving_ = Leaving::no;
   Reason reason_ = Reason::primary_asked;
   bool connected_ = true;

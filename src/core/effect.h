@@ -92,8 +92,8 @@ struct Rest {
   ListenerId listener;
   std::chrono::milliseconds time;
 };
-using PrimaryEffect = std::variant<Spawn, SendToWorker, DisconnectWorker, Listen, StopListening, CloseDescriptor, ProbeConnection,
-                                   Rest, PrimaryEvent>;
+using PrimaryEffect = std::variant<Spawn, SendToWorker, DisconnectWorker, Listen, StopListening, CloseDescriptor,
+                                   ProbeConnection, Rest, PrimaryEvent>;
 
 // In a worker. The primary accepts for this server: it is listening.
 struct ServerListeningEvent {

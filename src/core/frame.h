@@ -39,7 +39,7 @@ class FrameReader {
   Serialization serialization_;
   std::size_t max_frame_;
   std::string_view fed_;
-  std::string partial_;          // the beginning of a frame, from earlier reads
+  std::string partial_;            // the beginning of a frame, from earlier reads
   bool partial_complete_ = false;  // it was handed out by the last next()
 };
 

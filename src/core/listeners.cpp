@@ -11,7 +11,9 @@ bool Listener::has_workers() const {
 }
 
 std::string Listeners::key_of(const wire::ListenQuery& query) {
-  const auto number = [](std::optional<int> n, const char* otherwise) { return n ? std::to_string(*n) : std::string(otherwise); };
+  const auto number = [](std::optional<int> n, const char* otherwise) {
+    return n ? std::to_string(*n) : std::string(otherwise);
+  };
   std::string key = query.address.value_or("null");
   key += ":" + number(query.port, "null") + ":";
   key += query.address_type ? to_string(*query.address_type) : "null";

@@ -124,7 +124,8 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
 
   if (listener && listener->has(worker.id)) {
     // The same worker, the same port: what bind(2) would say. Node 22 and later; earlier ones crash.
-    wire::ServerAnswer answer{-static_cast<int>(std::errc::address_in_use), key + ":" + std::to_string(static_cast<std::uint64_t>(seq)), query.data};
+    wire::ServerAnswer answer{-static_cast<int>(std::errc::address_in_use),
+                              key + ":" + std::to_string(static_cast<std::uint64_t>(seq)), query.data};
     send(worker.id, wire::Reply{seq, {}, std::move(answer)});
     return;
   }

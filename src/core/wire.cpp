@@ -216,8 +216,8 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   for (int wrapping = 0; (*message)["cmd"] == Value("NODE_HANDLE"); ++wrapping) {
     const auto kind = handle_kind((*message)["type"].string_or(""));
     if (!kind || wrapping == max_wrapping) return std::nullopt;
-    packet.handle = HandleInfo{*kind, std::string((*message)["key"].string_or("")),
-                               std::string((*message)["dgramType"].string_or(""))};
+    packet.handle =
+        HandleInfo{*kind, std::string((*message)["key"].string_or("")), std::string((*message)["dgramType"].string_or(""))};
     Value inner = (*message)["msg"];
     message = std::move(inner);
   }

@@ -17,7 +17,7 @@ namespace muster::core::wire {
 
 // What a worker asks a listening socket for. Absent, null and undefined mean the same on the wire.
 struct ListenQuery {
-  int index = 0;  // which of the worker's listens for the same address this is
+  int index = 0;         // which of the worker's listens for the same address this is
   Value data = nullptr;  // opaque; the ticket keys of a TLS server
   std::optional<std::string> address = {};
   std::optional<int> port = {};
@@ -79,7 +79,8 @@ struct Reply {
 // An act of a later Node that we do not know: ignored, as Node does.
 struct Unknown {};
 
-using Body = std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect, Reply>;
+using Body =
+    std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect, Reply>;
 
 struct ClusterMessage {
   Body body;
@@ -115,7 +116,8 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
 
 // Whole frames, ready to be written. A user's value must not nest deeper than max_depth: empty then.
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {});
-std::optional<std::string> encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle = {});
+std::optional<std::string> encode(Serialization serialization, const Value& message,
+                                  const std::optional<HandleInfo>& handle = {});
 std::string encode_ack(Serialization serialization, bool received);
 
 // Which serializations this build speaks.

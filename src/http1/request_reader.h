@@ -70,8 +70,8 @@ class RequestReader {
 
   Limits limits_;
   std::unique_ptr<Parser> parser_;
-  std::string kept_;         // left over from earlier feeds
-  std::string_view input_;   // what is to be read: kept_, or what was fed
+  std::string kept_;          // left over from earlier feeds
+  std::string_view input_;    // what is to be read: kept_, or what was fed
   std::size_t searched_ = 0;  // of the head, for its end
   bool in_body_ = false;
   bool broken_ = false;

@@ -31,8 +31,8 @@ Acceptor::~Acceptor() {
 
 int Acceptor::start(int backlog) {
   if (listen(socket_.get(), backlog > 0 ? backlog : default_backlog) != 0) return errno;
-  poll_ = std::make_unique<UvHandle<uv_poll_t>>(
-      this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
+  poll_ =
+      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
   if (!*poll_) return -poll_->status();
   if (!ref_) poll_->unref();
   uv_poll_start(poll_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) {

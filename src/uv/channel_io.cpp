@@ -24,8 +24,8 @@ constexpr std::uint64_t disconnect_deadline_ms = 5000;
 
 ChannelIo::ChannelIo(Loop& loop, FdTable& fds, OwnedFd socket, core::Channel channel, Handler handler)
     : loop_(loop), fds_(fds), socket_(std::move(socket)), channel_(std::move(channel)), handler_(std::move(handler)) {
-  poll_ = std::make_unique<UvHandle<uv_poll_t>>(
-      this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
+  poll_ =
+      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
   MUSTER_ASSERT(*poll_);
   watch();
 }

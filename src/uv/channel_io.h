@@ -51,8 +51,8 @@ class ChannelIo final : private Loop::EndOfTurn {
   Handler handler_;
   std::unique_ptr<UvHandle<uv_poll_t>> poll_;
   std::unique_ptr<UvHandle<uv_timer_t>> deadline_;  // of a disconnect() that waits for the peer
-  bool wants_write_ = false;  // the system's buffer is full
-  bool broken_ = false;       // the peer is gone; what it wrote is still to be read
+  bool wants_write_ = false;                        // the system's buffer is full
+  bool broken_ = false;                             // the peer is gone; what it wrote is still to be read
 };
 
 }  // namespace muster::uv

@@ -19,8 +19,8 @@ Connector::Connector(Loop& loop, const std::string& host_or_path, std::optional<
     });
     return;
   }
-  poll_ = std::make_unique<UvHandle<uv_poll_t>>(
-      this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
+  poll_ =
+      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
   uv_poll_start(poll_->get(), UV_WRITABLE, [](uv_poll_t* handle, int, int) {
     auto* self = static_cast<Connector*>(handle->data);
     if (!self) return;

@@ -42,9 +42,7 @@ Loop::~Loop() {
 int Loop::run() {
   stopping_ = false;
   exit_code_ = 0;
-  {
-    const Turn turn(*this);
-  }
+  { const Turn turn(*this); }
   if (!stopping_ && !failed()) uv_run(loop_, UV_RUN_DEFAULT);
   if (failed()) std::rethrow_exception(std::exchange(exception_, nullptr));
   return exit_code_;

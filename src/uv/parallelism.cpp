@@ -64,7 +64,8 @@ double cgroup_quota(const std::string& root) {
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
     const std::string group = line.substr(second + 1);
     if (controllers == ",,") {
-      limit = std::min(limit, smallest(root + "/sys/fs/cgroup", group, [](const std::string& folder) { return v2_quota(folder + "/cpu.max"); }));
+      limit = std::min(limit, smallest(root + "/sys/fs/cgroup", group,
+                                       [](const std::string& folder) { return v2_quota(folder + "/cpu.max"); }));
     } else if (controllers.find(",cpu,") != std::string::npos) {
       limit = std::min(limit, smallest(root + "/sys/fs/cgroup/cpu", group, v1_quota));
     }

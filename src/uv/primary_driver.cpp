@@ -28,9 +28,9 @@ void PrimaryDriver::perform(core::Spawn spawn) {
     primary_.handle_spawn_failed(id, std::move(failure));
     return;
   }
-  worker.channel = std::make_unique<ChannelIo>(loop_, fds_, worker.process.take_channel(),
-                                               core::Channel(spawn.request.serialization, spawn.request.max_message),
-                                               [this, id](core::Channel::Event event) { handle_channel(id, std::move(event)); });
+  worker.channel = std::make_unique<ChannelIo>(
+      loop_, fds_, worker.process.take_channel(), core::Channel(spawn.request.serialization, spawn.request.max_message),
+      [this, id](core::Channel::Event event) { handle_channel(id, std::move(event)); });
   primary_.handle_spawned(id, worker.process.pid());
 }
 

@@ -13,9 +13,9 @@ namespace muster::uv {
 class SignalWatcher {
  public:
   SignalWatcher(Loop& loop, Signal signal, Function<void()> callback)
-      : loop_(loop), callback_(std::move(callback)), handle_(this, [&loop](uv_signal_t* h) {
-          return uv_signal_init(loop.get(), h);
-        }) {
+      : loop_(loop),
+        callback_(std::move(callback)),
+        handle_(this, [&loop](uv_signal_t* h) { return uv_signal_init(loop.get(), h); }) {
     handle_.unref();
     uv_signal_start(
         handle_.get(),

@@ -45,8 +45,8 @@ void Stream::watch() {
   if (wanted == watched_) return;
   watched_ = wanted;
   if (!poll_) {
-    poll_ = std::make_unique<UvHandle<uv_poll_t>>(
-        this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
+    poll_ = std::make_unique<UvHandle<uv_poll_t>>(this,
+                                                  [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
     MUSTER_ASSERT(*poll_);
     if (!ref_) poll_->unref();
   }

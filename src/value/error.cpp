@@ -21,8 +21,7 @@ constexpr Description descriptions[] = {
     {Errc::missing_args, "ERR_MISSING_ARGS", "The \"message\" argument must be specified"},
     {Errc::invalid_handle_type, "ERR_INVALID_HANDLE_TYPE", "This handle type cannot be sent"},
     {Errc::socket_bad_port, "ERR_SOCKET_BAD_PORT", "Port should be >= 0 and < 65536"},
-    {Errc::server_already_listen, "ERR_SERVER_ALREADY_LISTEN",
-     "Listen method has been called more than once without closing"},
+    {Errc::server_already_listen, "ERR_SERVER_ALREADY_LISTEN", "Listen method has been called more than once without closing"},
     {Errc::server_not_running, "ERR_SERVER_NOT_RUNNING", "Server is not running"},
     {Errc::http_headers_sent, "ERR_HTTP_HEADERS_SENT", "Cannot set headers after they are sent to the client"},
     {Errc::stream_write_after_end, "ERR_STREAM_WRITE_AFTER_END", "write after end"},
@@ -30,8 +29,7 @@ constexpr Description descriptions[] = {
     {Errc::ipc_malformed_message, "ERR_IPC_MALFORMED_MESSAGE", "The peer sent what is not a message"},
     {Errc::ipc_message_too_large, "ERR_IPC_MESSAGE_TOO_LARGE", "The peer sent a message over the limit"},
     {Errc::ipc_message_truncated, "ERR_IPC_MESSAGE_TRUNCATED", "The channel ended in the middle of a message"},
-    {Errc::ipc_unexpected_handle, "ERR_IPC_UNEXPECTED_HANDLE",
-     "The peer sent a descriptor with a message that announces none"},
+    {Errc::ipc_unexpected_handle, "ERR_IPC_UNEXPECTED_HANDLE", "The peer sent a descriptor with a message that announces none"},
     {Errc::ipc_queue_full, "ERR_IPC_QUEUE_FULL", "The peer does not read and the queue of messages for it is full"},
 };
 

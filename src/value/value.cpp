@@ -36,6 +36,13 @@ bool is_array_index(std::string_view key, std::uint64_t& index) {
 
 }  // namespace
 
+// Not inline: g++ 12 takes the variant's members for uninitialised where it sees them copied and destroyed.
+Value::Value(const Value& other) = default;
+Value::Value(Value&& other) noexcept = default;
+Value& Value::operator=(const Value& other) = default;
+Value& Value::operator=(Value&& other) noexcept = default;
+Value::~Value() = default;
+
 Value::Value(Array elements) : data_(std::make_shared<Array>(std::move(elements))) {}
 Value::Value(Object members) : data_(std::make_shared<Object>(std::move(members))) {}
 Value::Value(std::initializer_list<Member> members) : data_(std::make_shared<Object>(members)) {}
