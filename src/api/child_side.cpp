@@ -108,6 +108,7 @@ core::ServerId ChildSide::listen(std::shared_ptr<ServerState> server, core::wire
 core::ServerId ChildSide::listen_alone(std::shared_ptr<ServerState> server) {
   const core::ServerId id = core_.listen_alone();
   servers_[id] = std::move(server);
+  perform();
   return id;
 }
 

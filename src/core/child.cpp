@@ -11,6 +11,8 @@ namespace muster::core {
 Child::Child(WorkerId id) : id_(id) { send(wire::Online{}); }
 
 ServerId Child::listen(wire::ListenQuery query) {
+  // A worker that is leaving listens no more: waiting for such a server it would never leave.
+  if (leaving_ != Leaving::no) return listen_alone();
   const ServerId id{next_server_++};
   Server server{std::move(query), {}};
   server.query.index = 0;
@@ -32,6 +34,7 @@ ServerId Child::listen_alone() {
   Server server;
   server.standing = Standing::alone;
   servers_.emplace(id, std::move(server));
+  if (leaving_ != Leaving::no) effects_.push_back(CloseServerEvent{id});
   return id;
 }
 

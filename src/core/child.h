@@ -23,7 +23,8 @@ class Child {
   std::optional<bool> exited_after_disconnect() const { return exited_after_disconnect_; }
 
   // Commands.
-  // Asks the primary for a listening socket. `query.index` is found here.
+  // Asks the primary for a listening socket. `query.index` is found here. While the worker is leaving, a
+  // server is told to close at once.
   ServerId listen(wire::ListenQuery query);
   // A server that does not ask the primary but is closed, like the others, when the worker leaves.
   ServerId listen_alone();

@@ -1,0 +1,703 @@
+#include "sim/world.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <fmt/core.h>
+
+namespace muster::sim {
+namespace {
+
+constexpr int busy_steps = 1000;
+// A world that is left alone and still finds something to do after this many steps goes round in circles.
+constexpr int settling_steps = 200000;
+constexpr std::size_t max_workers = 5;
+constexpr std::size_t pipe_capacity = 700;
+constexpr std::array<int, 3> well_known_ports{8000, 8001, 0};
+
+Settings world_settings() {
+  Settings settings;
+  settings.exec = "worker";
+  return settings;
+}
+
+}  // namespace
+
+FdToken Process::add(Description* description) {
+  ++description->references;
+  const FdToken token{next_token_++};
+  table_.emplace(token, description);
+  return token;
+}
+
+Description* Process::get(FdToken token) const {
+  const auto found = table_.find(token);
+  return found == table_.end() ? nullptr : found->second;
+}
+
+void Process::close(FdToken token) {
+  const auto found = table_.find(token);
+  if (found == table_.end()) {
+    world_.oracle_.violated(world_.step_, "conservation", fmt::format("token {} closed twice", static_cast<int>(token)));
+    return;
+  }
+  Description* description = found->second;
+  table_.erase(found);
+  world_.release(description);
+}
+
+void Process::close_all() {
+  for (const auto& [token, description] : std::exchange(table_, {})) world_.release(description);
+}
+
+World::World(std::uint64_t seed)
+    : random_(seed),
+      seed_(seed),
+      oracle_(seed),
+      primary_(world_settings(), seed % 3 == 0 ? SchedulingPolicy::none : SchedulingPolicy::round_robin) {}
+
+Description* World::describe() {
+  descriptions_.push_back(std::make_unique<Description>());
+  descriptions_.back()->number = static_cast<int>(descriptions_.size());
+  return descriptions_.back().get();
+}
+
+void World::release(Description* description) {
+  if (--description->references > 0) return;
+  if (Client* client = description->client; client && client->state == Client::State::accepted) {
+    client->state = Client::State::reset;
+  }
+  if (description->port != 0) close_port(description->port);
+}
+
+// --- running -------------------------------------------------------------------------------------
+
+std::optional<Failure> World::run() {
+  for (step_ = 0; step_ < busy_steps && !oracle_.failure(); ++step_) random_step();
+
+  calm_ = true;
+  for (auto& [id, worker] : workers_) {
+    if (worker->state == WorkerProcess::State::stopped) worker->state = WorkerProcess::State::running;
+  }
+  settle();
+  if (!oracle_.failure()) check_fairness();
+  if (oracle_.failure()) return oracle_.failure();
+
+  primary_.disconnect_all(core::CallbackId{1});
+  perform_primary();
+  settle();
+  // A worker that was asked to leave does, and then has nothing left to live for.
+  for (auto& [id, worker] : workers_) {
+    if (worker->open() > 0) {
+      oracle_.violated(step_, "conservation",
+                       fmt::format("{} descriptors are left in worker {}", worker->open(), static_cast<int>(id)));
+    }
+    if (worker->state != WorkerProcess::State::dead) die(*worker, ExitStatus::exited(0));
+  }
+  settle();
+
+  if (disconnect_callbacks_ != 1) {
+    oracle_.violated(step_, "quiet", fmt::format("the callback of disconnect() ran {} times", disconnect_callbacks_));
+  }
+  if (!primary_.workers().empty()) oracle_.violated(step_, "quiet", "workers are left");
+  if (!listeners_.empty()) oracle_.violated(step_, "quiet", "a listening socket is left");
+  if (primary_process_.open() > 0) {
+    oracle_.violated(step_, "conservation", fmt::format("{} descriptors are left in the primary", primary_process_.open()));
+  }
+  for (const auto& description : descriptions_) {
+    if (description->references != 0) {
+      oracle_.violated(step_, "conservation",
+                       fmt::format("description {} has {} references", description->number, description->references));
+    }
+  }
+  for (const auto& client : clients_) {
+    const bool waits = client->state == Client::State::queued || client->state == Client::State::accepted;
+    if (waits) oracle_.violated(step_, "limbo", "a client waits for ever");
+    if (client->serves > 1) oracle_.violated(step_, "limbo", "a client was served twice");
+  }
+  return oracle_.failure();
+}
+
+void World::random_step() {
+  const std::uint64_t choice = below(100);
+  if (choice < 60) {
+    channel_step();
+  } else if (choice < 74) {
+    if (ports_.empty()) return;
+    auto port = ports_.begin();
+    std::advance(port, static_cast<std::ptrdiff_t>(below(ports_.size())));
+    connect(port->first);
+  } else if (choice < 82) {
+    for (const auto& [listener, port] : listeners_) {
+      if (accept(listener, port)) break;
+    }
+  } else if (choice < 96) {
+    if (workers_.empty()) return primary_step();
+    auto worker = workers_.begin();
+    std::advance(worker, static_cast<std::ptrdiff_t>(below(workers_.size())));
+    worker_step(*worker->second);
+  } else {
+    primary_step();
+  }
+}
+
+void World::primary_step() {
+  const std::uint64_t choice = below(100);
+  const std::size_t alive = static_cast<std::size_t>(std::count_if(
+      workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second->state != WorkerProcess::State::dead; }));
+  if (choice < 35 || workers_.empty()) {
+    if (alive < max_workers) {
+      primary_.fork({});
+      perform_primary();
+    }
+    return;
+  }
+  auto chosen = workers_.begin();
+  std::advance(chosen, static_cast<std::ptrdiff_t>(below(workers_.size())));
+  WorkerProcess& worker = *chosen->second;
+  if (choice < 42) {
+    primary_.disconnect(worker.id);
+    perform_primary();
+  } else if (choice < 52) {
+    if (worker.state != WorkerProcess::State::dead) die(worker, ExitStatus::killed(Signal::kill));
+  } else if (choice < 60) {
+    if (worker.state == WorkerProcess::State::running) worker.state = WorkerProcess::State::stopped;
+  } else if (choice < 70) {
+    if (worker.state == WorkerProcess::State::stopped) worker.state = WorkerProcess::State::running;
+  } else if (choice < 72) {
+    primary_.disconnect_channel(worker.id);
+    perform_primary();
+  } else if (choice < 90) {
+    send_user_message(*primary_ends_.at(worker.id).end);
+  } else {
+    now_ += std::chrono::milliseconds(5);
+    rest();
+  }
+}
+
+bool World::rest() {
+  bool rested = false;
+  for (const auto& [listener, until] : std::map(rests_)) {
+    if (until > now_) continue;
+    rests_.erase(listener);
+    primary_.handle_rested(listener);
+    perform_primary();
+    rested = true;
+  }
+  return rested;
+}
+
+void World::worker_step(WorkerProcess& worker) {
+  if (worker.state == WorkerProcess::State::dead) {
+    report_exit(worker);
+    return;
+  }
+  if (worker.state == WorkerProcess::State::stopped) return;
+  const std::uint64_t choice = below(1000);
+  if (choice < 200) {
+    listen(worker);
+  } else if (choice < 600) {
+    for (auto& [id, server] : worker.servers) {
+      if (server.connections.empty() || chance(30)) continue;
+      finish(worker, server, below(server.connections.size()), id);
+      return;
+    }
+  } else if (choice < 800) {
+    accept_shared(worker);
+  } else if (choice < 820) {
+    if (!worker.servers.empty()) close_server(worker, worker.servers.begin()->first);
+  } else if (choice < 825) {
+    worker.child.disconnect();
+  } else if (choice < 830) {
+    worker.child.kill();
+  } else if (choice < 840) {
+    die(worker, ExitStatus::exited(1));
+    return;
+  } else if (choice < 940) {
+    send_user_message(worker.end);
+  } else if (choice < 943) {
+    if (worker.end.channel.disconnect()) pump(worker.end, &worker, worker.id);
+  } else if (!worker.servers.empty()) {
+    const std::size_t limit = below(4);
+    worker.child.set_limit(worker.servers.begin()->first, limit == 3 ? std::nullopt : std::optional(limit), chance(30));
+  }
+  perform_child(worker);
+}
+
+// One end of one channel, among those that can, reads or writes something.
+void World::channel_step() {
+  struct Choice {
+    End* end;
+    WorkerProcess* worker;  // null for the primary's end
+    WorkerId id;
+  };
+  std::vector<Choice> choices;
+  const auto add = [&choices](End& end, WorkerProcess* worker, WorkerId id) {
+    const bool readable = !end.in->segments.empty() || end.in->writer_gone;
+    if (end.open && (readable || end.channel.has_output())) choices.push_back({&end, worker, id});
+  };
+  for (auto& [id, worker] : workers_) {
+    add(*primary_ends_.at(id).end, nullptr, id);
+    if (worker->state == WorkerProcess::State::running) add(worker->end, worker.get(), id);
+  }
+  if (choices.empty()) return;
+  const Choice choice = choices[below(choices.size())];
+  if (choice.end->channel.has_output() && chance(50)) {
+    write(*choice.end);
+  } else {
+    read(*choice.end, 1 + below(chance(20) ? 20 : 2000));
+  }
+  pump(*choice.end, choice.worker, choice.id);
+}
+
+bool World::settle_once() {
+  bool active = false;
+  for (auto& [id, worker] : workers_) {
+    End& primary_end = *primary_ends_.at(id).end;
+    for (End* end : {&primary_end, &worker->end}) {
+      WorkerProcess* owner = end == &worker->end ? worker.get() : nullptr;
+      if (owner && owner->state != WorkerProcess::State::running) continue;
+      if (!end->open) continue;
+      if (end->channel.has_output() && !end->out->reader_gone && end->out->size < pipe_capacity) {
+        write(*end);
+        active = true;
+      }
+      pump(*end, owner, id);
+      if (end->open && read(*end, 1 + below(2000))) active = true;
+      pump(*end, owner, id);
+    }
+    if (worker->state == WorkerProcess::State::dead) {
+      active |= report_exit(*worker);
+    } else {
+      for (auto& [server_id, server] : worker->servers) {
+        if (server.connections.empty()) continue;
+        finish(*worker, server, 0, server_id);
+        active = true;
+        break;
+      }
+      active |= accept_shared(*worker);
+      perform_child(*worker);
+    }
+  }
+  for (const auto& [listener, port] : std::map(listeners_)) active |= accept(listener, port);
+  if (!active && !rests_.empty()) {
+    now_ = std::min_element(rests_.begin(), rests_.end(), [](auto& a, auto& b) { return a.second < b.second; })->second;
+  }
+  return rest() || active;
+}
+
+void World::settle() {
+  for (auto& [id, worker] : workers_) {
+    for (auto& [server_id, server] : worker->servers) worker->child.set_limit(server_id, std::nullopt, false);
+  }
+  for (int i = 0; i < settling_steps && !oracle_.failure(); ++i, ++step_) {
+    if (!settle_once()) return;
+  }
+  if (!oracle_.failure()) oracle_.violated(step_, "quiet", "the world does not come to rest");
+}
+
+void World::check_fairness() {
+  if (primary_.scheduling_policy() != SchedulingPolicy::round_robin) return;
+  for (const auto& [listener, port] : std::map(listeners_)) {
+    std::vector<WorkerId> idle;
+    for (const auto& [id, worker] : workers_) {
+      if (worker->state != WorkerProcess::State::running) continue;
+      for (const auto& [server_id, server] : worker->servers) {
+        if (server.phase == WorkerProcess::ServerPhase::listening && !server.shared) {
+          idle.push_back(id);
+          break;
+        }
+      }
+    }
+    // Only where every one of them listens here is it known how many should get one.
+    if (listeners_.size() != 1 || idle.empty()) return;
+    served_.clear();
+    for (std::size_t i = 0; i < idle.size(); ++i) connect(port);
+    settle();
+    for (const WorkerId id : idle) {
+      if (served_[id] != 1) {
+        oracle_.violated(step_, "fairness",
+                         fmt::format("worker {} got {} of {} connections for {} workers", static_cast<int>(id), served_[id],
+                                     idle.size(), idle.size()));
+      }
+    }
+  }
+}
+
+// --- the primary's driver ------------------------------------------------------------------------
+
+void World::perform_primary() {
+  while (auto effect = primary_.poll_effect()) {
+    std::visit([this](auto& e) { perform(e); }, *effect);
+  }
+}
+
+void World::perform(core::Spawn& spawn) {
+  if (!calm_ && chance(5)) {
+    primary_.handle_spawn_failed(spawn.worker, system_error(EAGAIN, "spawn"));
+    return;
+  }
+  PrimaryEnd& end = primary_ends_[spawn.worker];
+  end.to_worker = std::make_unique<Pipe>();
+  end.to_primary = std::make_unique<Pipe>();
+  end.end = std::make_unique<End>(primary_process_, *end.to_primary, *end.to_worker);
+  auto worker = std::make_unique<WorkerProcess>(*this, spawn.worker, *end.to_worker, *end.to_primary);
+  perform_child(*worker);
+  workers_.emplace(spawn.worker, std::move(worker));
+  primary_.handle_spawned(spawn.worker, 1000 + static_cast<int>(spawn.worker));
+}
+
+void World::perform(core::SendToWorker& send) {
+  End& end = *primary_ends_.at(send.worker).end;
+  end.channel.send({core::wire::encode(Serialization::json, send.message, send.handle), send.descriptor});
+}
+
+void World::perform(core::DisconnectWorker& disconnect) {
+  End& end = *primary_ends_.at(disconnect.worker).end;
+  end.channel.disconnect();
+  pump(end, nullptr, disconnect.worker);
+}
+
+void World::perform(core::Listen& listen) {
+  if (!calm_ && chance(8)) {
+    primary_.handle_listening(listen.listener, {EADDRINUSE});
+    return;
+  }
+  const int port = bind(listen.query);
+  Description* socket = ports_[port].listening;
+  if (listen.mode == core::ListenMode::share) {
+    primary_.handle_listening(listen.listener, {0, {}, primary_process_.add(socket)});
+    return;
+  }
+  ++socket->references;
+  listeners_[listen.listener] = port;
+  primary_.handle_listening(listen.listener, {0, core::wire::SocketName{"::", true, port}});
+}
+
+int World::bind(const core::wire::ListenQuery& query) {
+  int port = query.port.value_or(0);
+  if (port == 0 || ports_.contains(port)) port = next_free_port_++;
+  Port& entry = ports_[port];
+  entry.listening = describe();
+  entry.listening->port = port;
+  return port;
+}
+
+void World::perform(core::StopListening& stop) {
+  rests_.erase(stop.listener);
+  const auto found = listeners_.find(stop.listener);
+  if (found == listeners_.end()) return;
+  Description* socket = ports_.at(found->second).listening;
+  listeners_.erase(found);
+  release(socket);
+}
+
+void World::perform(core::CloseDescriptor& close) { primary_process_.close(close.descriptor); }
+
+void World::perform(core::ProbeConnection& probe) {
+  const Description* description = primary_process_.get(probe.connection);
+  if (!description) {
+    oracle_.violated(step_, "conservation", "a closed connection is looked at");
+    return;
+  }
+  primary_.handle_probed(probe.listener, probe.connection, description->client->touched);
+}
+
+void World::perform(core::Rest& rest) { rests_[rest.listener] = now_ + rest.time; }
+
+void World::perform(core::PrimaryEvent& event) {
+  oracle_.see(step_, event);
+  if (std::holds_alternative<core::AllDisconnectedEvent>(event)) ++disconnect_callbacks_;
+}
+
+bool World::accept(ListenerId listener, int port) {
+  const auto found = ports_.find(port);
+  if (found == ports_.end() || found->second.queue.empty()) return false;
+  Client* client = found->second.queue.front();
+  found->second.queue.pop_front();
+  client->state = Client::State::accepted;
+  Description* connection = describe();
+  connection->client = client;
+  primary_.handle_connection(listener, primary_process_.add(connection));
+  perform_primary();
+  return true;
+}
+
+// --- a worker's driver and program ---------------------------------------------------------------
+
+void World::perform_child(WorkerProcess& worker) {
+  while (auto effect = worker.child.poll_effect()) {
+    if (worker.state == WorkerProcess::State::dead) return;
+    std::visit([this, &worker](auto& e) { perform(worker, e); }, *effect);
+  }
+}
+
+void World::perform(WorkerProcess& worker, core::SendToPrimary& send) {
+  worker.end.channel.send({core::wire::encode(Serialization::json, send.message)});
+}
+
+void World::perform(WorkerProcess& worker, core::DisconnectPrimary&) {
+  worker.end.channel.disconnect();
+  pump(worker.end, &worker, worker.id);
+}
+
+void World::perform(WorkerProcess& worker, core::CloseDescriptor& close) { worker.close(close.descriptor); }
+
+void World::perform(WorkerProcess& worker, core::Exit& exit) { die(worker, ExitStatus::exited(exit.code)); }
+
+void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
+  if (auto* listening = std::get_if<core::ServerListeningEvent>(&event)) {
+    const auto found = worker.servers.find(listening->server);
+    if (found == worker.servers.end() || found->second.phase != WorkerProcess::ServerPhase::asking) return;
+    found->second.phase = WorkerProcess::ServerPhase::listening;
+    worker.child.announce(listening->server, listening->socket_name->port);
+  } else if (auto* shared = std::get_if<core::ServerSharedEvent>(&event)) {
+    const auto found = worker.servers.find(shared->server);
+    if (found == worker.servers.end() || found->second.phase != WorkerProcess::ServerPhase::asking) {
+      worker.close(shared->descriptor);
+      return;
+    }
+    found->second.phase = WorkerProcess::ServerPhase::listening;
+    found->second.shared = shared->descriptor;
+    worker.child.announce(shared->server, worker.get(shared->descriptor)->port);
+  } else if (auto* error = std::get_if<core::ServerErrorEvent>(&event)) {
+    worker.servers.erase(error->server);
+    worker.child.handle_server_closed(error->server);
+  } else if (auto* connection = std::get_if<core::ConnectionEvent>(&event)) {
+    serve(worker, connection->server, connection->connection);
+  } else if (auto* close = std::get_if<core::CloseServerEvent>(&event)) {
+    if (worker.servers.contains(close->server)) close_server(worker, close->server);
+  }
+}
+
+void World::serve(WorkerProcess& worker, ServerId id, FdToken connection) {
+  Client& client = *worker.get(connection)->client;
+  client.touched = true;
+  if (++client.serves > 1) oracle_.violated(step_, "limbo", "a connection reached two workers");
+  ++served_[worker.id];
+  worker.servers.at(id).connections.push_back(connection);
+}
+
+void World::listen(WorkerProcess& worker) {
+  if (worker.servers.size() >= 3) return;
+  core::wire::ListenQuery query;
+  query.port = well_known_ports[below(well_known_ports.size())];
+  query.address_type = AddressType::tcp4;
+  worker.servers.emplace(worker.child.listen(query), WorkerProcess::Server{});
+}
+
+void World::close_server(WorkerProcess& worker, ServerId id) {
+  WorkerProcess::Server& server = worker.servers.at(id);
+  if (server.phase == WorkerProcess::ServerPhase::closing) return;
+  server.phase = WorkerProcess::ServerPhase::closing;
+  if (server.shared) worker.close(*std::exchange(server.shared, std::nullopt));
+  worker.child.close(id);
+  if (server.connections.empty()) {
+    worker.servers.erase(id);
+    worker.child.handle_server_closed(id);
+  }
+}
+
+void World::finish(WorkerProcess& worker, WorkerProcess::Server& server, std::size_t connection, ServerId id) {
+  const FdToken token = server.connections[connection];
+  server.connections.erase(server.connections.begin() + static_cast<std::ptrdiff_t>(connection));
+  Client& client = *worker.get(token)->client;
+  client.state = Client::State::served;
+  worker.close(token);
+  worker.child.handle_connection_closed(id);
+  if (server.phase == WorkerProcess::ServerPhase::closing && server.connections.empty()) {
+    worker.servers.erase(id);
+    worker.child.handle_server_closed(id);
+  }
+  perform_child(worker);
+}
+
+bool World::accept_shared(WorkerProcess& worker) {
+  if (worker.state != WorkerProcess::State::running) return false;
+  for (auto& [id, server] : worker.servers) {
+    if (!server.shared) continue;
+    Port& port = ports_.at(worker.get(*server.shared)->port);
+    if (port.queue.empty()) continue;
+    Client* client = port.queue.front();
+    port.queue.pop_front();
+    client->state = Client::State::served;
+    return true;
+  }
+  return false;
+}
+
+void World::die(WorkerProcess& worker, ExitStatus status) {
+  worker.state = WorkerProcess::State::dead;
+  worker.exit_status = status;
+  worker.close_all();
+  worker.servers.clear();
+  close_end(worker.end);
+}
+
+bool World::report_exit(WorkerProcess& worker) {
+  if (worker.exit_reported) return false;
+  worker.exit_reported = true;
+  // The driver reads what is left first; a grandchild that holds the channel open would keep the end from it.
+  End& end = *primary_ends_.at(worker.id).end;
+  if (chance(90)) {
+    while (end.open && read(end, 1 << 20)) pump(end, nullptr, worker.id);
+  }
+  primary_.handle_exit(worker.id, worker.exit_status);
+  perform_primary();
+  return true;
+}
+
+// --- the kernel ----------------------------------------------------------------------------------
+
+void World::write(End& end) {
+  while (end.open && end.channel.has_output() && !end.out->reader_gone && end.out->size < pipe_capacity) {
+    std::array<std::string_view, 8> pieces;
+    const core::Channel::Output output = end.channel.output(pieces);
+    Description* descriptor = nullptr;
+    if (output.descriptor) {
+      descriptor = end.process->get(*output.descriptor);
+      if (!descriptor) {
+        end.channel.handle_descriptor_gone();
+        continue;
+      }
+      ++descriptor->references;
+    }
+    std::string bytes;
+    for (std::size_t i = 0; i < output.pieces; ++i) bytes += pieces[i];
+    const std::size_t room = pipe_capacity - end.out->size;
+    bytes.resize(1 + below(std::min(bytes.size(), room)));
+    end.out->size += bytes.size();
+    const std::size_t written = bytes.size();
+    end.out->segments.push_back({std::move(bytes), descriptor});
+    end.channel.handle_written(written);
+    if (!calm_ && chance(30)) return;
+  }
+}
+
+bool World::read(End& end, std::size_t most) {
+  Pipe& pipe = *end.in;
+  if (pipe.segments.empty()) {
+    if (!pipe.writer_gone) return false;
+    end.channel.handle_end();
+    return true;
+  }
+  std::string bytes;
+  std::vector<FdToken> descriptors;
+  while (!pipe.segments.empty() && bytes.size() < most) {
+    Pipe::Segment& segment = pipe.segments.front();
+    const bool carries = segment.descriptor != nullptr;
+    if (carries) {
+      descriptors.push_back(end.process->add(segment.descriptor));
+      release(std::exchange(segment.descriptor, nullptr));
+    }
+    const std::size_t n = std::min(most - bytes.size(), segment.bytes.size());
+    bytes += segment.bytes.substr(0, n);
+    segment.bytes.erase(0, n);
+    pipe.size -= n;
+    if (segment.bytes.empty()) pipe.segments.pop_front();
+    if (carries) break;  // what follows a descriptor is another read's
+  }
+  end.channel.handle_bytes(bytes, descriptors);
+  return true;
+}
+
+void World::pump(End& end, WorkerProcess* worker, WorkerId id) {
+  while (auto event = end.channel.poll_event()) {
+    if (auto* received = std::get_if<core::Channel::Received>(&*event)) {
+      if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
+        if (worker) {
+          worker->child.handle_message(std::move(*message), received->descriptor);
+          perform_child(*worker);
+          if (worker->state == WorkerProcess::State::dead) return;
+        } else {
+          primary_.handle_message(id, std::move(*message));
+          perform_primary();
+        }
+      } else if (const auto* value = std::get_if<Value>(&received->packet.payload)) {
+        receive_user_message(end, *value, received->descriptor);
+      }
+    } else if (const auto* released = std::get_if<core::Channel::Released>(&*event)) {
+      end.process->close(released->descriptor);
+    } else if (const auto* failed = std::get_if<core::Channel::Failed>(&*event)) {
+      // The peers here are correct: only a death in the middle of a message is their fault.
+      if (failed->code != Errc::ipc_message_truncated) oracle_.violated(step_, "order", "a correct peer's bytes were refused");
+      if (!worker) primary_.handle_error(id, Error{failed->code, ""});
+      perform_primary();
+    } else if (std::holds_alternative<core::Channel::Closed>(*event)) {
+      close_end(end);
+      if (worker) {
+        worker->child.handle_channel_closed();
+        perform_child(*worker);
+        if (worker->state == WorkerProcess::State::dead) return;
+      } else {
+        primary_.handle_channel_closed(id);
+        perform_primary();
+      }
+    }
+  }
+}
+
+void World::close_end(End& end) {
+  if (!std::exchange(end.open, false)) return;
+  end.in->reader_gone = true;
+  end.out->writer_gone = true;
+  for (Pipe::Segment& segment : end.in->segments) {
+    if (segment.descriptor) release(segment.descriptor);
+  }
+  end.in->segments.clear();
+  end.in->size = 0;
+}
+
+void World::send_user_message(End& end) {
+  if (!end.channel.connected()) return;
+  Value message{{"number", end.sent++}, {"padding", std::string(below(400), 'x')}, {"handle", 0}};
+  core::Channel::Outgoing outgoing;
+  std::optional<core::wire::HandleInfo> info;
+  if (chance(40)) {
+    Description* description = describe();
+    message.set("handle", description->number);
+    outgoing.descriptor = end.process->add(description);
+    outgoing.ownership = core::Channel::Descriptor::give;
+    info.emplace();
+    info->kind = core::wire::HandleKind::net_socket;
+  }
+  outgoing.frame = *core::wire::encode(Serialization::json, message, info);
+  end.channel.send(std::move(outgoing));
+}
+
+void World::receive_user_message(End& end, const Value& message, std::optional<FdToken> descriptor) {
+  if (message["number"] != Value(end.received++)) oracle_.violated(step_, "order", "a message out of order");
+  const int expected = static_cast<int>(message["handle"].number_or(-1));
+  const int got = descriptor ? end.process->get(*descriptor)->number : 0;
+  if (got != expected)
+    oracle_.violated(step_, "order", fmt::format("handle {} came with the message of handle {}", got, expected));
+  if (descriptor) end.process->close(*descriptor);
+}
+
+void World::connect(int port) {
+  clients_.push_back(std::make_unique<Client>());
+  Client* client = clients_.back().get();
+  client->port = port;
+  const auto found = ports_.find(port);
+  if (found == ports_.end()) {
+    client->state = Client::State::refused;
+    return;
+  }
+  found->second.queue.push_back(client);
+}
+
+void World::drop_queue(Port& port) {
+  for (Client* client : port.queue) client->state = Client::State::reset;
+  port.queue.clear();
+}
+
+void World::close_port(int port) {
+  const auto found = ports_.find(port);
+  if (found == ports_.end()) return;
+  drop_queue(found->second);
+  ports_.erase(found);
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,209 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/channel.h"
+#include "core/child.h"
+#include "core/primary.h"
+#include "sim/oracle.h"
+
+// A world of one primary and its workers without an operating system: the processes run the real core, and
+// everything between and beneath them - channels, descriptors, ports, clients, time - is made here and misbehaves
+// by a seeded choice.
+namespace muster::sim {
+
+using core::FdToken;
+using core::ListenerId;
+using core::ServerId;
+using core::WorkerId;
+
+struct Client;
+
+// What a descriptor refers to. Descriptors in processes and on their way in channels count.
+struct Description {
+  int number = 0;
+  int references = 0;
+  Client* client = nullptr;  // of a connection
+  int port = 0;              // of a listening socket
+};
+
+// Somebody who has connected and waits for an answer.
+struct Client {
+  enum class State { queued, accepted, served, reset, refused };
+  State state = State::queued;
+  int port = 0;
+  bool touched = false;  // somebody has read from it
+  int serves = 0;        // workers that took it
+};
+
+// One direction of a channel. A descriptor travels with the first byte of what it was written with.
+struct Pipe {
+  struct Segment {
+    std::string bytes;
+    Description* descriptor = nullptr;
+  };
+  std::deque<Segment> segments;
+  std::size_t size = 0;
+  bool writer_gone = false;
+  bool reader_gone = false;
+};
+
+class World;
+
+// A descriptor table.
+class Process {
+ public:
+  explicit Process(World& world) : world_(world) {}
+  FdToken add(Description* description);
+  Description* get(FdToken token) const;
+  void close(FdToken token);
+  void close_all();
+  std::size_t open() const { return table_.size(); }
+
+ protected:
+  World& world_;
+  std::map<FdToken, Description*> table_;
+  std::uint64_t next_token_ = 1;
+};
+
+// One end of a channel, in a process.
+struct End {
+  End(Process& p, Pipe& i, Pipe& o) : process(&p), in(&i), out(&o) {}
+  core::Channel channel{Serialization::json, std::size_t{1} << 20};
+  Process* process;
+  Pipe* in;
+  Pipe* out;
+  bool open = true;
+  int sent = 0;  // user messages, numbered
+  int received = 0;
+};
+
+struct WorkerProcess : Process {
+  enum class State { running, stopped, dead };
+  enum class ServerPhase { asking, listening, closing };
+  struct Server {
+    ServerPhase phase = ServerPhase::asking;
+    std::optional<FdToken> shared;
+    std::vector<FdToken> connections;
+  };
+
+  WorkerProcess(World& world, WorkerId id, Pipe& in, Pipe& out) : Process(world), id(id), end(*this, in, out), child(id) {}
+
+  WorkerId id;
+  State state = State::running;
+  End end;
+  core::Child child;
+  std::map<ServerId, Server> servers;
+  bool exit_reported = false;
+  ExitStatus exit_status = ExitStatus::exited(0);
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed);
+  // Runs to the end. Empty when every property held.
+  std::optional<Failure> run();
+
+  // For the oracle's message.
+  int step() const { return step_; }
+  void release(Description* description);
+
+ private:
+  friend class Process;
+  struct Port {
+    Description* listening = nullptr;
+    std::deque<Client*> queue;
+  };
+  struct PrimaryEnd {
+    std::unique_ptr<Pipe> to_worker, to_primary;
+    std::unique_ptr<End> end;
+  };
+
+  // Choices.
+  std::uint64_t below(std::uint64_t n) { return random_() % n; }
+  bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
+
+  Description* describe();
+  void random_step();
+  void primary_step();
+  void worker_step(WorkerProcess& worker);
+  void channel_step();
+  // Ends the rests that are over. Returns whether any was.
+  bool rest();
+  bool report_exit(WorkerProcess& worker);
+
+  // Everything that can happen without anybody wanting anything new.
+  bool settle_once();
+  void settle();
+  void check_fairness();
+
+  // The primary's driver.
+  void perform_primary();
+  void perform(core::Spawn& spawn);
+  void perform(core::SendToWorker& send);
+  void perform(core::DisconnectWorker& disconnect);
+  void perform(core::Listen& listen);
+  void perform(core::StopListening& stop);
+  void perform(core::CloseDescriptor& close);
+  void perform(core::ProbeConnection& probe);
+  void perform(core::Rest& rest);
+  void perform(core::PrimaryEvent& event);
+  bool accept(ListenerId listener, int port);
+
+  // A worker's driver and program.
+  void perform_child(WorkerProcess& worker);
+  void perform(WorkerProcess& worker, core::SendToPrimary& send);
+  void perform(WorkerProcess& worker, core::DisconnectPrimary&);
+  void perform(WorkerProcess& worker, core::CloseDescriptor& close);
+  void perform(WorkerProcess& worker, core::Exit& exit);
+  void perform(WorkerProcess& worker, core::ChildEvent& event);
+  void listen(WorkerProcess& worker);
+  void close_server(WorkerProcess& worker, ServerId id);
+  void finish(WorkerProcess& worker, WorkerProcess::Server& server, std::size_t connection, ServerId id);
+  bool accept_shared(WorkerProcess& worker);
+  void serve(WorkerProcess& worker, ServerId id, FdToken connection);
+  void die(WorkerProcess& worker, ExitStatus status);
+
+  // The kernel.
+  void write(End& end);
+  bool read(End& end, std::size_t most);
+  void pump(End& end, WorkerProcess* worker, WorkerId id);
+  void close_end(End& end);
+  void send_user_message(End& end);
+  void receive_user_message(End& end, const Value& message, std::optional<FdToken> descriptor);
+  void connect(int port);
+  void drop_queue(Port& port);
+  void close_port(int port);
+  int bind(const core::wire::ListenQuery& query);
+
+  std::mt19937_64 random_;
+  std::uint64_t seed_;
+  Oracle oracle_;
+  int step_ = 0;
+  bool calm_ = false;
+  std::chrono::milliseconds now_{0};
+
+  std::vector<std::unique_ptr<Description>> descriptions_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::map<int, Port> ports_;
+  int next_free_port_ = 50000;
+
+  Process primary_process_{*this};
+  core::Primary primary_;
+  std::map<WorkerId, PrimaryEnd> primary_ends_;
+  std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
+  std::map<ListenerId, int> listeners_;  // the primary's, to their port
+  std::map<ListenerId, std::chrono::milliseconds> rests_;
+  std::map<WorkerId, int> served_;  // connections that reached each worker
+  int disconnect_callbacks_ = 0;
+};
+
+}  // namespace muster::sim
