@@ -7,8 +7,10 @@
 
 namespace muster::detail {
 
+class RemoteWorker;
+
 // The process behind a worker: Node's ChildProcess.
-class RemoteProcess final : public ProcessState {
+class RemoteProcess final : public ProcessState, public std::enable_shared_from_this<RemoteProcess> {
  public:
   RemoteProcess(std::weak_ptr<PrimarySide> cluster, std::shared_ptr<const core::WorkerRecord> record)
       : cluster_(std::move(cluster)), record_(std::move(record)) {}
@@ -23,17 +25,19 @@ class RemoteProcess final : public ProcessState {
   bool send(Value message, Handle handle, SendOptions options, SendCallback done) override {
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle), options);
     const auto cluster = cluster_.lock();
-    return cluster && cluster->send(record_->id, std::move(wire), std::move(done));
+    return cluster && cluster->send(shared_from_this(), std::move(wire), std::move(done));
   }
   void disconnect() override {
-    if (const auto cluster = cluster_.lock()) cluster->disconnect_channel(record_->id);
+    if (const auto cluster = cluster_.lock()) cluster->disconnect_channel(shared_from_this());
   }
+  core::WorkerId id() const { return record_->id; }
   std::shared_ptr<SocketState> pipe(int number) const override {
     const auto found = pipes.find(number);
     return found == pipes.end() ? nullptr : found->second;
   }
 
   std::map<int, std::shared_ptr<SocketState>> pipes;
+  std::weak_ptr<RemoteWorker> worker;
 
  private:
   std::weak_ptr<PrimarySide> cluster_;
@@ -83,6 +87,7 @@ Worker PrimarySide::fork_worker(const Env& env) {
   const core::WorkerId id = record->id;
   const auto self = std::static_pointer_cast<PrimarySide>(shared_from_this());
   auto worker = std::make_shared<RemoteWorker>(self, std::move(record));
+  worker->child->worker = worker;
   workers_[id] = worker;
   driver_->perform();
   for (auto& [number, fd] : driver_->take_pipes(id)) {
@@ -115,16 +120,18 @@ void PrimarySide::disconnect_worker(core::WorkerId id) {
   driver_->perform();
 }
 
-bool PrimarySide::send(core::WorkerId id, uv::UserMessage message, SendCallback done) {
+bool PrimarySide::send(const std::shared_ptr<RemoteProcess>& process, uv::UserMessage message, SendCallback done) {
   if (!driver_) return false;
   return send_message(
-      loop, sends_, [&](uv::UserMessage m, auto send_id) { return driver_->send(id, std::move(m), send_id); },
-      std::move(message), std::move(done), [this, id](Error error) { fail(id, std::move(error)); });
+      loop, sends_, [&](uv::UserMessage m, auto send_id) { return driver_->send(process->id(), std::move(m), send_id); },
+      std::move(message), std::move(done), [&](Error error) { fail(process, std::move(error)); });
 }
 
-void PrimarySide::disconnect_channel(core::WorkerId id) {
+void PrimarySide::disconnect_channel(const std::shared_ptr<RemoteProcess>& process) {
   if (!driver_) return;
-  if (!core_.disconnect_channel(id)) fail(id, Error{Errc::ipc_disconnected, "IPC channel is already disconnected"});
+  if (!core_.disconnect_channel(process->id())) {
+    fail(process, Error{Errc::ipc_disconnected, "IPC channel is already disconnected"});
+  }
   driver_->perform();
 }
 
@@ -135,7 +142,11 @@ std::shared_ptr<RemoteWorker> PrimarySide::find(core::WorkerId id) const {
   return found == workers_.end() ? nullptr : found->second;
 }
 
-void PrimarySide::fail(core::WorkerId id, Error error) { handle_event(core::ErrorEvent{id, std::move(error)}); }
+void PrimarySide::fail(const std::shared_ptr<RemoteProcess>& process, Error error) {
+  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), process, error = std::move(error)] {
+    if (self->driver_) self->emit_error(*process, error);
+  });
+}
 
 void PrimarySide::handle_event(core::PrimaryEvent event) {
   loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), event = std::move(event)] {
@@ -195,15 +206,18 @@ void PrimarySide::tell(const core::ExitEvent& event) {
 }
 
 void PrimarySide::tell(const core::ErrorEvent& event) {
-  const auto worker = find(event.worker);
-  if (!worker) return;
-  if (worker->error.empty() && worker->child->error.empty()) {
+  if (const auto worker = find(event.worker)) emit_error(*worker->child, event.error);
+}
+
+void PrimarySide::emit_error(RemoteProcess& process, const Error& error) {
+  const auto worker = process.worker.lock();
+  if ((!worker || worker->error.empty()) && process.error.empty()) {
     // What a peer does wrong must not end this process because nobody thought of it.
-    if (!is_peer_error(event.error.code)) loop.unhandled(event.error);
+    if (!is_peer_error(error.code)) loop.unhandled(error);
     return;
   }
-  worker->error.emit(loop.loop, event.error);
-  worker->child->error.emit(loop.loop, event.error);
+  if (worker) worker->error.emit(loop.loop, error);
+  process.error.emit(loop.loop, error);
 }
 
 void PrimarySide::tell(const core::AllDisconnectedEvent& event) {

@@ -10,6 +10,7 @@
 
 namespace muster::detail {
 
+class RemoteProcess;
 class RemoteWorker;
 
 // A cluster in the primary: gives the events of the engine to the program's listeners.
@@ -30,8 +31,8 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
 
   // For a worker's handles.
   void disconnect_worker(core::WorkerId id);
-  bool send(core::WorkerId id, uv::UserMessage message, SendCallback done);
-  void disconnect_channel(core::WorkerId id);
+  bool send(const std::shared_ptr<RemoteProcess>& process, uv::UserMessage message, SendCallback done);
+  void disconnect_channel(const std::shared_ptr<RemoteProcess>& process);
   bool kill(core::WorkerId id, Signal signal);
 
  private:
@@ -49,7 +50,8 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void tell(const core::AllDisconnectedEvent& event);
 
   // Later, and in order with the other events.
-  void fail(core::WorkerId id, Error error);
+  void fail(const std::shared_ptr<RemoteProcess>& process, Error error);
+  void emit_error(RemoteProcess& process, const Error& error);
   std::shared_ptr<RemoteWorker> find(core::WorkerId id) const;
 
   core::Primary core_;

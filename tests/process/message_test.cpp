@@ -1,0 +1,189 @@
+// Messages and handles between a primary and its workers.
+
+#include <sys/socket.h>
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "support/run.h"
+#include "support/worker_main.h"
+
+namespace muster::test {
+namespace {
+
+WORKER(EchoMessages) {
+  Process self = cluster.process();
+  self.on_message([self](Message& message) mutable { self.send(std::move(message.data), std::move(message.handle)); });
+  return loop.run();
+}
+
+TEST(Messages, ComeBackAsTheyWereSent) {
+  Primary primary;
+  const std::vector<Value> sent{Value{{"hi", "there"}, {"n", 3}}, "text", 1.5, true, nullptr, Value::array({1, "two", nullptr}),
+                                Value{{"cmd", "NODE_"}}};
+  std::vector<Value> received;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    received.push_back(message.data);
+    if (received.size() == sent.size()) primary.finish();
+  });
+  for (const Value& value : sent) EXPECT_TRUE(echo.send(value));
+
+  primary.run();
+
+  EXPECT_EQ(received, sent);
+}
+
+TEST(Messages, OfManyMegabytesArriveWhole) {
+  Primary primary;
+  const std::string text(8 << 20, 'x');
+  std::size_t size = 0;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    size = message.data.as_string().size();
+    primary.finish();
+  });
+  EXPECT_FALSE(echo.send(text)) << "nobody was told to slow down";
+
+  primary.run();
+
+  EXPECT_EQ(size, text.size());
+}
+
+TEST(Messages, TellWhenTheyAreSent) {
+  Primary primary;
+  std::vector<std::error_code> results;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  const bool accepted = echo.send("one", [&](std::error_code error) {
+    results.push_back(error);
+    primary.finish();
+  });
+  EXPECT_TRUE(accepted);
+  EXPECT_TRUE(results.empty()) << "a callback ran inside the call";
+
+  primary.run();
+
+  EXPECT_EQ(results, std::vector{std::error_code()});
+}
+
+TEST(Messages, ToADeadWorkerFailInTheirCallback) {
+  Primary primary;
+  std::error_code result;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_online([&] { echo.process().kill(Signal::kill); });
+  echo.on_exit([&](ExitStatus) { EXPECT_FALSE(echo.send("too late", [&](std::error_code error) { result = error; })); });
+
+  primary.run();
+
+  EXPECT_EQ(result, Errc::ipc_channel_closed);
+}
+
+TEST(Messages, ToADeadWorkerAreAnErrorEventWithoutACallback) {
+  Primary primary;
+  std::string code;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_error([&](const Error& error) { code = error_name(error.code); });
+  echo.on_online([&] { echo.process().kill(Signal::kill); });
+  echo.on_exit([&](ExitStatus) { EXPECT_FALSE(echo.send("too late")); });
+
+  primary.run();
+
+  EXPECT_EQ(code, "ERR_IPC_CHANNEL_CLOSED");
+}
+
+TEST(Messages, MustNotBeUndefinedOrCircular) {
+  Primary primary;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  Value circular = Value::object();
+  circular.set("self", circular);
+
+  EXPECT_THROW(echo.send(Value()), Exception);
+  EXPECT_THROW(echo.send(circular), Exception);
+
+  circular.as_object().erase("self");
+  primary.finish();
+  primary.run();
+}
+
+TEST(Messages, BringASocketThatIsReadAndWrittenHere) {
+  Primary primary;
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  net::Socket ours = net::from_handle(primary.loop, Handle(HandleType::socket, fds[0]));
+  std::string answer;
+  ours.on_data([&](std::string_view bytes) { answer += bytes; });
+  ours.on_close([&] { primary.finish(); });
+  Worker greeter = primary.cluster.fork(worker("GreetOnSocket"));
+  greeter.send("take this", Handle(HandleType::socket, fds[1]));
+
+  primary.run();
+
+  EXPECT_EQ(answer, "take this");
+}
+
+WORKER(GreetOnSocket) {
+  cluster.process().on_message(
+      [&loop](Message& message) { net::from_handle(loop, std::move(message.handle)).end(message.data.as_string()); });
+  return loop.run();
+}
+
+TEST(Messages, KeepTheirOrderAroundHandles) {
+  Primary primary;
+  std::vector<int> order;
+  std::vector<bool> with_handle;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    order.push_back(static_cast<int>(message.data.as_number()));
+    with_handle.push_back(static_cast<bool>(message.handle));
+    if (order.size() == 40) primary.finish();
+  });
+  for (int i = 0; i < 40; ++i) {
+    Handle handle;
+    if (i % 3 == 0) {
+      int fds[2];
+      ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+      close(fds[1]);
+      handle = Handle(HandleType::socket, fds[0]);
+    }
+    echo.send(i, std::move(handle));
+  }
+
+  primary.run();
+
+  ASSERT_EQ(order.size(), 40U);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+    EXPECT_EQ(with_handle[static_cast<std::size_t>(i)], i % 3 == 0);
+  }
+}
+
+TEST(Messages, LeaveNoDescriptorBehind) {
+  Primary primary;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  std::size_t before = 0;
+  int left = 100;
+  const auto send_socket = [&] {
+    int fds[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    close(fds[1]);
+    echo.send("handle", Handle(HandleType::socket, fds[0]));
+  };
+  echo.on_message([&](Message&) {
+    if (--left == 90) before = open_descriptors(getpid());
+    if (left == 0) {
+      EXPECT_EQ(open_descriptors(getpid()), before);
+      primary.finish();
+    } else {
+      send_socket();
+    }
+  });
+  send_socket();
+
+  primary.run();
+
+  EXPECT_EQ(left, 0);
+}
+
+}  // namespace
+}  // namespace muster::test

@@ -1,0 +1,140 @@
+// A primary whose worker misbehaves on the channel: that worker is cut off with an `error`, the others serve on.
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "support/run.h"
+#include "support/worker_main.h"
+
+namespace muster::test {
+namespace {
+
+// A worker that writes to its channel by hand what MUSTER_TEST_SAY tells it to, behind the library's back.
+WORKER(Rogue) {
+  const std::string say = std::getenv("MUSTER_TEST_SAY");
+  // After `online` has been written, and however long it takes.
+  loop.set_timeout(std::chrono::milliseconds(0), [say] {
+    fcntl(3, F_SETFL, fcntl(3, F_GETFL) & ~O_NONBLOCK);
+    std::string bytes = say + "\n";
+    if (say == "half") bytes = "{\"half\":";
+    if (say == "huge") bytes = std::string(3 << 20, 'x');
+    msghdr message{};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    if (say == "{\"unasked\":1}") {
+      message.msg_control = control;
+      message.msg_controllen = sizeof control;
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(sizeof(int));
+      const int fd = STDOUT_FILENO;
+      std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    iovec part{bytes.data(), bytes.size()};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    [[maybe_unused]] const auto n = sendmsg(3, &message, MSG_NOSIGNAL);
+    if (say == "half") raise(SIGKILL);
+  });
+  return loop.run();
+}
+
+WORKER(Correct) {
+  cluster.process().on_message([process = cluster.process()](Message& message) mutable { process.send(message.data); });
+  return loop.run();
+}
+
+struct Case {
+  const char* say;
+  Errc code;
+};
+
+class MisbehavingWorker : public testing::TestWithParam<Case> {};
+
+TEST_P(MisbehavingWorker, IsCutOffWithAnErrorWhileTheOthersGoOn) {
+  Primary primary;
+  Settings settings;
+  settings.max_message_size = 1 << 20;
+  primary.cluster.setup_primary(settings);
+  std::vector<std::string> events;
+  bool answered = false;
+  Worker correct = primary.cluster.fork(worker("Correct"));
+  Worker rogue = primary.cluster.fork(worker("Rogue", {{"MUSTER_TEST_SAY", GetParam().say}}));
+  rogue.on_error([&](const Error& error) {
+    events.push_back("error");
+    EXPECT_EQ(error.code, GetParam().code) << error.message;
+  });
+  rogue.on_disconnect([&] {
+    events.push_back("disconnect");
+    correct.send("still there?");
+  });
+  rogue.on_exit([&](ExitStatus) { events.push_back("exit"); });
+  correct.on_message([&](Message&) {
+    answered = true;
+    correct.disconnect();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(events, (std::vector<std::string>{"error", "disconnect", "exit"}));
+  EXPECT_TRUE(answered);
+}
+
+INSTANTIATE_TEST_SUITE_P(Peer, MisbehavingWorker,
+                         testing::Values(Case{"{\"cmd\":oops}", Errc::ipc_malformed_message},
+                                         Case{"", Errc::ipc_malformed_message}, Case{"undefined", Errc::ipc_malformed_message},
+                                         Case{"huge", Errc::ipc_message_too_large},
+                                         Case{"{\"unasked\":1}", Errc::ipc_unexpected_handle},
+                                         Case{"half", Errc::ipc_message_truncated}));
+
+TEST(Peer, WhoBreaksTheProtocolCannotEndAPrimaryThatListensForNoError) {
+  Primary primary;
+  bool exited = false;
+  Worker rogue = primary.cluster.fork(worker("Rogue", {{"MUSTER_TEST_SAY", "nonsense"}}));
+  rogue.on_exit([&](ExitStatus) { exited = true; });
+
+  EXPECT_NO_THROW(primary.run());
+
+  EXPECT_TRUE(exited);
+}
+
+class IgnoredMessage : public testing::TestWithParam<const char*> {};
+
+TEST_P(IgnoredMessage, ChangesNothing) {
+  Primary primary;
+  bool answered = false;
+  Worker w = primary.cluster.fork(worker("SayAndEcho", {{"MUSTER_TEST_SAY", GetParam()}}));
+  w.on_error([&](const Error& error) { ADD_FAILURE() << error.message; });
+  w.on_message([&](Message& message) {
+    answered = message.data == Value("after");
+    w.disconnect();
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(answered);
+}
+
+WORKER(SayAndEcho) {
+  const std::string bytes = std::string(std::getenv("MUSTER_TEST_SAY")) + "\n\"after\"\n";
+  loop.set_timeout(std::chrono::milliseconds(0),
+                   [bytes] { [[maybe_unused]] const auto n = ::write(3, bytes.data(), bytes.size()); });
+  return loop.run();
+}
+
+INSTANTIATE_TEST_SUITE_P(Peer, IgnoredMessage,
+                         testing::Values("{\"cmd\":\"NODE_CLUSTER\",\"act\":\"of a later Node\",\"seq\":9}",
+                                         "{\"cmd\":\"NODE_CLUSTER\",\"ack\":12345,\"accepted\":true,\"seq\":9}",
+                                         "{\"cmd\":\"NODE_UNHEARD_OF\"}", "{\"cmd\":\"NODE_HANDLE_ACK\"}",
+                                         "{\"cmd\":\"NODE_HANDLE_NACK\"}", "{\"cmd\":\"NODE_CLUSTER\"}",
+                                         "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"close\",\"key\":\"nobody's\",\"seq\":9}",
+                                         "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"listening\",\"seq\":9}"));
+
+}  // namespace
+}  // namespace muster::test
