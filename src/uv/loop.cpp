@@ -40,16 +40,17 @@ Loop::~Loop() {
 }
 
 int Loop::run() {
-  stopping_ = false;
-  exit_code_ = 0;
-  { const Turn turn(*this); }
-  if (!stopping_ && !failed()) uv_run(loop_, UV_RUN_DEFAULT);
+  {
+    const Turn turn(*this);
+  }
+  // Also when stop() was called by now: libuv remembers that until its next run, which must be this one.
+  uv_run(loop_, UV_RUN_DEFAULT);
+  const int exit_code = std::exchange(exit_code_, 0);
   if (failed()) std::rethrow_exception(std::exchange(exception_, nullptr));
-  return exit_code_;
+  return exit_code;
 }
 
 void Loop::stop(int exit_code) {
-  stopping_ = true;
   exit_code_ = exit_code;
   uv_stop(loop_);
 }

@@ -119,7 +119,6 @@ class Loop {
   int turns_ = 0;
   bool in_program_ = false;
   bool armed_ = false;
-  bool stopping_ = false;
   int exit_code_ = 0;
   std::exception_ptr exception_;
   Function<void(std::exception_ptr)> uncaught_handler_;

@@ -1,0 +1,385 @@
+// Servers that workers share.
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "support/run.h"
+#include "support/worker_main.h"
+
+namespace muster::test {
+namespace {
+
+// Answers with its pid on what MUSTER_TEST_LISTEN says: a port, "host:port" or a path; tells errors to its primary.
+WORKER(PidServer) {
+  const std::string where = std::getenv("MUSTER_TEST_LISTEN");
+  ListenOptions options;
+  if (where[0] == '/' || where.ends_with(".sock")) {
+    options.path = where;
+  } else {
+    const std::size_t colon = where.rfind(':');
+    if (colon != std::string::npos) options.host = where.substr(0, colon);
+    options.port = std::stoi(where.substr(colon == std::string::npos ? 0 : colon + 1));
+  }
+  options.exclusive = std::getenv("MUSTER_TEST_EXCLUSIVE") != nullptr;
+  auto server = net::create_server(cluster, [pid = cluster.process().pid()](net::Socket socket) {
+    socket.on_data([](std::string_view) {});
+    socket.end(std::to_string(pid));
+  });
+  server.on_error([self = cluster.process()](const Error& error) mutable {
+    self.send(Value{{"code", error_name(error.code)}, {"message", error.message}});
+  });
+  cluster.process().on_message([server](Message& message) mutable {
+    if (message.data == Value("listen again")) server.close([server]() mutable { server.listen(0); });
+  });
+  server.listen(options);
+  return loop.run();
+}
+
+Env listen_on(const std::string& where) { return worker("PidServer", {{"MUSTER_TEST_LISTEN", where}}); }
+
+// Connects and tells what the server wrote until it closed.
+void ask(Loop& loop, int port, Function<void(std::string)> done) {
+  auto text = std::make_shared<std::string>();
+  auto callback = std::make_shared<Function<void(std::string)>>(std::move(done));
+  net::Socket socket = net::connect(loop, port);
+  socket.on_data([text](std::string_view bytes) { text->append(bytes); });
+  socket.on_close([text, callback] { (*callback)(*text); });
+}
+
+// A port that nothing listens on just now.
+int free_port(Loop& loop) {
+  Cluster probe(loop, 0, nullptr);
+  auto server = net::create_server(probe, [](net::Socket) {});
+  int port = 0;
+  server.listen(0, [&] {
+    port = server.address()->port.value();
+    server.close([&] { loop.stop(); });
+  });
+  loop.run();
+  return port;
+}
+
+TEST(Server, SharesOneRandomPortAmongWorkersThatAskForAny) {
+  Primary primary;
+  std::set<int> ports;
+  int listening = 0;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    EXPECT_EQ(address.type, AddressType::tcp4);
+    ports.insert(address.port.value());
+    if (++listening == 3) primary.finish();
+  });
+  for (int i = 0; i < 3; ++i) primary.cluster.fork(listen_on("0"));
+
+  primary.run();
+
+  EXPECT_EQ(listening, 3);
+  EXPECT_EQ(ports.size(), 1U);
+  EXPECT_GT(*ports.begin(), 0);
+}
+
+TEST(Server, GivesAnotherPortToTheNextListenOfAWorker) {
+  Primary primary;
+  std::set<int> ports;
+  int listening = 0;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    ports.insert(address.port.value());
+    if (++listening == 4) primary.finish();
+  });
+  for (int i = 0; i < 2; ++i) primary.cluster.fork(worker("TwoServers"));
+
+  primary.run();
+
+  EXPECT_EQ(ports.size(), 2U);
+}
+
+WORKER(TwoServers) {
+  auto first = net::create_server(cluster, [](net::Socket) {});
+  auto second = net::create_server(cluster, [](net::Socket) {});
+  first.listen(0);
+  second.listen(0);
+  return loop.run();
+}
+
+class ListenError : public testing::TestWithParam<SchedulingPolicy> {};
+
+TEST_P(ListenError, ReachesEachWorkerWhenThePortIsTaken) {
+  Primary primary;
+  primary.cluster.set_scheduling_policy(GetParam());
+  auto blocker = net::create_server(primary.cluster, [](net::Socket) {});
+  std::vector<std::string> messages;
+  primary.cluster.on_message([&](Worker w, Message& message) {
+    EXPECT_EQ(message.data["code"], Value("EADDRINUSE"));
+    messages.push_back(message.data["message"].as_string());
+    w.disconnect();
+    if (messages.size() == 2) blocker.close();
+  });
+  int port = 0;
+  ListenOptions options;
+  options.host = "127.0.0.1";
+  blocker.listen(options, [&] {
+    port = blocker.address()->port.value();
+    for (int i = 0; i < 2; ++i) primary.cluster.fork(listen_on("127.0.0.1:" + std::to_string(port)));
+  });
+
+  primary.run();
+
+  const std::string expected = "bind EADDRINUSE 127.0.0.1:" + std::to_string(port);
+  EXPECT_EQ(messages, (std::vector{expected, expected}));
+}
+
+TEST_P(ListenError, ReachesTheWorkerWhenThereIsNoSuchAddress) {
+  Primary primary;
+  primary.cluster.set_scheduling_policy(GetParam());
+  std::string code;
+  primary.cluster.on_message([&](Worker w, Message& message) {
+    code = message.data["code"].as_string();
+    w.disconnect();
+  });
+  primary.cluster.fork(listen_on("192.0.2.1:0"));
+
+  primary.run();
+
+  EXPECT_EQ(code, "EADDRNOTAVAIL");
+}
+
+INSTANTIATE_TEST_SUITE_P(Server, ListenError, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+
+class Policy : public testing::TestWithParam<SchedulingPolicy> {};
+
+TEST_P(Policy, ServesEveryConnectionWhileWorkersComeAndGo) {
+  Primary primary;
+  auto& cluster = primary.cluster;
+  cluster.set_scheduling_policy(GetParam());
+  const int port = free_port(primary.loop);
+  int answered = 0;
+  int refused = 0;
+  bool started = false;
+  auto next = std::make_shared<Function<void()>>();
+  *next = [&, next] {
+    ask(primary.loop, port, [&, next](const std::string& text) {
+      if (text.empty()) {
+        ++refused;
+      } else {
+        ++answered;
+      }
+      // Replaces one of the workers now and then, the old one leaving only when the new one listens.
+      if (answered % 20 == 0) {
+        Worker old = cluster.workers().begin()->second;
+        cluster.fork(listen_on("127.0.0.1:" + std::to_string(port))).on_listening([old](const Address&) mutable {
+          old.disconnect();
+        });
+      }
+      if (answered < 100) return (*next)();
+      primary.finish();
+      *next = {};
+    });
+  };
+  cluster.on_listening([&](Worker, const Address&) {
+    if (cluster.workers().size() == 2 && !std::exchange(started, true)) (*next)();
+  });
+  for (int i = 0; i < 2; ++i) cluster.fork(listen_on("127.0.0.1:" + std::to_string(port)));
+
+  primary.run();
+
+  EXPECT_EQ(answered, 100);
+  EXPECT_EQ(refused, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Server, Policy, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+
+TEST(Server, ListensOnAPathThatGoesWhenTheLastWorkerDoes) {
+  Primary primary;
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/server.sock";
+  std::string answer;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    EXPECT_EQ(address.type, AddressType::pipe);
+    EXPECT_EQ(address.address, path);
+    net::Socket socket = net::connect(primary.loop, path);
+    socket.on_data([&](std::string_view bytes) { answer += bytes; });
+    socket.on_close([&] { primary.finish(); });
+  });
+  Worker w = primary.cluster.fork(listen_on(path));
+
+  primary.run();
+
+  EXPECT_EQ(answer, std::to_string(w.process().pid()));
+  EXPECT_NE(access(path.c_str(), F_OK), 0) << "the socket file is left";
+}
+
+TEST(Server, ListensAgainAfterItWasClosed) {
+  Primary primary;
+  int listened = 0;
+  Worker w = primary.cluster.fork(listen_on("0"));
+  w.on_listening([&](const Address&) {
+    if (++listened == 2) return primary.finish();
+    w.send("listen again");
+  });
+  w.on_exit([&](ExitStatus status) { EXPECT_EQ(status, ExitStatus::exited(0)); });
+
+  primary.run();
+
+  EXPECT_EQ(listened, 2);
+}
+
+TEST(Server, KeepsToItselfWhatItListensOnExclusively) {
+  Primary primary;
+  std::set<int> ports;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    ports.insert(address.port.value());
+    if (ports.size() == 2) primary.finish();
+  });
+  for (int i = 0; i < 2; ++i) {
+    primary.cluster.fork(worker("PidServer", {{"MUSTER_TEST_LISTEN", "0"}, {"MUSTER_TEST_EXCLUSIVE", "1"}}));
+  }
+
+  primary.run();
+
+  EXPECT_EQ(ports.size(), 2U);
+}
+
+// Node loses this connection: its client waits for ever.
+TEST(Server, DealsTheConnectionOfAWorkerThatDiedToAnother) {
+  Primary primary;
+  std::string answer;
+  int port = 0;
+  Worker stopped = primary.cluster.fork(listen_on("0"));
+  std::optional<Worker> second;
+  stopped.on_listening([&](const Address& address) {
+    port = address.port.value();
+    stopped.process().kill(Signal::stop);
+    // It is the only worker, so this connection is in flight to it; it will not look at it.
+    ask(primary.loop, port, [&](const std::string& text) {
+      answer = text;
+      primary.finish();
+    });
+    second = primary.cluster.fork(listen_on("0"));
+    second->on_listening([&](const Address&) { stopped.process().kill(Signal::kill); });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(answer, std::to_string(second->process().pid()));
+}
+
+TEST(Server, SurvivesAPrimaryThatIsOutOfDescriptors) {
+  Primary primary;
+  int port = 0;
+  int done = 0;
+  int answered = 0;
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  constexpr int clients = 200;
+  Worker w = primary.cluster.fork(listen_on("0"));
+  w.on_listening([&](const Address& address) {
+    port = address.port.value();
+    // So few that the clients' own sockets, in this process, use them up while the server accepts.
+    const rlimit few{static_cast<rlim_t>(open_descriptors(getpid())) + 60, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    for (int i = 0; i < clients; ++i) {
+      ask(primary.loop, port, [&](const std::string& text) {
+        answered += text.empty() ? 0 : 1;
+        if (++done < clients) return;
+        setrlimit(RLIMIT_NOFILE, &before);
+        // It is as good as new.
+        ask(primary.loop, port, [&](const std::string& again) {
+          EXPECT_FALSE(again.empty());
+          primary.finish();
+        });
+      });
+    }
+  });
+
+  primary.run();
+
+  EXPECT_EQ(done, clients);
+  EXPECT_GT(answered, 0);
+}
+
+TEST(Server, ReportsAForkThatFindsNoDescriptor) {
+  Primary primary;
+  std::string message;
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{static_cast<rlim_t>(open_descriptors(getpid())) - 1, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  Worker failed = primary.cluster.fork(listen_on("0"));
+  setrlimit(RLIMIT_NOFILE, &before);
+  failed.on_error([&](const Error& error) { message = error.message; });
+  bool online = false;
+  Worker fine = primary.cluster.fork(listen_on("0"));
+  fine.on_online([&] {
+    online = true;
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_NE(message.find("EMFILE"), std::string::npos) << message;
+  EXPECT_TRUE(online);
+}
+
+TEST(Server, RefusesToListenTwiceAndOnWhatIsNoPort) {
+  Primary primary;
+  auto server = net::create_server(primary.cluster, [](net::Socket) {});
+  server.listen(0);
+
+  EXPECT_THROW(server.listen(0), Exception);
+  server.close();
+  EXPECT_THROW(server.close(), Exception);
+  auto other = net::create_server(primary.cluster, [](net::Socket) {});
+  EXPECT_THROW(other.listen(65536), Exception);
+  EXPECT_THROW(other.listen(-1), Exception);
+
+  primary.run();
+}
+
+TEST(Server, WaitsForItsConnectionsWhenItsWorkerIsAskedToLeave) {
+  Primary primary;
+  bool ended = false;
+  bool answered = false;
+  bool disconnected = false;
+  Worker w = primary.cluster.fork(worker("SlowServer"));
+  net::Socket client;
+  w.on_listening([&](const Address& address) {
+    client = net::connect(primary.loop, address.port.value());
+    client.on_data([&](std::string_view) {
+      w.disconnect();
+      // The worker is asked to leave while it serves; it says so, and only then is it let go.
+      w.send("leaving?");
+    });
+  });
+  w.on_message([&](Message&) {
+    answered = true;
+    EXPECT_FALSE(disconnected);
+    client.end();
+    ended = true;
+  });
+  w.on_disconnect([&] {
+    disconnected = true;
+    EXPECT_TRUE(ended);
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(answered);
+  EXPECT_TRUE(disconnected);
+}
+
+WORKER(SlowServer) {
+  auto server = net::create_server(cluster, [](net::Socket socket) {
+    socket.write("hello");
+    socket.on_data([](std::string_view) {});
+  });
+  server.listen(0);
+  cluster.process().on_message([self = cluster.process()](Message& message) mutable { self.send(message.data); });
+  return loop.run();
+}
+
+}  // namespace
+}  // namespace muster::test
