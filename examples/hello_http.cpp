@@ -24,11 +24,21 @@ int main(int argc, char** argv) {
     for (unsigned i = 0; i < count; ++i) cluster.fork();
 
     cluster.on_exit([](muster::Worker worker, muster::ExitStatus) { fmt::print("worker {} died\n", worker.process().pid()); });
+
+    // A worker that cannot listen says why; the others could not either.
+    cluster.on_message(muster::once([&](muster::Worker, muster::Message& message) {
+      fmt::print(stderr, "hello_http: {}\n", message.data.as_string());
+      loop.stop(1);
+    }));
   } else {
     // Workers can share any TCP connection. In this case it is an HTTP server.
     auto server = muster::http::create_server(cluster, [](auto&, muster::http::Response& response) {
       response.write_head(200);
       response.end("hello world\n");
+    });
+    server.on_error([&](const muster::Error& error) {
+      cluster.process().send(fmt::format("cannot listen on *:{}: {} ({})", error.port.value_or(0), error.code.message(),
+                                         muster::error_name(error.code)));
     });
     server.listen(port ? std::stoi(port) : 8000);
 

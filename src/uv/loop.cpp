@@ -40,9 +40,7 @@ Loop::~Loop() {
 }
 
 int Loop::run() {
-  {
-    const Turn turn(*this);
-  }
+  { const Turn turn(*this); }
   // Also when stop() was called by now: libuv remembers that until its next run, which must be this one.
   uv_run(loop_, UV_RUN_DEFAULT);
   const int exit_code = std::exchange(exit_code_, 0);

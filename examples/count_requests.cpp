@@ -1,0 +1,43 @@
+// Counts in the primary the HTTP requests that the workers received: they send a message for each. The example of the
+// `message` event in Node's cluster manual. PORT (8000) and WORKERS in the environment change what it does.
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/core.h>
+#include <muster/muster.h>
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const char* port = std::getenv("PORT");
+  const char* workers = std::getenv("WORKERS");
+
+  muster::Loop loop;
+  muster::Cluster cluster(loop, argc, argv);
+  int requests = 0;
+
+  if (cluster.is_primary()) {
+    // Keep track of HTTP requests.
+    loop.set_interval(std::chrono::seconds(1), [&] { fmt::print("requests = {}\n", requests); });
+
+    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
+    for (unsigned i = 0; i < count; ++i) cluster.fork();
+
+    for (auto& [id, worker] : cluster.workers()) {
+      worker.on_message([&](muster::Message& message) {
+        if (message.data["cmd"] == "notifyRequest") ++requests;
+      });
+    }
+  } else {
+    auto server = muster::http::create_server(cluster, [&](auto&, muster::http::Response& response) {
+      response.end("hello world\n");
+
+      // Notify the primary about the request.
+      cluster.process().send({{"cmd", "notifyRequest"}});
+    });
+    server.listen(port ? std::stoi(port) : 8000);
+  }
+  return loop.run();
+}

@@ -1,0 +1,369 @@
+// muster and an unmodified Node on one wire, each as primary and as worker. Needs `node` on the PATH.
+
+#include <sys/socket.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "support/run.h"
+#include "support/worker_main.h"
+
+namespace muster::test {
+namespace {
+
+// --- a muster primary with Node workers --------------------------------------------------------------
+
+const char* const node_http_worker = R"(
+  const http = require('node:http');
+  const server = http.createServer((req, res) => res.end('node ' + process.pid));
+  server.on('error', (e) => process.send({ code: e.code, message: e.message }));
+  server.listen({ port: +(process.env.TEST_PORT || 0), host: process.env.TEST_HOST });
+  process.on('message', (m, handle) => {
+    if (m === 'exit') process.exit(3);
+    if (m === 'throw') throw new Error('boom');
+    if (m === 'disconnect') process.disconnect();
+    if (m === 'leave') require('node:cluster').worker.disconnect();
+    if (m === 'kill') require('node:cluster').worker.kill();
+    if (m && m.echo !== undefined) process.send(m);
+    if (handle && m === 'greet') { handle.end('hello from node'); }
+  });
+)";
+
+struct NodeWorkers : Primary {
+  explicit NodeWorkers(const char* script = node_http_worker) {
+    Settings settings;
+    settings.exec = folder.write("worker.js", script);
+    cluster.setup_primary(settings);
+  }
+  TemporaryFolder folder;
+};
+
+class NodeWorkersUnder : public testing::TestWithParam<SchedulingPolicy> {};
+
+TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
+  Primary primary;
+  const TemporaryFolder folder;
+  primary.cluster.set_scheduling_policy(GetParam());
+  Settings settings;
+  settings.exec = folder.write("worker.js", node_http_worker);
+  primary.cluster.setup_primary(settings);
+  int listening = 0;
+  std::map<std::string, int> served;
+  int done = 0;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    if (++listening < 2) return;
+    for (int i = 0; i < 40; ++i) {
+      http_get(primary.loop, address.port.value(), [&](const std::string& response) {
+        ++served[body_of(response)];
+        if (++done == 40) primary.finish();
+      });
+    }
+  });
+  std::vector<ExitStatus> exits;
+  primary.cluster.on_exit([&](Worker w, ExitStatus status) {
+    exits.push_back(status);
+    EXPECT_EQ(w.exited_after_disconnect(), true);
+  });
+  Worker first = primary.cluster.fork();
+  Worker second = primary.cluster.fork();
+
+  primary.run();
+
+  int total = 0;
+  for (const Worker& w : {first, second}) {
+    const int here = served["node " + std::to_string(w.process().pid())];
+    EXPECT_TRUE(here > 0 || GetParam() == SchedulingPolicy::none);
+    total += here;
+  }
+  EXPECT_EQ(total, 40);
+  EXPECT_EQ(exits, (std::vector{ExitStatus::exited(0), ExitStatus::exited(0)}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+
+// What ends a Node worker, and what its primary hears of it.
+struct Ending {
+  const char* message;
+  ExitStatus status;
+  bool voluntary;
+};
+
+class NodeWorker : public testing::TestWithParam<Ending> {};
+
+TEST_P(NodeWorker, EndsAsUnderANodePrimary) {
+  NodeWorkers primary;
+  Settings silent;
+  silent.silent = true;  // an uncaught exception prints
+  primary.cluster.setup_primary(silent);
+  std::vector<std::string> events;
+  Worker w = primary.cluster.fork();
+  w.on_online([&] { events.push_back("online"); });
+  w.on_listening([&](const Address&) {
+    events.push_back("listening");
+    w.send(GetParam().message);
+  });
+  w.on_disconnect([&] { events.push_back("disconnect"); });
+  w.on_exit([&](ExitStatus status) {
+    events.push_back("exit");
+    EXPECT_EQ(status, GetParam().status) << status.to_string();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(events, (std::vector<std::string>{"online", "listening", "disconnect", "exit"}));
+  EXPECT_EQ(w.exited_after_disconnect(), GetParam().voluntary);
+}
+
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorker,
+                         testing::Values(Ending{"exit", ExitStatus::exited(3), false},
+                                         Ending{"throw", ExitStatus::exited(1), false},
+                                         Ending{"disconnect", ExitStatus::exited(0), false},
+                                         Ending{"leave", ExitStatus::exited(0), true},
+                                         Ending{"kill", ExitStatus::exited(0), true}));
+
+TEST(NodeWorkerUnderMuster, HearsThatItsPortIsTaken) {
+  NodeWorkers primary;
+  auto blocker = net::create_server(primary.cluster, [](net::Socket) {});
+  std::string message;
+  ListenOptions options;
+  options.host = "127.0.0.1";
+  std::string port;
+  blocker.listen(options, [&] {
+    port = std::to_string(blocker.address()->port.value());
+    Worker w = primary.cluster.fork({{"TEST_PORT", port}, {"TEST_HOST", "127.0.0.1"}});
+    w.on_message([&, w](Message& m) mutable {
+      message = m.data["message"].as_string();
+      blocker.close();
+      w.disconnect();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(message, "bind EADDRINUSE 127.0.0.1:" + port);
+}
+
+TEST(NodeWorkerUnderMuster, EchoesMessagesAsTheyWere) {
+  NodeWorkers primary;
+  const Value sent{
+      {"echo", Value::array({1, -0.5, 1e21, "\xc3\xa9\xf0\x9f\x98\x80", nullptr, true, Value{{"b", 1}, {"a", 2}}})}};
+  Value received;
+  Worker w = primary.cluster.fork();
+  w.on_online([&] { w.send(sent); });
+  w.on_message([&](Message& message) {
+    received = message.data;
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(received, sent);
+}
+
+TEST(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
+  NodeWorkers primary;
+  std::string greeting;
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  net::Socket ours = net::from_handle(primary.loop, Handle(HandleType::socket, fds[0]));
+  ours.on_data([&](std::string_view bytes) { greeting += bytes; });
+  ours.on_close([&] { primary.finish(); });
+  Worker w = primary.cluster.fork();
+  w.send("greet", Handle(HandleType::socket, fds[1]));
+
+  primary.run();
+
+  EXPECT_EQ(greeting, "hello from node");
+}
+
+TEST(NodeWorkerUnderMuster, ListensOnAPathAndAgainAfterClosing) {
+  NodeWorkers primary(R"(
+    const net = require('node:net');
+    const path = process.env.TEST_PATH;
+    let left = 3;
+    const server = net.createServer((s) => s.end('x'));
+    // Later, for a server that is closed in its own 'listening' is never announced.
+    server.on('listening', () => setImmediate(() => { if (--left) server.close(() => server.listen(path)); }));
+    server.listen(path);
+  )");
+  int listened = 0;
+  const std::string path = primary.folder.path() + "/s";
+  Worker w = primary.cluster.fork({{"TEST_PATH", path}});
+  w.on_listening([&](const Address& address) {
+    EXPECT_EQ(address.type, AddressType::pipe);
+    EXPECT_EQ(address.address, path);
+    if (++listened == 3) primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(listened, 3);
+}
+
+TEST(NodeWorkerUnderMuster, ThatDiedLosesNoConnectionNobodyTouched) {
+  NodeWorkers primary;
+  std::string answer;
+  Worker stopped = primary.cluster.fork();
+  std::optional<Worker> second;
+  stopped.on_listening([&](const Address& address) {
+    stopped.process().kill(Signal::stop);
+    http_get(primary.loop, address.port.value(), [&](const std::string& response) {
+      answer = body_of(response);
+      primary.finish();
+    });
+    second = primary.cluster.fork();
+    second->on_listening([&](const Address&) { stopped.process().kill(Signal::kill); });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(answer, "node " + std::to_string(second->process().pid()));
+}
+
+// --- muster workers under a Node primary -------------------------------------------------------------
+
+WORKER(MusterHttp) {
+  auto server = http::create_server(cluster, [id = cluster.worker()->id()](http::Request&, http::Response& response) {
+    response.end("muster " + std::to_string(id));
+  });
+  server.on_error([self = cluster.process()](const Error& error) mutable {
+    self.send(Value{{"code", error_name(error.code)}, {"message", error.message}});
+  });
+  const char* port = std::getenv("TEST_PORT");
+  ListenOptions options;
+  options.port = port ? std::stoi(port) : 0;
+  options.host = port ? "127.0.0.1" : "";
+  server.listen(options);
+  cluster.process().on_message([&loop, worker = *cluster.worker()](Message& message) mutable {
+    if (message.data == Value("exit")) loop.stop(3);
+    if (message.data == Value("disconnect")) worker.process().disconnect();
+    if (message.data == Value("leave")) worker.disconnect();
+    if (message.data == Value("kill")) worker.kill();
+    if (!message.data["echo"].is_undefined()) worker.send(message.data);
+    if (message.handle) net::from_handle(loop, std::move(message.handle)).end("hello from muster");
+  });
+  return loop.run();
+}
+
+// Runs a script as a Node primary whose workers are this program; what it prints is what happened.
+std::string node_primary(const std::string& script, const Env& env = {}) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("primary.js", R"(
+    const cluster = require('node:cluster'), http = require('node:http'), net = require('node:net');
+    const log = console.log;
+    setTimeout(() => { log('gave up waiting'); process.exit(1); }, 60000).unref();
+    process.execPath = process.env.TEST_PROGRAM;
+    cluster.setupPrimary({ exec: 'unused', args: [] });
+    const fork = (env) => cluster.fork({ MUSTER_TEST_WORKER: 'MusterHttp', ...env });
+    const get = (port, f) => http.get({ port, host: '127.0.0.1', agent: false }, (res) => {
+      let body = ''; res.on('data', (d) => body += d).on('end', () => f(body));
+    });
+  )" + script);
+  Env all = env;
+  all["TEST_PROGRAM"] = std::filesystem::read_symlink("/proc/self/exe").string();
+  const ProgramResult result = run_program({"node", path}, all);
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  return result.output;
+}
+
+class MusterWorkersUnder : public testing::TestWithParam<const char*> {};
+
+TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
+  const std::string output = node_primary(R"(
+    let listening = 0, left = 20; const seen = {};
+    cluster.on('listening', (w, a) => {
+      if (++listening < 2) return;
+      for (let i = 0; i < 20; i++) get(a.port, (body) => {
+        seen[body] = (seen[body] || 0) + 1;
+        if (--left === 0) { log(Object.values(seen).reduce((a, b) => a + b), Object.keys(seen).every((k) => /^muster [12]$/.test(k))); cluster.disconnect(); }
+      });
+    });
+    cluster.on('exit', (w, code, signal) => log('exit', code, signal, w.exitedAfterDisconnect));
+    fork(); fork();
+  )",
+                                          {{"NODE_CLUSTER_SCHED_POLICY", GetParam()}});
+
+  EXPECT_EQ(output, "20 true\nexit 0 null true\nexit 0 null true\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder, testing::Values("rr", "none"));
+
+struct NodeSees {
+  const char* message;
+  const char* exit;
+};
+
+class MusterWorker : public testing::TestWithParam<NodeSees> {};
+
+TEST_P(MusterWorker, EndsAsANodeWorkerDoes) {
+  const std::string output = node_primary(R"(
+    const w = fork();
+    for (const e of ['fork', 'online', 'disconnect']) cluster.on(e, () => log(e));
+    cluster.on('listening', () => { log('listening'); w.send(process.env.TEST_MESSAGE); });
+    cluster.on('exit', (w, code, signal) => log('exit', code, signal, w.exitedAfterDisconnect));
+  )",
+                                          {{"TEST_MESSAGE", GetParam().message}});
+
+  EXPECT_EQ(output, std::string("fork\nonline\nlistening\ndisconnect\n") + GetParam().exit + "\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorker,
+                         testing::Values(NodeSees{"exit", "exit 3 null false"}, NodeSees{"disconnect", "exit 0 null false"},
+                                         NodeSees{"leave", "exit 0 null true"}, NodeSees{"kill", "exit 0 null true"}));
+
+TEST(MusterWorkerUnderNode, HearsThatItsPortIsTaken) {
+  for (const char* policy : {"rr", "none"}) {
+    const std::string output = node_primary(R"(
+      const blocker = net.createServer().listen(0, '127.0.0.1', () => {
+        const w = fork({ TEST_PORT: blocker.address().port });
+        w.on('message', (m) => {
+          log(m.code, m.message.replace(blocker.address().port, 'PORT'));
+          blocker.close(); w.disconnect();
+        });
+      });
+    )",
+                                            {{"NODE_CLUSTER_SCHED_POLICY", policy}});
+
+    EXPECT_EQ(output, "EADDRINUSE bind EADDRINUSE 127.0.0.1:PORT\n") << policy;
+  }
+}
+
+TEST(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {
+  const std::string output = node_primary(R"(
+    const w = fork();
+    const sent = { echo: [1, -0.5, 1e21, 'é😀', null, true, { b: 1, a: 2 }] };
+    w.on('message', (m) => {
+      log(JSON.stringify(m) === JSON.stringify(sent));
+      const server = net.createServer((s) => { server.close(); w.send('greet', s); }).listen(0, () => {
+        let text = '';
+        net.connect(server.address().port).on('data', (d) => text += d).on('close', () => { log(text); w.disconnect(); });
+      });
+    });
+    w.on('online', () => w.send(sent));
+  )");
+
+  EXPECT_EQ(output, "true\nhello from muster\n");
+}
+
+TEST(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
+  // The worker holds the primary's standard output too: run_program() returns when both are gone.
+  const TemporaryFolder folder;
+  const std::string path = folder.write("primary.js", R"(
+    const cluster = require('node:cluster');
+    process.execPath = process.env.TEST_PROGRAM;
+    cluster.setupPrimary({ exec: 'unused', args: [] });
+    cluster.fork({ MUSTER_TEST_WORKER: 'MusterHttp' });
+    cluster.on('listening', () => process.kill(process.pid, 'SIGKILL'));
+  )");
+
+  const ProgramResult result =
+      run_program({"node", path}, {{"TEST_PROGRAM", std::filesystem::read_symlink("/proc/self/exe").string()}});
+
+  EXPECT_EQ(result.output.find("gave up"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace muster::test
