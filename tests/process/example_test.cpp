@@ -13,11 +13,12 @@ namespace {
 // A program under way, whose output is read line by line. It is started as a worker that never speaks, which is how a
 // primary can start any program.
 struct Example : Primary {
-  Example(const std::string& name, const Env& env) {
+  Example(const std::string& name, const Env& env, const std::vector<std::string>& arguments = {}) {
     Settings settings;
     settings.exec = "/usr/bin/env";
     // It is a primary of its own, not a worker of this one.
     settings.args = {"-u", "NODE_UNIQUE_ID", "-u", "NODE_CHANNEL_FD", std::string(MUSTER_BINARY_DIR) + "/" + name};
+    settings.args->insert(settings.args->end(), arguments.begin(), arguments.end());
     settings.silent = true;
     cluster.setup_primary(settings);
     program.emplace(cluster.fork(env));
@@ -91,6 +92,20 @@ TEST(Example, HelloHttpServesAndPrintsWhatTheManualPrints) {
   EXPECT_EQ(example.find("Primary ([0-9]+) is running\n"), std::to_string(example.program->process().pid()));
   EXPECT_EQ(example.count("Worker [0-9]+ started\n"), 2U);
   EXPECT_EQ(example.status, ExitStatus::killed(Signal::interrupt));
+}
+
+TEST(Example, TheProgramInTheReadmeServes) {
+  const std::string port = free_port();
+  Example example("doc_readme_1", {}, {port});
+  std::string body;
+  get_when_up(example.loop, std::stoi(port), "/some/where", [&](const std::string& text) {
+    body = text;
+    example.program->process().kill();
+  });
+
+  example.run();
+
+  EXPECT_EQ(body, "hello world, you asked for /some/where\n");
 }
 
 TEST(Example, HelloHttpSaysThatItsPortIsTakenAndFails) {
