@@ -74,6 +74,7 @@ class Child {
   void handle_connection(const std::string& key, Seq seq, std::optional<FdToken> connection);
   void leave(Reason reason);
   void leave_if_closed();
+  void close_if_leaving(ServerId id);
   void forget(ServerId id);
   void send(wire::Body body);
 
