@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <random>
+#include <set>
 #include <vector>
 
 namespace muster::core {
@@ -522,6 +524,95 @@ TEST(Channel, DeliversTheSameHoweverTheBytesAreCut) {
     c.handle_bytes(bytes.substr(0, cut), cut > head ? std::span<const FdToken>(arrived) : none);
     c.handle_bytes(bytes.substr(cut), cut > head ? none : std::span<const FdToken>(arrived));
     ASSERT_EQ(events(c), (Events{"received", "received", "received+1", "received"})) << cut;
+  }
+}
+
+// A peer that sends any lines, cut anywhere, with descriptors anywhere, while the system takes what it
+// likes. Each descriptor that came, or was given, goes out exactly once.
+TEST(Channel, ConservesDescriptorsWhateverThePeerSends) {
+  const std::string lines[] = {"1\n",
+                               "{}\n",
+                               handle_message,
+                               handle_message,
+                               ack,
+                               ack,
+                               nack,
+                               nack,
+                               "bad\n",
+                               "\n",
+                               "{\"cmd\":\"NODE_X\"}\n",
+                               "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{\"cmd\":\"NODE_HANDLE_NACK\"}}\n"};
+  for (unsigned seed = 1; seed <= 3000; ++seed) {
+    std::mt19937 random(seed);
+    Channel c = channel();
+    std::multiset<FdToken> owed;
+    std::set<FdToken> gone;
+    std::uint64_t next_fd = 0, next_id = 0;
+    std::set<SendId> unreported;
+    bool closed = false;
+    const auto drain = [&] {
+      while (const auto event = c.poll_event()) {
+        ASSERT_TRUE(!closed || std::holds_alternative<Channel::Released>(*event)) << seed;
+        if (const auto* received = std::get_if<Channel::Received>(&*event); received && received->descriptor) {
+          ASSERT_EQ(owed.erase(*received->descriptor), 1U) << seed;
+        } else if (const auto* released = std::get_if<Channel::Released>(&*event)) {
+          ASSERT_EQ(owed.erase(released->descriptor), 1U) << seed;
+          gone.insert(released->descriptor);
+        } else if (const auto* sent = std::get_if<Channel::Sent>(&*event)) {
+          ASSERT_EQ(unreported.erase(sent->id), 1U) << seed;
+        }
+        closed |= std::holds_alternative<Channel::Closed>(*event);
+      }
+    };
+    std::string incoming;
+    for (int step = 0; step < 60; ++step) {
+      switch (random() % 8) {
+        case 0:
+        case 1: {
+          std::vector<FdToken> descriptors;
+          for (unsigned n = random() % 12; n >= 9; --n) owed.insert(descriptors.emplace_back(FdToken{++next_fd}));
+          incoming += lines[random() % (random() % 8 ? 8 : std::size(lines))];
+          const std::string piece = incoming.substr(0, 1 + random() % incoming.size());
+          incoming.erase(0, piece.size());
+          c.handle_bytes(piece, descriptors);
+          break;
+        }
+        case 2:
+        case 3: {
+          Channel::Outgoing message{
+              "message\n", {}, random() % 2 ? Channel::Descriptor::give : Channel::Descriptor::lend, SendId{++next_id}};
+          if (random() % 2) message.descriptor = FdToken{++next_fd};
+          const bool given = message.descriptor && message.ownership == Channel::Descriptor::give;
+          const auto descriptor = message.descriptor;
+          if (c.send(std::move(message)) == SendResult::closed) break;
+          unreported.insert(SendId{next_id});
+          if (given) owed.insert(*descriptor);
+          break;
+        }
+        case 4:
+        case 5:
+        case 6: {
+          if (!c.has_output()) break;
+          const Write write = next_write(c);
+          ASSERT_TRUE(!write.descriptor || !gone.contains(*write.descriptor)) << seed;
+          if (write.descriptor && random() % 8 == 0) {
+            c.handle_descriptor_gone();
+          } else {
+            c.handle_written(random() % 2 ? write.bytes.size() : 1 + random() % write.bytes.size());
+          }
+          break;
+        }
+        default:
+          if (random() % 20 == 0) c.disconnect();
+          if (random() % 40 == 0) c.handle_end();
+      }
+      drain();
+    }
+    c.abandon();
+    drain();
+    ASSERT_TRUE(closed) << seed;
+    ASSERT_TRUE(owed.empty()) << seed;
+    ASSERT_TRUE(unreported.empty()) << seed;
   }
 }
 

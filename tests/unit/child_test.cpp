@@ -4,6 +4,10 @@
 
 #include <cerrno>
 #include <climits>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
 
 namespace muster::core {
 namespace {
@@ -513,6 +517,80 @@ TEST(Child, IgnoresWhatOnlyAWorkerSaysAndClosesWhatComesWithIt) {
   worker.child.handle_message({wire::Disconnect{}}, FdToken{fd});
 
   EXPECT_EQ(effects(worker.child), (Lines{"close server 1", "close " + text(FdToken{fd})}));
+}
+
+// A primary that says anything at any time. Each descriptor is closed or given to a server exactly once.
+TEST(Child, SurvivesAPrimaryThatSaysAnything) {
+  for (unsigned seed = 1; seed <= 500; ++seed) {
+    std::mt19937 random(seed);
+    const auto below = [&random](unsigned n) { return static_cast<int>(random() % n); };
+    Child child(WorkerId{1});
+    std::set<FdToken> open;
+    std::uint64_t next_fd = 0;
+    std::vector<ServerId> to_close;
+    const auto perform = [&] {
+      while (const auto effect = child.poll_effect()) {
+        if (const auto* close = std::get_if<CloseDescriptor>(&*effect)) {
+          ASSERT_EQ(open.erase(close->descriptor), 1U) << seed;
+        } else if (const auto* send = std::get_if<SendToPrimary>(&*effect)) {
+          wire::encode(Serialization::json, send->message);
+        } else if (const auto* event = std::get_if<ChildEvent>(&*effect)) {
+          if (const auto* connection = std::get_if<ConnectionEvent>(event)) {
+            ASSERT_EQ(open.erase(connection->connection), 1U) << seed;
+          } else if (const auto* shared = std::get_if<ServerSharedEvent>(event)) {
+            ASSERT_EQ(open.erase(shared->descriptor), 1U) << seed;
+          } else if (const auto* server = std::get_if<CloseServerEvent>(event)) {
+            to_close.push_back(server->server);
+          }
+        }
+      }
+    };
+    for (int step = 0; step < 200; ++step) {
+      const ServerId server{static_cast<std::uint32_t>(below(12))};
+      const std::string key = "k" + std::to_string(below(4));
+      std::optional<FdToken> descriptor;
+      if (below(2) == 0) open.insert(descriptor.emplace(FdToken{++next_fd}));
+      wire::ClusterMessage message{wire::Unknown{}, Seq{static_cast<std::uint64_t>(below(60))}};
+      switch (below(6)) {
+        case 0: message.body = wire::NewConnection{key}; break;
+        case 1:
+          if (below(20) == 0) message.body = wire::Disconnect{};
+          break;
+        case 2: message.body = wire::Reply{Seq{static_cast<std::uint64_t>(below(60))}}; break;
+        case 3: message.body = wire::Online{}; break;
+        default:
+          message.body = wire::Reply{Seq{static_cast<std::uint64_t>(below(60))}, {}, wire::ServerAnswer{below(3) - 1, key}};
+          if (below(2) == 0) std::get<wire::Reply>(message.body).server->error_number.reset();
+      }
+      child.handle_message(std::move(message), descriptor);
+      switch (below(12)) {
+        case 0:
+        case 1: child.listen(port(below(3))); break;
+        case 2: child.listen_alone(); break;
+        case 3: child.close(server); break;
+        case 4: child.handle_server_closed(server); break;
+        case 5: child.handle_connection_closed(server); break;
+        case 6: child.set_limit(server, below(3), below(2) == 0); break;
+        case 7: child.announce(server, 80); break;
+        case 8:
+          if (below(40) == 0) child.disconnect();
+          break;
+        case 9:
+          if (below(40) == 0) child.kill();
+          break;
+        case 10:
+          if (below(80) == 0) child.handle_channel_closed();
+          break;
+        default:
+          for (const ServerId id : std::exchange(to_close, {})) {
+            child.close(id);
+            child.handle_server_closed(id);
+          }
+      }
+      perform();
+      ASSERT_TRUE(open.empty()) << seed;
+    }
+  }
 }
 
 }  // namespace

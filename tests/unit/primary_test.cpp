@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <random>
+#include <set>
 
 #include "core/wire.h"
 
@@ -631,6 +633,105 @@ TEST(Primary, PassesAnErrorOn) {
   cluster.primary.handle_error(one, Error{Errc::ipc_malformed_message, "m"});
 
   EXPECT_EQ(effects(cluster.primary), Lines{"error 1 m"});
+}
+
+// Workers that say anything at any time, and die at any time. Each descriptor is closed exactly once.
+TEST(Primary, SurvivesWorkersThatSayAnything) {
+  for (unsigned seed = 1; seed <= 500; ++seed) {
+    std::mt19937 random(seed);
+    const auto below = [&random](unsigned n) { return static_cast<int>(random() % n); };
+    Primary primary(settings(), seed % 2 ? SchedulingPolicy::round_robin : SchedulingPolicy::none);
+    std::multiset<FdToken> open;
+    std::set<std::uint32_t> alive, listening;
+    std::uint64_t next_fd = 0;
+    int all_disconnected = 0;
+    const auto perform = [&] {
+      while (const auto effect = primary.poll_effect()) {
+        if (const auto* spawn = std::get_if<Spawn>(&*effect)) {
+          if (below(8) == 0) {
+            primary.handle_spawn_failed(spawn->worker, {});
+          } else {
+            primary.handle_spawned(spawn->worker, 1);
+            alive.insert(static_cast<std::uint32_t>(spawn->worker));
+          }
+        } else if (const auto* listen = std::get_if<Listen>(&*effect)) {
+          if (below(4) == 0) {
+            primary.handle_listening(listen->listener, {EADDRINUSE});
+          } else if (listen->mode == ListenMode::share) {
+            open.insert(FdToken{++next_fd});
+            primary.handle_listening(listen->listener, {0, {}, FdToken{next_fd}});
+          } else {
+            listening.insert(static_cast<std::uint32_t>(listen->listener));
+            primary.handle_listening(listen->listener, {});
+          }
+        } else if (const auto* stop = std::get_if<StopListening>(&*effect)) {
+          listening.erase(static_cast<std::uint32_t>(stop->listener));
+        } else if (const auto* close = std::get_if<CloseDescriptor>(&*effect)) {
+          ASSERT_EQ(open.erase(close->descriptor), 1U) << seed;
+        } else if (const auto* probe = std::get_if<ProbeConnection>(&*effect)) {
+          ASSERT_TRUE(open.contains(probe->connection)) << seed;
+          primary.handle_probed(probe->listener, probe->connection, below(2) == 0);
+        } else if (const auto* rest = std::get_if<Rest>(&*effect)) {
+          primary.handle_rested(rest->listener);
+        } else if (const auto* send = std::get_if<SendToWorker>(&*effect)) {
+          wire::encode(Serialization::json, send->message, send->handle);
+          ASSERT_TRUE(!send->descriptor || open.contains(*send->descriptor)) << seed;
+        } else if (const auto* event = std::get_if<PrimaryEvent>(&*effect)) {
+          all_disconnected += std::holds_alternative<AllDisconnectedEvent>(*event);
+        }
+      }
+    };
+    for (int step = 0; step < 300; ++step) {
+      const WorkerId worker{static_cast<std::uint32_t>(below(6))};
+      const Seq seq{static_cast<std::uint64_t>(below(150))};
+      wire::ListenQuery listen = port(below(3));
+      listen.index = below(2);
+      const std::string key = Listeners::key_of(listen);
+      switch (below(14)) {
+        case 0: primary.handle_message(worker, {wire::Online{}, seq}); break;
+        case 1:
+        case 2: primary.handle_message(worker, {wire::QueryServer{listen}, seq}); break;
+        case 3: primary.handle_message(worker, {wire::Listening{listen}, seq}); break;
+        case 4: primary.handle_message(worker, {wire::Close{key}, seq}); break;
+        case 5: primary.handle_message(worker, {wire::ExitedAfterDisconnect{}, seq}); break;
+        case 6:
+          for (std::uint64_t ack = 0; ack < 200; ++ack)
+            primary.handle_message(worker, {wire::Reply{Seq{ack}, below(3) != 0}, seq});
+          break;
+        case 7:
+        case 8:
+        case 9:
+          if (listening.empty()) break;
+          open.insert(FdToken{++next_fd});
+          primary.handle_connection(ListenerId{*listening.begin()}, FdToken{next_fd});
+          break;
+        case 10:
+          if (below(4) == 0 && alive.contains(static_cast<std::uint32_t>(worker))) primary.handle_channel_closed(worker);
+          break;
+        case 11:
+          if (below(4) == 0 && alive.contains(static_cast<std::uint32_t>(worker)))
+            primary.handle_exit(worker, ExitStatus::exited(1));
+          break;
+        case 12:
+          if (below(8) == 0) primary.disconnect(worker);
+          if (below(8) == 0) primary.disconnect_channel(worker);
+          break;
+        default: primary.fork({});
+      }
+      perform();
+    }
+    primary.disconnect_all(CallbackId{1});
+    perform();
+    for (const std::uint32_t worker : alive) {
+      primary.handle_channel_closed(WorkerId{worker});
+      primary.handle_exit(WorkerId{worker}, ExitStatus::exited(0));
+      perform();
+    }
+    ASSERT_TRUE(open.empty()) << seed;
+    ASSERT_TRUE(listening.empty()) << seed;
+    ASSERT_TRUE(primary.workers().empty()) << seed;
+    ASSERT_EQ(all_disconnected, 1) << seed;
+  }
 }
 
 }  // namespace
