@@ -81,6 +81,8 @@ std::shared_ptr<WorkerState> ChildSide::worker() const { return worker_; }
 void ChildSide::shut_down() {
   for (const auto& [id, server] : std::exchange(servers_, {})) server->abandon();
   driver_.reset();
+  worker_->drop_listeners();
+  ClusterState::shut_down();
 }
 
 void ChildSide::perform() {

@@ -38,6 +38,17 @@ Settings default_settings(int argc, char** argv) {
 
 }  // namespace
 
+void ClusterState::shut_down() {
+  process()->drop_listeners();
+  setup.clear();
+  fork.clear();
+  online.clear();
+  listening.clear();
+  message.clear();
+  disconnect.clear();
+  exit.clear();
+}
+
 std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char** argv) {
   // Node asks only whether it exists; what it says is the id.
   const char* unique_id = std::getenv("NODE_UNIQUE_ID");

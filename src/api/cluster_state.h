@@ -30,7 +30,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   virtual ChildSide* child() { return nullptr; }
   virtual std::shared_ptr<ProcessState> process() const = 0;
   // The cluster goes: closes what it has open, and from then on does nothing.
-  virtual void shut_down() = 0;
+  virtual void shut_down();
 
   LoopState& loop;
 

@@ -25,6 +25,13 @@ class Emitter {
     return std::none_of(entries_.begin(), entries_.end(), [](const auto& entry) { return entry->state.active; });
   }
 
+  // Drops all listeners, and with them what they captured: a listener that captures the very thing it listens to, which
+  // is the usual way to write one, would keep it alive for ever.
+  void clear() {
+    for (const auto& entry : entries_) entry->state.active = false;
+    if (emitting_ == 0) entries_.clear();
+  }
+
   template <class... B>
   void emit(uv::Loop& loop, B&&... arguments) {
     const std::size_t count = entries_.size();

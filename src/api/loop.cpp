@@ -15,6 +15,14 @@ LoopState::~LoopState() {
     resource->abandon();
   }
   released_.clear();
+  for (const auto& reusable : reusable_) {
+    if (const auto alive = reusable.lock()) alive->drop_listeners();
+  }
+}
+
+void LoopState::add(std::weak_ptr<Reusable> reusable) {
+  std::erase_if(reusable_, [](const auto& other) { return other.expired(); });
+  reusable_.push_back(std::move(reusable));
 }
 
 void LoopState::hold(Resource& resource) {

@@ -30,6 +30,14 @@ class Resource : public std::enable_shared_from_this<Resource> {
   bool held_ = false;
 };
 
+// What a loop must break up when it goes, because a listener of it may hold it: a server, which may listen again as
+// long as there is a loop.
+class Reusable {
+ public:
+  virtual ~Reusable() = default;
+  virtual void drop_listeners() = 0;
+};
+
 class LoopState final : private uv::Loop::EndOfTurn {
  public:
   LoopState() = default;
@@ -39,6 +47,8 @@ class LoopState final : private uv::Loop::EndOfTurn {
   void hold(Resource& resource);
   // The resource goes when the turn ends at the earliest: it may be calling just now.
   void release(Resource& resource);
+
+  void add(std::weak_ptr<Reusable> reusable);
 
   // For an `error` that nobody listens for.
   void unhandled(Error error);
@@ -56,6 +66,7 @@ class LoopState final : private uv::Loop::EndOfTurn {
 
   std::list<std::shared_ptr<Resource>> held_;
   std::vector<std::shared_ptr<Resource>> released_;
+  std::vector<std::weak_ptr<Reusable>> reusable_;
 };
 
 }  // namespace muster::detail

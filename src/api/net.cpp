@@ -62,6 +62,7 @@ Socket from_handle(Loop& loop, Handle handle) {
 Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
   auto& loop = cluster.state().loop;
   auto state = std::make_shared<detail::ServerState>(cluster.state().weak_from_this(), loop);
+  loop.add(state);
   state->connection.on(std::move(on_connection));
   // The server itself, by pointer: it outlives its own function.
   state->on_connection = [&loop, raw = state.get()](uv::OwnedFd fd) {

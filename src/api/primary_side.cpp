@@ -61,6 +61,7 @@ class RemoteWorker final : public WorkerState {
   bool gone() const { return record_->lifecycle.gone() || (record_->pid == 0 && record_->lifecycle.disconnected()); }
 
   const std::shared_ptr<RemoteProcess> child;
+  bool gone_and_told = false;
 
  private:
   std::weak_ptr<PrimarySide> cluster_;
@@ -75,7 +76,12 @@ PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPol
 
 PrimarySide::~PrimarySide() = default;
 
-void PrimarySide::shut_down() { driver_.reset(); }
+void PrimarySide::shut_down() {
+  driver_.reset();
+  for (const auto& [id, worker] : std::exchange(workers_, {})) worker->drop_listeners();
+  disconnect_callbacks_.clear();
+  ClusterState::shut_down();
+}
 
 void PrimarySide::setup_primary(const Settings& settings) {
   core_.setup_primary(settings);
@@ -189,20 +195,30 @@ void PrimarySide::tell(const core::ListeningEvent& event) {
 
 void PrimarySide::tell(const core::DisconnectEvent& event) {
   if (const auto worker = find(event.worker)) {
-    if (worker->gone()) workers_.erase(event.worker);
     worker->disconnected.emit(loop.loop);
     disconnect.emit(loop.loop, Worker(worker));
     worker->child->disconnected.emit(loop.loop);
+    forget_if_gone(worker);
   }
 }
 
 void PrimarySide::tell(const core::ExitEvent& event) {
   if (const auto worker = find(event.worker)) {
-    if (worker->gone()) workers_.erase(event.worker);
     worker->exit.emit(loop.loop, event.status);
     exit.emit(loop.loop, Worker(worker), event.status);
     worker->child->exit.emit(loop.loop, event.status);
+    forget_if_gone(worker);
   }
+}
+
+void PrimarySide::forget_if_gone(const std::shared_ptr<RemoteWorker>& worker) {
+  if (!worker->gone()) return;
+  // After what its listeners have set off, such as the error of a message to it.
+  loop.loop.next_tick([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), worker] {
+    self->workers_.erase(worker->child->id());
+    worker->drop_listeners();
+    worker->gone_and_told = true;
+  });
 }
 
 void PrimarySide::tell(const core::ErrorEvent& event) {
@@ -212,8 +228,9 @@ void PrimarySide::tell(const core::ErrorEvent& event) {
 void PrimarySide::emit_error(RemoteProcess& process, const Error& error) {
   const auto worker = process.worker.lock();
   if ((!worker || worker->error.empty()) && process.error.empty()) {
-    // What a peer does wrong must not end this process because nobody thought of it.
-    if (!is_peer_error(error.code)) loop.unhandled(error);
+    // What a peer does wrong must not end this process because nobody thought of it; and of a worker that is gone
+    // nobody can hear any more.
+    if (!is_peer_error(error.code) && worker && !worker->gone_and_told) loop.unhandled(error);
     return;
   }
   if (worker) worker->error.emit(loop.loop, error);

@@ -51,6 +51,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
 
   // Later, and in order with the other events.
   void fail(const std::shared_ptr<RemoteProcess>& process, Error error);
+  void forget_if_gone(const std::shared_ptr<RemoteWorker>& worker);
   void emit_error(RemoteProcess& process, const Error& error);
   std::shared_ptr<RemoteWorker> find(core::WorkerId id) const;
 

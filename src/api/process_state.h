@@ -25,6 +25,14 @@ class ProcessState {
   // The other end of the process's descriptor `number`, where it is a pipe.
   virtual std::shared_ptr<SocketState> pipe(int) const { return nullptr; }
 
+  // It is gone and has been told so.
+  void drop_listeners() {
+    message.clear();
+    disconnected.clear();
+    exit.clear();
+    error.clear();
+  }
+
   Emitter<Message&> message;
   Emitter<> disconnected;
   Emitter<ExitStatus> exit;

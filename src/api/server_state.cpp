@@ -243,6 +243,13 @@ void ServerState::unref() {
   if (acceptor_) acceptor_->unref();
 }
 
+void ServerState::drop_listeners() {
+  connection.clear();
+  listening.clear();
+  closed.clear();
+  error.clear();
+}
+
 void ServerState::abandon() {
   phase_ = Phase::idle;
   acceptor_.reset();

@@ -14,7 +14,7 @@ namespace muster::detail {
 
 // Behind every stream server: where it listens, and how many connections it has. What is done with a
 // connection is its user's affair.
-class ServerState final : public Resource {
+class ServerState final : public Resource, public Reusable {
  public:
   ServerState(std::weak_ptr<ClusterState> cluster, LoopState& loop) : cluster_(std::move(cluster)), loop_(loop) {}
 
@@ -34,6 +34,7 @@ class ServerState final : public Resource {
   void ref();
   void unref();
   void abandon() override;
+  void drop_listeners() override;
   // Whom the loop keeps, with this, while it listens: a server of a higher protocol.
   std::weak_ptr<void> owner;
   // Runs when close() is called, before anything else: to close what is idle.

@@ -97,6 +97,16 @@ void SocketState::abandon() {
   phase_ = Phase::closed;
   connector_.reset();
   stream_.reset();
+  on_closed_ = {};
+  drop_listeners();
+}
+
+void SocketState::drop_listeners() {
+  data_.clear();
+  ended.clear();
+  drained.clear();
+  error.clear();
+  closed.clear();
 }
 
 Handle SocketState::to_handle() {
@@ -169,6 +179,7 @@ void SocketState::close() {
       Function<void()> call = std::move(on_closed_);
       call();
     }
+    drop_listeners();
   });
 }
 

@@ -49,6 +49,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   void open(uv::OwnedFd fd);
   void handle_connected(uv::OwnedFd fd, int error_number);
   void update_reading();
+  void drop_listeners();
   void fail(Error failure);
   void close();
 

@@ -20,6 +20,17 @@ class WorkerState {
   virtual void disconnect() = 0;
   virtual void kill(Signal signal) = 0;
 
+  // It is gone and has been told so.
+  void drop_listeners() {
+    online.clear();
+    listening.clear();
+    message.clear();
+    disconnected.clear();
+    exit.clear();
+    error.clear();
+    process()->drop_listeners();
+  }
+
   Emitter<> online;
   Emitter<const Address&> listening;
   Emitter<Message&> message;

@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t backed_up_at = 2 * 65536;
 // How often a descriptor that did not arrive is sent, the first time included. Node's number.
 constexpr int max_transmissions = 4;
+// How many acknowledgements a peer may leave unread. A correct one waits for each.
+constexpr int max_unread_acknowledgements = 1024;
 
 }  // namespace
 
@@ -37,12 +39,12 @@ void Channel::transmit(Outgoing message) {
       unacknowledged_->frame = message.frame;
     }
   }
-  put(std::move(message.frame), message.descriptor, message.id);
+  put({.bytes = std::move(message.frame), .descriptor = message.descriptor, .id = message.id});
 }
 
-void Channel::put(std::string bytes, std::optional<FdToken> descriptor, std::optional<SendId> id) {
-  writing_bytes_ += bytes.size();
-  writing_.push_back(Writing{std::move(bytes), 0, descriptor, id});
+void Channel::put(Writing message) {
+  writing_bytes_ += message.bytes.size();
+  writing_.push_back(std::move(message));
 }
 
 bool Channel::disconnect() {
@@ -80,6 +82,7 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
     if (!packet) return fail(Errc::ipc_malformed_message);
     receive(std::move(*packet));
     if (state_ == State::closed) return;
+    if (writing_acknowledgements_ > max_unread_acknowledgements) return fail(Errc::ipc_queue_full);
   }
   if (arrived_ && !frames_.partial()) fail(Errc::ipc_unexpected_handle);
 }
@@ -90,19 +93,26 @@ void Channel::receive(wire::Packet packet) {
 
   const bool announced = packet.handle.has_value();
   const std::optional<FdToken> descriptor = announced ? std::exchange(arrived_, std::nullopt) : std::nullopt;
-  if (announced) put(wire::encode_ack(serialization_, descriptor.has_value()), std::nullopt, std::nullopt);
+  if (announced) acknowledge(descriptor.has_value());
   const bool for_program = std::holds_alternative<Value>(packet.payload);
   if (announced && !descriptor && for_program) return;  // lost, and the sender knows
   events_.push_back(Received{std::move(packet), descriptor});
 }
 
+void Channel::acknowledge(bool received) {
+  put({.bytes = wire::encode_ack(serialization_, received), .acknowledges = true});
+  ++writing_acknowledgements_;
+}
+
 void Channel::acknowledged(bool received) {
-  // A peer may acknowledge twice what was sent twice; there is nothing to do for the second.
-  if (!unacknowledged_) return;
+  // A peer may acknowledge twice what was sent twice; there is nothing to do for the second, nor for one
+  // that comes before the descriptor went out.
+  if (!unacknowledged_ || !unacknowledged_->on_its_way) return;
   Unacknowledged& sent = *unacknowledged_;
   if (!received && sent.given && sent.transmissions < max_transmissions) {
     ++sent.transmissions;
-    put(sent.frame, sent.given, std::nullopt);
+    sent.on_its_way = false;
+    put({.bytes = sent.frame, .descriptor = sent.given});
     return;
   }
   if (sent.given) {
@@ -146,6 +156,8 @@ void Channel::handle_written(std::size_t bytes) {
     }
     bytes -= left;
     if (first.id) events_.push_back(Sent{*first.id, {}});
+    if (first.acknowledges) --writing_acknowledgements_;
+    if (first.descriptor && unacknowledged_) unacknowledged_->on_its_way = true;
     writing_.pop_front();
   }
   close_if_done();
@@ -157,6 +169,7 @@ void Channel::handle_descriptor_gone() {
   writing_bytes_ -= first.bytes.size();
   if (first.id) events_.push_back(Sent{*first.id, Errc::ipc_channel_closed});
   writing_.pop_front();
+  if (unacknowledged_ && unacknowledged_->given) events_.push_back(Released{*unacknowledged_->given});
   unacknowledged_.reset();
   send_waiting();
   close_if_done();
@@ -191,6 +204,7 @@ void Channel::close() {
   if (arrived_) events_.push_back(Released{*arrived_});
   writing_.clear();
   writing_bytes_ = 0;
+  writing_acknowledgements_ = 0;
   waiting_.clear();
   unacknowledged_.reset();
   arrived_.reset();

@@ -106,19 +106,22 @@ class Channel {
     std::size_t written = 0;
     std::optional<FdToken> descriptor = {};
     std::optional<SendId> id = {};
+    bool acknowledges = false;
   };
   // The descriptor the peer has not acknowledged.
   struct Unacknowledged {
     std::optional<FdToken> given;  // to be released, and kept for another try
     std::string frame;             // only with `given`
     int transmissions = 1;
+    bool on_its_way = false;  // all of it is written; before that there is nothing to acknowledge
   };
 
   void transmit(Outgoing message);
-  void put(std::string bytes, std::optional<FdToken> descriptor, std::optional<SendId> id);
+  void put(Writing message);
   void acknowledged(bool received);
   void send_waiting();
   void receive(wire::Packet packet);
+  void acknowledge(bool received);
   void fail(Errc code);
   void close_if_done();
   void close();
@@ -128,6 +131,7 @@ class Channel {
   State state_ = State::open;
   std::deque<Writing> writing_;  // on its way to the system
   std::size_t writing_bytes_ = 0;
+  int writing_acknowledgements_ = 0;
   std::deque<Outgoing> waiting_;  // behind an unacknowledged descriptor
   std::optional<Unacknowledged> unacknowledged_;
   std::optional<FdToken> arrived_;  // a descriptor whose message is not complete yet

@@ -1,5 +1,7 @@
 #include "core/child.h"
 
+#include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <utility>
 
@@ -132,34 +134,35 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
 
 void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<FdToken> descriptor) {
   const wire::ServerAnswer answer = reply.server.value_or(wire::ServerAnswer{});
-  const auto refuse = [&](int error_number) {
-    Server& server = servers_.at(id);
-    server.standing = Standing::refused;
-    effects_.push_back(
-        ServerErrorEvent{id, system_error(error_number, "bind", server.query.address.value_or(""),
-                                          server.query.address_type == AddressType::pipe ? std::nullopt : server.query.port)});
-  };
   const int error_number = answer.error_number.value_or(0);
-  const bool failed = error_number < 0 || (error_number != 0 && !descriptor);
 
   if (abandoned_.erase(id) == 1) {
     if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
-    if (!failed) send(wire::Close{answer.key});
+    if (error_number == 0) send(wire::Close{answer.key});
     return;
   }
   const auto found = servers_.find(id);
   MUSTER_ASSERT(found != servers_.end());
   Server& server = found->second;
-  if (failed) {
+  const auto refuse = [&](int error) {
     if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
-    refuse(-error_number);
-    return;
+    server.standing = Standing::refused;
+    effects_.push_back(
+        ServerErrorEvent{id, system_error(error, "bind", server.query.address.value_or(""),
+                                          server.query.address_type == AddressType::pipe ? std::nullopt : server.query.port)});
+  };
+  if (error_number != 0) {
+    // No correct primary says a positive number; the smallest has no opposite.
+    return refuse(error_number < 0 && error_number != INT_MIN ? -error_number : EINVAL);
+  }
+  if (answer.error_number && !descriptor) {
+    // It was lost on the way, which happens to a process that has no room for another descriptor.
+    send(wire::Close{answer.key});
+    return refuse(EMFILE);
   }
   if (!by_key_.emplace(answer.key, id).second) {
     // No correct primary names two open sockets of one worker alike: connections could not be told apart.
-    if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
-    refuse(static_cast<int>(std::errc::address_in_use));
-    return;
+    return refuse(EADDRINUSE);
   }
   server.standing = Standing::listening;
   server.key = answer.key;
@@ -189,11 +192,12 @@ void Child::handle_connection(const std::string& key, Seq seq, std::optional<FdT
 void Child::handle_connection_closed(ServerId id) {
   const auto found = servers_.find(id);
   if (found == servers_.end()) return;
-  MUSTER_ASSERT(found->second.connections > 0);
-  --found->second.connections;
+  // A server that accepts for itself may report connections that were never counted here.
+  if (found->second.connections > 0) --found->second.connections;
 }
 
 void Child::handle_server_closed(ServerId id) {
+  close(id);
   forget(id);
   leave_if_closed();
 }
@@ -201,7 +205,6 @@ void Child::handle_server_closed(ServerId id) {
 void Child::forget(ServerId id) {
   const auto found = servers_.find(id);
   if (found == servers_.end()) return;
-  if (found->second.standing == Standing::listening) by_key_.erase(found->second.key);
   if (const auto index = indexes_.find(found->second.index_name); index != indexes_.end() && --index->second.open == 0) {
     indexes_.erase(index);
   }

@@ -1,5 +1,6 @@
 #include "core/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -217,11 +218,25 @@ class Parser {
     }
     double value = 0;
     if (std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc::result_out_of_range) {
-      // from_chars does not say which way it went; strtod does, and needs an end.
-      value = std::strtod(std::string(text).c_str(), nullptr);
+      value = too_large(text) ? std::numeric_limits<double>::infinity() : 0;
+      if (text[0] == '-') value = -value;
     }
     into = value;
     return true;
+  }
+
+  // Whether a number that no double can hold is too large rather than too small, which from_chars does
+  // not say. strtod would, but reads a number as the program's locale writes it.
+  static bool too_large(std::string_view text) {
+    const std::size_t e = std::min(text.find_first_of("eE"), text.size());
+    std::string_view exponent_text = text.substr(e).substr(e < text.size() ? 1 : 0);
+    if (exponent_text.starts_with('+')) exponent_text.remove_prefix(1);
+    int exponent = 0;
+    const auto read = std::from_chars(exponent_text.data(), exponent_text.data() + exponent_text.size(), exponent);
+    if (read.ec == std::errc::result_out_of_range) return exponent_text[0] != '-';
+    const std::size_t point = std::min(text.find('.'), e);
+    const std::size_t first_digit = text.find_first_of("123456789");
+    return exponent + static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first_digit) > 0;
   }
 
   std::string_view rest_;
@@ -361,6 +376,17 @@ void write_json_string(std::string_view text, std::string& out) {
     text.remove_prefix(used);
   }
   out.push_back('"');
+}
+
+bool nests_within(const Value& value, int levels) {
+  if (!value.is_array() && !value.is_object()) return true;
+  if (levels <= 0) return false;
+  if (value.is_array()) {
+    return std::all_of(value.as_array().begin(), value.as_array().end(),
+                       [levels](const Value& element) { return nests_within(element, levels - 1); });
+  }
+  return std::all_of(value.as_object().begin(), value.as_object().end(),
+                     [levels](const Object::Member& member) { return nests_within(member.second, levels - 1); });
 }
 
 bool write_json(const Value& value, std::string& out) {

@@ -21,6 +21,9 @@ std::optional<Value> parse_json(std::string_view text);
 // deeper than max_depth, which a circular one does.
 bool write_json(const Value& value, std::string& out);
 
+// Whether arrays and objects nest in `value` at most `levels` deep.
+bool nests_within(const Value& value, int levels);
+
 // Appends `text` as a JSON string, quotes included.
 void write_json_string(std::string_view text, std::string& out);
 

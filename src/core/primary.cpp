@@ -58,6 +58,8 @@ bool Primary::disconnect_channel(WorkerId id) {
   if (!worker || !worker->connected) return false;
   worker->connected = false;
   effects_.push_back(DisconnectWorker{id});
+  // What is dealt to it now would wait until the channel has closed, to be dealt again.
+  leave_all(id);
   return true;
 }
 
@@ -115,7 +117,8 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Listening& message) 
 
 void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& message) {
   // A worker that is leaving gets no answer; it does not wait for one.
-  if (worker.exited_after_disconnect == true || !worker.connected) return;
+  // One that has exited may be spoken for by a process of its own that holds the channel.
+  if (worker.exited_after_disconnect == true || !worker.connected || worker.lifecycle.exited()) return;
   const wire::ListenQuery& query = message.query;
   std::string key = Listeners::key_of(query);
   ListenerId id{};

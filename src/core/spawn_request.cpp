@@ -34,6 +34,20 @@ Stdio stdio_of(const Settings& settings) {
 
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
+void check_text(const std::optional<std::string>& text, const char* name) {
+  if (text && has_nul(*text)) {
+    throw Exception(Errc::invalid_arg_value, std::string("settings.") + name + " must be a string without NUL");
+  }
+}
+
+void check_texts(const Settings& settings) {
+  check_text(settings.exec, "exec");
+  check_text(settings.exec_path, "exec_path");
+  check_text(settings.cwd, "cwd");
+  for (const std::string& arg : settings.args.value_or(std::vector<std::string>())) check_text(arg, "args");
+  for (const std::string& arg : settings.exec_argv.value_or(std::vector<std::string>())) check_text(arg, "exec_argv");
+}
+
 void check_env(const Env& env) {
   for (const auto& [name, value] : env) {
     if (name.empty() || name.find('=') != std::string::npos || has_nul(name) || (value && has_nul(*value))) {
@@ -48,6 +62,7 @@ void check_env(const Env& env) {
 SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker) {
   SpawnRequest request;
   request.stdio = stdio_of(settings);
+  check_texts(settings);
   check_env(env);
   request.serialization = settings.serialization.value_or(Serialization::json);
   if (!wire::supports(request.serialization)) {

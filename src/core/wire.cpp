@@ -76,7 +76,8 @@ Value or_null(const std::optional<T>& value) {
 ListenQuery read_query(const Value& message) {
   ListenQuery query;
   query.index = small_integer(message["index"]).value_or(0);
-  if (!message["data"].is_undefined()) query.data = message["data"];
+  // It goes back in the answer, below two objects, and must fit there whatever the peer sent.
+  if (const Value& data = message["data"]; !data.is_undefined() && nests_within(data, max_depth - 2)) query.data = data;
   query.address = text(message["address"]);
   query.port = small_integer(message["port"]);
   query.address_type = address_type(message["addressType"]);
@@ -104,10 +105,11 @@ void write_query(const ListenQuery& query, Value& message) {
 Reply read_reply(Seq ack, const Value& message) {
   Reply reply{ack};
   if (!message["accepted"].is_undefined()) reply.accepted = message["accepted"].truthy();
-  if (!message["key"].is_string()) return reply;
+  const auto error_number = small_integer(message["errno"]);
+  if (!message["key"].is_string() && !error_number) return reply;
   ServerAnswer& server = reply.server.emplace();
-  server.error_number = small_integer(message["errno"]);
-  server.key = message["key"].as_string();
+  server.error_number = error_number;
+  server.key = message["key"].string_or("");
   if (!message["data"].is_undefined()) server.data = message["data"];
   const Value& name = message["sockname"];
   const auto port = small_integer(name["port"]);

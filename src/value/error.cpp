@@ -68,9 +68,11 @@ Error system_error(int error_number, std::string syscall, std::string address, s
   Error error;
   error.code = std::error_code(error_number, std::generic_category());
   error.message = syscall + " " + error_name(error.code);
-  if (!address.empty() || port) {
+  // Port 0 and a pipe's -1 name no port.
+  if (port.value_or(0) > 0) {
+    error.message += " " + (address.empty() ? "null" : address) + ":" + std::to_string(*port);
+  } else if (!address.empty()) {
     error.message += " " + address;
-    if (port) error.message += (address.empty() ? "null:" : ":") + std::to_string(*port);
   }
   error.syscall = std::move(syscall);
   error.address = std::move(address);

@@ -163,12 +163,14 @@ void Object::set(std::string_view key, Value value) {
     return;
   }
   members_.emplace_back(std::string(key), std::move(value));
-  if (members_.size() <= searched_without_index) return;
+  // An index that is there stays, and must know every member, however many were erased.
+  if (index_.empty() && members_.size() <= searched_without_index) return;
   if (members_.size() * 2 > index_.size()) {
     index_all(std::max<std::size_t>(32, index_.size() * 2));
   } else {
     const std::size_t mask = index_.size() - 1;
-    std::size_t slot = std::hash<std::string_view>()(key) & mask;
+    // Not `key`: it may be a view of a member that has just moved.
+    std::size_t slot = std::hash<std::string_view>()(members_.back().first) & mask;
     while (index_[slot] != 0) slot = (slot + 1) & mask;
     index_[slot] = static_cast<std::uint32_t>(members_.size());
   }

@@ -58,6 +58,28 @@ TEST(Object, ForgetsWhatIsErased) {
   EXPECT_EQ(*object.find("99"), Value(99));
 }
 
+TEST(Object, FindsWhatIsAddedAfterMuchWasErased) {
+  Object object;
+  for (int i = 0; i < 10; ++i) object.set("old" + std::to_string(i), i);
+  for (int i = 0; i < 8; ++i) object.erase("old" + std::to_string(i));
+
+  object.set("new", 1);
+  object.set("new", 2);
+
+  ASSERT_NE(object.find("new"), nullptr);
+  EXPECT_EQ(*object.find("new"), Value(2));
+  EXPECT_EQ(object.size(), 3U);
+}
+
+TEST(Object, TakesAKeyThatIsAViewOfOneOfItsOwnStrings) {
+  Object object;
+  for (int i = 0; i < 100; ++i) object.set("key" + std::to_string(i), "text" + std::to_string(i));
+
+  for (int i = 0; i < 100; ++i) object.set(object.find("key" + std::to_string(i))->as_string(), i);
+
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(*object.find("text" + std::to_string(i)), Value(i));
+}
+
 TEST(Object, OrdersIndicesBeforeNames) {
   Object object{{"b", 1}, {"10", 2}, {"2", 3}, {"02", 4}, {"4294967295", 5}};
   std::string keys;

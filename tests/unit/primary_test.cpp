@@ -1,0 +1,738 @@
+#include "core/primary.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <random>
+#include <set>
+
+#include "core/wire.h"
+
+namespace muster::core {
+namespace {
+
+constexpr WorkerId one{1}, two{2};
+
+std::string text(FdToken fd) { return "fd" + std::to_string(static_cast<std::uint64_t>(fd)); }
+std::string text(WorkerId worker) { return std::to_string(static_cast<std::uint32_t>(worker)); }
+std::string text(ListenerId listener) { return std::to_string(static_cast<std::uint32_t>(listener)); }
+
+// One line for each effect: "fork 1", "send 1 {...}", "close fd5".
+struct Line {
+  std::string operator()(const Spawn& e) const { return "spawn " + text(e.worker); }
+  std::string operator()(const SendToWorker& e) const {
+    std::string bytes = wire::encode(Serialization::json, e.message);
+    // Without what every message has.
+    bytes = bytes.substr(0, bytes.rfind(",\"seq\"")).substr(std::string_view("{\"cmd\":\"NODE_CLUSTER\",").size());
+    return "send " + text(e.worker) + " " + bytes + (e.descriptor ? " +" + text(*e.descriptor) : "");
+  }
+  std::string operator()(const DisconnectWorker& e) const { return "disconnect channel " + text(e.worker); }
+  std::string operator()(const Listen& e) const {
+    return (e.mode == ListenMode::share ? "bind " : "listen ") + text(e.listener) + " " + Listeners::key_of(e.query);
+  }
+  std::string operator()(const StopListening& e) const { return "stop " + text(e.listener); }
+  std::string operator()(const CloseDescriptor& e) const { return "close " + text(e.descriptor); }
+  std::string operator()(const ProbeConnection& e) const { return "probe " + text(e.connection); }
+  std::string operator()(const Rest& e) const { return "rest " + text(e.listener); }
+  std::string operator()(const PrimaryEvent& e) const { return std::visit(*this, e); }
+  std::string operator()(const SetupEvent&) const { return "setup"; }
+  std::string operator()(const ForkEvent& e) const { return "fork " + text(e.worker); }
+  std::string operator()(const OnlineEvent& e) const { return "online " + text(e.worker); }
+  std::string operator()(const ListeningEvent& e) const { return "listening " + text(e.worker) + " " + to_string(e.address); }
+  std::string operator()(const DisconnectEvent& e) const { return "disconnect " + text(e.worker); }
+  std::string operator()(const ExitEvent& e) const { return "exit " + text(e.worker) + " " + e.status.to_string(); }
+  std::string operator()(const ErrorEvent& e) const { return "error " + text(e.worker) + " " + e.error.message; }
+  std::string operator()(const AllDisconnectedEvent& e) const {
+    return "all disconnected " + std::to_string(static_cast<std::uint64_t>(e.callback));
+  }
+};
+using Lines = std::vector<std::string>;
+
+Lines effects(Primary& primary) {
+  Lines lines;
+  while (const auto effect = primary.poll_effect()) lines.push_back(std::visit(Line{}, *effect));
+  return lines;
+}
+
+Settings settings() {
+  Settings settings;
+  settings.exec = "/bin/app";
+  return settings;
+}
+
+wire::ListenQuery port(int number) {
+  wire::ListenQuery query;
+  query.port = number;
+  query.address_type = AddressType::tcp4;
+  return query;
+}
+
+wire::ClusterMessage query(const wire::ListenQuery& query, std::uint64_t seq) { return {wire::QueryServer{query}, Seq{seq}}; }
+wire::ClusterMessage reply(std::uint64_t ack, bool accepted) { return {wire::Reply{Seq{ack}, accepted}, Seq{99}}; }
+
+// A primary with so many workers that are online, and nothing left to do.
+struct Cluster {
+  explicit Cluster(int workers, SchedulingPolicy policy = SchedulingPolicy::round_robin) : primary(settings(), policy) {
+    for (int i = 1; i <= workers; ++i) {
+      records.push_back(primary.fork({}));
+      primary.handle_spawned(records.back()->id, 1000 + i);
+      primary.handle_message(records.back()->id, {wire::Online{}, Seq{0}});
+    }
+    effects(primary);
+  }
+  // The worker has gone, in the usual order.
+  void die(WorkerId worker) {
+    primary.handle_channel_closed(worker);
+    primary.handle_exit(worker, ExitStatus::exited(0));
+  }
+
+  Primary primary;
+  std::vector<std::shared_ptr<const WorkerRecord>> records;
+};
+
+const std::string answer_80 = R"("errno":null,"key":"null:80:4:undefined","ack":1,"data":null)";
+
+// The workers listen on port 80, by a listener with id 1. The primary has sent as many answers.
+void listen_on_80(Cluster& cluster) {
+  for (const auto& record : cluster.records) cluster.primary.handle_message(record->id, query(port(80), 1));
+  cluster.primary.handle_listening(ListenerId{1}, {});
+  effects(cluster.primary);
+}
+
+TEST(Primary, ForksInNodesOrder) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+
+  const auto worker = primary.fork({});
+  EXPECT_EQ(worker->id, one);
+  EXPECT_TRUE(worker->connected);
+  EXPECT_EQ(worker->lifecycle.state(), State::none);
+  EXPECT_EQ(primary.workers().size(), 1U);
+  EXPECT_EQ(effects(primary), (Lines{"setup", "spawn 1"}));
+  primary.handle_spawned(one, 77);
+  primary.handle_message(one, {wire::Online{}});
+  primary.handle_message(one, {wire::Listening{port(80)}});
+
+  EXPECT_EQ(worker->pid, 77);
+  EXPECT_EQ(effects(primary), (Lines{"fork 1", "online 1", "listening 1 null:80"}));
+}
+
+TEST(Primary, NumbersWorkersAndNeverReusesANumber) {
+  Cluster cluster(2);
+  cluster.die(two);
+
+  EXPECT_EQ(cluster.primary.fork({})->id, WorkerId{3});
+}
+
+TEST(Primary, ForksNothingForSettingsThatCannotBe) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+  Settings none;
+  none.stdio = Stdio{{StdioEntry::Kind::inherit}};
+  primary.setup_primary(none);
+  effects(primary);
+
+  EXPECT_THROW(primary.fork({}), Exception);
+
+  EXPECT_EQ(effects(primary), Lines{});
+  EXPECT_TRUE(primary.workers().empty());
+}
+
+// B-014.
+TEST(Primary, AccumulatesSettings) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+  Settings first, second;
+  first.args = {{"a"}};
+  second.silent = true;
+
+  primary.setup_primary(first);
+  primary.setup_primary(second);
+
+  EXPECT_EQ(effects(primary), (Lines{"setup", "setup"}));
+  EXPECT_EQ(primary.settings().args, first.args);
+  EXPECT_EQ(primary.settings().silent, true);
+}
+
+TEST(Primary, FreezesThePolicyAtTheFirstSetup) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+  primary.set_scheduling_policy(SchedulingPolicy::none);
+  primary.setup_primary({});
+  primary.set_scheduling_policy(SchedulingPolicy::round_robin);
+
+  EXPECT_EQ(primary.scheduling_policy(), SchedulingPolicy::none);
+}
+
+// B-093.
+TEST(Primary, ReportsAProgramThatCannotBeStartedAsNodeDoes) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+  const auto worker = primary.fork({});
+  effects(primary);
+
+  primary.handle_spawn_failed(one, system_error(ENOENT, "spawn /bin/app"));
+
+  EXPECT_EQ(effects(primary), (Lines{"error 1 spawn /bin/app ENOENT", "fork 1", "disconnect 1"}));
+  EXPECT_FALSE(worker->connected);
+  EXPECT_EQ(worker->pid, 0);
+  EXPECT_EQ(worker->exited_after_disconnect, false);
+  EXPECT_TRUE(primary.workers().empty());
+}
+
+TEST(Primary, IsDoneWithDisconnectingWhenAProgramCannotBeStarted) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+  primary.fork({});
+  primary.disconnect_all(CallbackId{5});
+  effects(primary);
+
+  primary.handle_spawn_failed(one, {});
+
+  EXPECT_EQ(effects(primary).back(), "all disconnected 5");
+}
+
+// B-087.
+TEST(Primary, ReportsDisconnectAndThenExit) {
+  Cluster cluster(1);
+
+  cluster.primary.handle_channel_closed(one);
+  EXPECT_EQ(cluster.primary.workers().size(), 1U);
+  EXPECT_FALSE(cluster.records[0]->connected);
+  cluster.primary.handle_exit(one, ExitStatus::exited(3));
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "exit 1 3"}));
+  EXPECT_TRUE(cluster.primary.workers().empty());
+  EXPECT_EQ(cluster.records[0]->exited_after_disconnect, false);
+  EXPECT_EQ(cluster.records[0]->exit_status, ExitStatus::exited(3));
+  EXPECT_EQ(cluster.records[0]->lifecycle.state(), State::dead);
+}
+
+// B-095.
+TEST(Primary, KeepsAWorkerThatExitedUntilItsChannelCloses) {
+  Cluster cluster(1);
+
+  cluster.primary.handle_exit(one, ExitStatus::killed(Signal::kill));
+  EXPECT_EQ(cluster.primary.workers().size(), 1U);
+  EXPECT_TRUE(cluster.records[0]->connected);
+  cluster.primary.handle_channel_closed(one);
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"exit 1 SIGKILL", "disconnect 1"}));
+  EXPECT_TRUE(cluster.primary.workers().empty());
+  EXPECT_EQ(cluster.records[0]->lifecycle.state(), State::disconnected);
+}
+
+TEST(Primary, TellsEachEndOnce) {
+  Cluster cluster(1);
+  cluster.primary.handle_channel_closed(one);
+  cluster.primary.handle_channel_closed(one);
+  cluster.primary.handle_exit(one, ExitStatus::exited(0));
+  cluster.primary.handle_exit(one, ExitStatus::exited(0));
+  cluster.primary.handle_channel_closed(one);
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "exit 1 0"}));
+}
+
+TEST(Primary, IgnoresTheMessagesOfAWorkerThatIsGone) {
+  Cluster cluster(1);
+  cluster.die(one);
+  effects(cluster.primary);
+
+  for (const wire::Body& body :
+       {wire::Body{wire::Online{}}, wire::Body{wire::QueryServer{port(80)}}, wire::Body{wire::Listening{}},
+        wire::Body{wire::Close{"k"}}, wire::Body{wire::ExitedAfterDisconnect{}}, wire::Body{wire::Reply{}},
+        wire::Body{wire::Unknown{}}, wire::Body{wire::Disconnect{}}, wire::Body{wire::NewConnection{}}}) {
+    cluster.primary.handle_message(one, {body, Seq{1}});
+    cluster.primary.handle_message(WorkerId{77}, {body, Seq{1}});
+  }
+  cluster.primary.disconnect(one);
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+  EXPECT_FALSE(cluster.primary.disconnect_channel(one));
+}
+
+TEST(Primary, IgnoresWhatOnlyAPrimarySays) {
+  Cluster cluster(1);
+
+  cluster.primary.handle_message(one, {wire::NewConnection{"k"}, Seq{1}});
+  cluster.primary.handle_message(one, {wire::Disconnect{}, Seq{2}});
+  cluster.primary.handle_message(one, {wire::Unknown{}, Seq{3}});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+TEST(Primary, ListensOnceForAllWorkersAndAnswersEach) {
+  Cluster cluster(2);
+
+  cluster.primary.handle_message(one, query(port(80), 1));
+  cluster.primary.handle_message(two, query(port(80), 1));
+  EXPECT_EQ(effects(cluster.primary), Lines{"listen 1 null:80:4:undefined"});
+  cluster.primary.handle_listening(ListenerId{1}, {0, wire::SocketName{"::", true, 80}});
+
+  const std::string answer = answer_80 + R"(,"sockname":{"address":"::","family":"IPv6","port":80})";
+  EXPECT_EQ(effects(cluster.primary), (Lines{"send 1 " + answer, "send 2 " + answer}));
+}
+
+TEST(Primary, AnswersAtOnceWhereItListensAlready) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.primary.fork({});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(two, query(port(80), 1));
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"send 2 " + answer_80});
+}
+
+// B-056.
+TEST(Primary, TellsEveryWorkerWhyItCannotListen) {
+  Cluster cluster(2);
+  cluster.primary.handle_message(one, query(port(80), 1));
+  cluster.primary.handle_message(two, query(port(80), 1));
+  effects(cluster.primary);
+
+  cluster.primary.handle_listening(ListenerId{1}, {EADDRINUSE});
+
+  const std::string answer = R"("errno":-98,"key":"null:80:4:undefined","ack":1,"data":null)";
+  EXPECT_EQ(effects(cluster.primary), (Lines{"send 1 " + answer, "send 2 " + answer}));
+  cluster.primary.handle_message(one, query(port(80), 2));
+  EXPECT_EQ(effects(cluster.primary), Lines{"listen 2 null:80:4:undefined"});
+}
+
+// B-060.
+TEST(Primary, EchoesTheDataOfTheFirstWorkerThatGaveSomeInErrorsToo) {
+  Cluster cluster(2);
+  wire::ListenQuery first = port(80), second = port(80);
+  second.data = Value{{"ticketKeys", "00"}};
+  cluster.primary.handle_message(one, query(first, 1));
+  cluster.primary.handle_message(two, query(second, 1));
+  effects(cluster.primary);
+
+  cluster.primary.handle_listening(ListenerId{1}, {EACCES});
+
+  const std::string answer = R"("errno":-13,"key":"null:80:4:undefined","ack":1,"data":{"ticketKeys":"00"})";
+  EXPECT_EQ(effects(cluster.primary), (Lines{"send 1 " + answer, "send 2 " + answer}));
+}
+
+TEST(Primary, RefusesTheSameWorkerTheSamePortTwice) {
+  for (const bool open : {false, true}) {
+    Cluster cluster(1);
+    cluster.primary.handle_message(one, query(port(80), 1));
+    if (open) cluster.primary.handle_listening(ListenerId{1}, {});
+    effects(cluster.primary);
+
+    cluster.primary.handle_message(one, query(port(80), 2));
+
+    EXPECT_EQ(effects(cluster.primary), Lines{R"(send 1 "errno":-98,"key":"null:80:4:undefined:2","ack":2,"data":null)"});
+  }
+}
+
+TEST(Primary, SharesADescriptorUnderPolicyNone) {
+  Cluster cluster(2, SchedulingPolicy::none);
+  cluster.primary.handle_message(one, query(port(80), 1));
+  EXPECT_EQ(effects(cluster.primary), Lines{"bind 1 null:80:4:undefined"});
+
+  cluster.primary.handle_listening(ListenerId{1}, {0, {}, FdToken{5}});
+  cluster.primary.handle_message(two, query(port(80), 1));
+  const std::string answer = R"("errno":0,"key":"null:80:4:undefined","ack":1,"data":null +fd5)";
+  EXPECT_EQ(effects(cluster.primary), (Lines{"send 1 " + answer, "send 2 " + answer}));
+
+  cluster.die(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "exit 1 0"}));
+  cluster.primary.handle_message(two, {wire::Close{"null:80:4:undefined"}});
+  EXPECT_EQ(effects(cluster.primary), (Lines{"stop 1", "close fd5"}));
+}
+
+// B-064.
+TEST(Primary, SharesDatagramSocketsWhateverThePolicy) {
+  Cluster cluster(1);
+  wire::ListenQuery udp = port(53);
+  udp.address_type = AddressType::udp4;
+
+  cluster.primary.handle_message(one, query(udp, 1));
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"bind 1 null:53:udp4:undefined"});
+}
+
+TEST(Primary, ClosesASharedDescriptorThatNobodyWaitsForAnyMore) {
+  Cluster cluster(1, SchedulingPolicy::none);
+  cluster.primary.handle_message(one, query(port(80), 1));
+  cluster.die(one);
+  effects(cluster.primary);
+
+  cluster.primary.handle_listening(ListenerId{1}, {0, {}, FdToken{5}});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"stop 1", "close fd5"}));
+}
+
+TEST(Primary, LosesAWorkerWhileItsPortIsOpenedAndAnswersTheOther) {
+  Cluster cluster(2);
+  cluster.primary.handle_message(one, query(port(80), 1));
+  cluster.primary.handle_message(two, query(port(80), 1));
+  cluster.die(one);
+  effects(cluster.primary);
+
+  cluster.primary.handle_listening(ListenerId{1}, {});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"send 2 " + answer_80});
+}
+
+TEST(Primary, DealsAConnectionAndClosesItsCopyWhenItIsAccepted) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  EXPECT_EQ(effects(cluster.primary), Lines{R"(send 1 "act":"newconn","key":"null:80:4:undefined" +fd7)"});
+  cluster.primary.handle_message(one, reply(1, true));  // the answer to the query was 0
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"close fd7"});
+}
+
+TEST(Primary, LetsAWorkerThatRefusedRest) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, reply(1, false));
+  EXPECT_EQ(effects(cluster.primary), Lines{"rest 1"});
+  cluster.primary.handle_rested(ListenerId{1});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{R"(send 1 "act":"newconn","key":"null:80:4:undefined" +fd7)"});
+}
+
+TEST(Primary, IgnoresARestThatOutlivesItsListener) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.die(one);
+  effects(cluster.primary);
+
+  cluster.primary.handle_rested(ListenerId{1});
+  cluster.primary.handle_rested(ListenerId{77});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+TEST(Primary, TakesAReplyWithoutAWordForARefusal) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, {wire::Reply{Seq{1}}});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"rest 1"});
+}
+
+TEST(Primary, IgnoresForgedReplies) {
+  Cluster cluster(2);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(two, reply(2, true));  // another worker was asked
+  for (const std::uint64_t ack : {0U, 1U, 3U, 1000U}) cluster.primary.handle_message(one, reply(ack, true));
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+  cluster.primary.handle_message(one, reply(2, true));
+  EXPECT_EQ(effects(cluster.primary), Lines{"close fd7"});
+  cluster.primary.handle_message(one, reply(2, true));  // a second time
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+// B-078, better than Node.
+TEST(Primary, DealsTheConnectionOfADeadWorkerAgainIfNobodyTouchedIt) {
+  Cluster cluster(2);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  effects(cluster.primary);
+
+  cluster.die(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{"probe fd7", "disconnect 1", "exit 1 0"}));
+  cluster.primary.handle_probed(ListenerId{1}, FdToken{7}, false);
+
+  EXPECT_EQ(effects(cluster.primary), Lines{R"(send 2 "act":"newconn","key":"null:80:4:undefined" +fd7)"});
+  cluster.primary.handle_message(one, reply(2, true));
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+TEST(Primary, StopsListeningWhenTheLastWorkerDiesAndClosesWhatItHadInFlight) {
+  for (const bool touched : {false, true}) {
+    Cluster cluster(1);
+    listen_on_80(cluster);
+    cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+    cluster.primary.handle_connection(ListenerId{1}, FdToken{8});
+    effects(cluster.primary);
+
+    cluster.primary.handle_channel_closed(one);
+    EXPECT_EQ(effects(cluster.primary), (Lines{"probe fd7", "close fd8", "stop 1", "disconnect 1"}));
+    cluster.primary.handle_probed(ListenerId{1}, FdToken{7}, touched);
+
+    EXPECT_EQ(effects(cluster.primary), Lines{"close fd7"});
+  }
+}
+
+// B-074.
+TEST(Primary, OpensAPortAgainThatItsLastWorkerLeft) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, {wire::Close{"null:80:4:undefined"}});
+  cluster.primary.handle_message(one, query(port(80), 5));
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"stop 1", "listen 2 null:80:4:undefined"}));
+  // What the first had in flight is still answered for.
+  cluster.primary.handle_message(one, reply(1, true));
+  EXPECT_EQ(effects(cluster.primary), Lines{"close fd7"});
+}
+
+TEST(Primary, ClosesAConnectionThatComesAfterItsListenerHasGone) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.die(one);
+  effects(cluster.primary);
+
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connection(ListenerId{77}, FdToken{8});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"close fd7", "close fd8"}));
+}
+
+TEST(Primary, ClosesAConnectionThatComesWhileItsListenerDrains) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_message(one, {wire::Close{"null:80:4:undefined"}});
+  effects(cluster.primary);
+
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{8});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"close fd8"});
+}
+
+TEST(Primary, IgnoresACloseOfWhatTheWorkerDoesNotHave) {
+  Cluster cluster(2);
+  cluster.primary.handle_message(one, query(port(80), 1));
+  cluster.primary.handle_listening(ListenerId{1}, {});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(two, {wire::Close{"null:80:4:undefined"}});
+  cluster.primary.handle_message(one, {wire::Close{"other"}});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+// B-083.
+TEST(Primary, AsksAWorkerToLeaveOnce) {
+  Cluster cluster(1);
+  listen_on_80(cluster);
+
+  cluster.primary.disconnect(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{R"(send 1 "act":"disconnect")", "stop 1"}));
+  EXPECT_TRUE(cluster.primary.workers().empty());
+  EXPECT_EQ(cluster.records[0]->exited_after_disconnect, true);
+  EXPECT_TRUE(cluster.records[0]->connected);
+
+  cluster.primary.disconnect(one);
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+  cluster.die(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "exit 1 0"}));
+}
+
+// B-092.
+TEST(Primary, GivesNoAnswerToAWorkerThatIsLeaving) {
+  Cluster cluster(1);
+  cluster.primary.disconnect(one);
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, query(port(80), 1));
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+TEST(Primary, OpensNoPortForAWorkerThatHasExited) {
+  Cluster cluster(1);
+  cluster.primary.handle_exit(one, ExitStatus::exited(0));
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, query(port(80), 1));
+
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+}
+
+// B-084.
+TEST(Primary, AcknowledgesAWorkerThatLeavesByItself) {
+  Cluster cluster(1);
+
+  cluster.primary.handle_message(one, {wire::ExitedAfterDisconnect{}, Seq{6}});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{R"(send 1 "ack":6)"});
+  EXPECT_EQ(cluster.records[0]->exited_after_disconnect, true);
+  EXPECT_EQ(cluster.primary.workers().size(), 1U);
+}
+
+TEST(Primary, ClosesAChannelOnceAndDealsNothingMoreToItsWorker) {
+  Cluster cluster(2);
+  listen_on_80(cluster);
+
+  EXPECT_TRUE(cluster.primary.disconnect_channel(one));
+  EXPECT_FALSE(cluster.primary.disconnect_channel(one));
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+
+  EXPECT_EQ(effects(cluster.primary),
+            (Lines{"disconnect channel 1", R"(send 2 "act":"newconn","key":"null:80:4:undefined" +fd7)"}));
+  EXPECT_FALSE(cluster.records[0]->connected);
+}
+
+// LIF-6.
+TEST(Primary, IsDoneAtOnceWithDisconnectingNobody) {
+  Primary primary(settings(), SchedulingPolicy::round_robin);
+
+  primary.disconnect_all(CallbackId{1});
+  primary.disconnect_all({});
+
+  EXPECT_EQ(effects(primary), Lines{"all disconnected 1"});
+}
+
+TEST(Primary, CallsBackWhenTheLastWorkerIsDisconnected) {
+  Cluster cluster(2);
+  listen_on_80(cluster);
+
+  cluster.primary.disconnect_all(CallbackId{1});
+  cluster.primary.disconnect_all(CallbackId{2});
+  EXPECT_EQ(effects(cluster.primary), (Lines{R"(send 1 "act":"disconnect")", R"(send 2 "act":"disconnect")", "stop 1"}));
+  cluster.die(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "exit 1 0"}));
+  cluster.die(two);
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 2", "all disconnected 1", "all disconnected 2", "exit 2 0"}));
+}
+
+// LIF-3.
+TEST(Primary, DisconnectsOnlyWorkersThatAreConnected) {
+  Cluster cluster(1);
+  cluster.primary.handle_channel_closed(one);
+  effects(cluster.primary);
+
+  cluster.primary.disconnect_all(CallbackId{1});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"all disconnected 1"});
+}
+
+TEST(Primary, WaitsForTheChannelOfAWorkerThatExitedFirst) {
+  Cluster cluster(1);
+  cluster.primary.disconnect_all(CallbackId{1});
+  effects(cluster.primary);
+
+  cluster.primary.handle_exit(one, ExitStatus::exited(0));
+  EXPECT_EQ(effects(cluster.primary), Lines{"exit 1 0"});
+  cluster.primary.handle_channel_closed(one);
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "all disconnected 1"}));
+}
+
+TEST(Primary, PassesAnErrorOn) {
+  Cluster cluster(1);
+
+  cluster.primary.handle_error(one, Error{Errc::ipc_malformed_message, "m"});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"error 1 m"});
+}
+
+// Workers that say anything at any time, and die at any time. Each descriptor is closed exactly once.
+TEST(Primary, SurvivesWorkersThatSayAnything) {
+  for (unsigned seed = 1; seed <= 500; ++seed) {
+    std::mt19937 random(seed);
+    const auto below = [&random](unsigned n) { return static_cast<int>(random() % n); };
+    Primary primary(settings(), seed % 2 ? SchedulingPolicy::round_robin : SchedulingPolicy::none);
+    std::multiset<FdToken> open;
+    std::set<std::uint32_t> alive, listening;
+    std::uint64_t next_fd = 0;
+    int all_disconnected = 0;
+    const auto perform = [&] {
+      while (const auto effect = primary.poll_effect()) {
+        if (const auto* spawn = std::get_if<Spawn>(&*effect)) {
+          if (below(8) == 0) {
+            primary.handle_spawn_failed(spawn->worker, {});
+          } else {
+            primary.handle_spawned(spawn->worker, 1);
+            alive.insert(static_cast<std::uint32_t>(spawn->worker));
+          }
+        } else if (const auto* listen = std::get_if<Listen>(&*effect)) {
+          if (below(4) == 0) {
+            primary.handle_listening(listen->listener, {EADDRINUSE});
+          } else if (listen->mode == ListenMode::share) {
+            open.insert(FdToken{++next_fd});
+            primary.handle_listening(listen->listener, {0, {}, FdToken{next_fd}});
+          } else {
+            listening.insert(static_cast<std::uint32_t>(listen->listener));
+            primary.handle_listening(listen->listener, {});
+          }
+        } else if (const auto* stop = std::get_if<StopListening>(&*effect)) {
+          listening.erase(static_cast<std::uint32_t>(stop->listener));
+        } else if (const auto* close = std::get_if<CloseDescriptor>(&*effect)) {
+          ASSERT_EQ(open.erase(close->descriptor), 1U) << seed;
+        } else if (const auto* probe = std::get_if<ProbeConnection>(&*effect)) {
+          ASSERT_TRUE(open.contains(probe->connection)) << seed;
+          primary.handle_probed(probe->listener, probe->connection, below(2) == 0);
+        } else if (const auto* rest = std::get_if<Rest>(&*effect)) {
+          primary.handle_rested(rest->listener);
+        } else if (const auto* send = std::get_if<SendToWorker>(&*effect)) {
+          wire::encode(Serialization::json, send->message, send->handle);
+          ASSERT_TRUE(!send->descriptor || open.contains(*send->descriptor)) << seed;
+        } else if (const auto* event = std::get_if<PrimaryEvent>(&*effect)) {
+          all_disconnected += std::holds_alternative<AllDisconnectedEvent>(*event);
+        }
+      }
+    };
+    for (int step = 0; step < 300; ++step) {
+      const WorkerId worker{static_cast<std::uint32_t>(below(6))};
+      const Seq seq{static_cast<std::uint64_t>(below(150))};
+      wire::ListenQuery listen = port(below(3));
+      listen.index = below(2);
+      const std::string key = Listeners::key_of(listen);
+      switch (below(14)) {
+        case 0: primary.handle_message(worker, {wire::Online{}, seq}); break;
+        case 1:
+        case 2: primary.handle_message(worker, {wire::QueryServer{listen}, seq}); break;
+        case 3: primary.handle_message(worker, {wire::Listening{listen}, seq}); break;
+        case 4: primary.handle_message(worker, {wire::Close{key}, seq}); break;
+        case 5: primary.handle_message(worker, {wire::ExitedAfterDisconnect{}, seq}); break;
+        case 6:
+          for (std::uint64_t ack = 0; ack < 200; ++ack)
+            primary.handle_message(worker, {wire::Reply{Seq{ack}, below(3) != 0}, seq});
+          break;
+        case 7:
+        case 8:
+        case 9:
+          if (listening.empty()) break;
+          open.insert(FdToken{++next_fd});
+          primary.handle_connection(ListenerId{*listening.begin()}, FdToken{next_fd});
+          break;
+        case 10:
+          if (below(4) == 0 && alive.contains(static_cast<std::uint32_t>(worker))) primary.handle_channel_closed(worker);
+          break;
+        case 11:
+          if (below(4) == 0 && alive.contains(static_cast<std::uint32_t>(worker)))
+            primary.handle_exit(worker, ExitStatus::exited(1));
+          break;
+        case 12:
+          if (below(8) == 0) primary.disconnect(worker);
+          if (below(8) == 0) primary.disconnect_channel(worker);
+          break;
+        default: primary.fork({});
+      }
+      perform();
+    }
+    primary.disconnect_all(CallbackId{1});
+    perform();
+    for (const std::uint32_t worker : alive) {
+      primary.handle_channel_closed(WorkerId{worker});
+      primary.handle_exit(WorkerId{worker}, ExitStatus::exited(0));
+      perform();
+    }
+    ASSERT_TRUE(open.empty()) << seed;
+    ASSERT_TRUE(listening.empty()) << seed;
+    ASSERT_TRUE(primary.workers().empty()) << seed;
+    ASSERT_EQ(all_disconnected, 1) << seed;
+  }
+}
+
+}  // namespace
+}  // namespace muster::core

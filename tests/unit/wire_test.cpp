@@ -1,0 +1,271 @@
+#include "core/wire.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "core/json.h"
+
+namespace muster::core::wire {
+namespace {
+
+constexpr Serialization json = Serialization::json;
+
+// The message in a line, which must be one of the cluster's.
+ClusterMessage cluster(std::string_view line) {
+  const auto packet = decode(json, line);
+  EXPECT_TRUE(packet && std::holds_alternative<ClusterMessage>(packet->payload)) << line;
+  return packet ? std::get<ClusterMessage>(packet->payload) : ClusterMessage{};
+}
+
+bool unknown(std::string_view line) { return std::holds_alternative<Unknown>(cluster(line).body); }
+
+// Lines captured from Node, each of which must come out again as it went in.
+constexpr const char* captured[] = {
+    R"({"cmd":"NODE_CLUSTER","act":"online","seq":0})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":18001,"addressType":4,"backlog":0,"seq":1})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":18001,"addressType":4,"flags":0,"backlog":0,"seq":1})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"::1","port":18001,"addressType":6,"flags":0,"backlog":0,"seq":2})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"::","port":18001,"addressType":6,"flags":1,"backlog":0,"seq":3})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":2,"data":null,"address":null,"port":0,"addressType":4,"backlog":0,"seq":4})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"/srv/app/rel.sock","port":-1,"addressType":-1,"backlog":0,"seq":5})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"/abs.sock","port":-1,"addressType":-1,"backlog":3,"readableAll":true,"writableAll":true,"seq":6})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":null,"addressType":null,"fd":99,"backlog":5,"seq":7})",
+    R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"00ff"},"address":null,"port":443,"addressType":4,"backlog":0,"seq":8})",
+    R"({"cmd":"NODE_CLUSTER","act":"listening","index":0,"data":null,"address":null,"port":43210,"addressType":4,"backlog":0,"seq":19})",
+    R"({"cmd":"NODE_CLUSTER","act":"close","key":"null:18101:4:undefined:0","seq":20})",
+    R"({"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":21})",
+    R"({"cmd":"NODE_CLUSTER","ack":7,"accepted":true,"seq":22})",
+    R"({"cmd":"NODE_CLUSTER","ack":7,"accepted":false,"seq":23})",
+    R"({"cmd":"NODE_CLUSTER","errno":null,"key":"null:18101:4:undefined:0","ack":1,"data":null,"sockname":{"address":"::","family":"IPv6","port":18101},"seq":0})",
+    R"({"cmd":"NODE_CLUSTER","errno":null,"key":"0:1","ack":1,"data":null,"sockname":{"address":"127.0.0.1","family":"IPv4","port":1},"seq":0})",
+    R"({"cmd":"NODE_CLUSTER","errno":null,"key":"/srv/x.sock:-1:-1:undefined:0","ack":10,"data":null,"seq":9})",
+    R"({"cmd":"NODE_CLUSTER","errno":-98,"key":"127.0.0.1:18110:4:undefined:0","ack":1,"data":null,"seq":0})",
+    R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,"key":"k","ack":1,"data":null,"seq":0}})",
+    R"({"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,"key":"127.0.0.1:18115:udp4:-1:0","ack":14,"data":null,"seq":13}})",
+    R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"k","seq":3}})",
+    R"({"cmd":"NODE_CLUSTER","act":"disconnect","seq":4})",
+    R"({"cmd":"NODE_CLUSTER","ack":21,"seq":5})",
+};
+
+TEST(Wire, WritesWhatNodeWritesByteForByte) {
+  for (const std::string line : captured) {
+    const auto packet = decode(json, line);
+    ASSERT_TRUE(packet) << line;
+    ASSERT_TRUE(std::holds_alternative<ClusterMessage>(packet->payload)) << line;
+    EXPECT_EQ(encode(json, std::get<ClusterMessage>(packet->payload), packet->handle), line + "\n");
+  }
+}
+
+TEST(Wire, ReadsEveryFieldOfAQuery) {
+  const auto message = cluster(
+      R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":3,"data":{"a":1},"address":"::","port":80,"addressType":6,"fd":5,"flags":1,"backlog":7,"readableAll":true,"writableAll":1,"seq":9})");
+
+  const ListenQuery expected{3, Value{{"a", 1}}, "::", 80, AddressType::tcp6, 5, flag_ipv6_only, 7, true, true};
+  EXPECT_EQ(std::get<QueryServer>(message.body).query, expected);
+  EXPECT_EQ(message.seq, Seq{9});
+}
+
+TEST(Wire, ReadsDatagramTypesByName) {
+  EXPECT_EQ(std::get<QueryServer>(cluster(R"({"cmd":"NODE_CLUSTER","act":"queryServer","addressType":"udp4"})").body)
+                .query.address_type,
+            AddressType::udp4);
+  EXPECT_EQ(std::get<QueryServer>(cluster(R"({"cmd":"NODE_CLUSTER","act":"queryServer","addressType":"udp6"})").body)
+                .query.address_type,
+            AddressType::udp6);
+}
+
+TEST(Wire, DoesNotDependOnTheOrderOfFields) {
+  EXPECT_TRUE(std::holds_alternative<Online>(cluster(R"({"seq":0,"act":"online","extra":[],"cmd":"NODE_CLUSTER"})").body));
+}
+
+TEST(Wire, TakesTheSmallestAnswerThatNodeTakes) {
+  const auto reply = std::get<Reply>(cluster(R"({"cmd":"NODE_CLUSTER","ack":1,"key":"k"})").body);
+
+  EXPECT_EQ(reply.ack, Seq{1});
+  ASSERT_TRUE(reply.server);
+  EXPECT_EQ(reply.server->key, "k");
+  EXPECT_EQ(reply.server->error_number, std::nullopt);
+}
+
+TEST(Wire, SeesAnErrorInAnAnswerWithoutAKey) {
+  const auto reply = std::get<Reply>(cluster(R"({"cmd":"NODE_CLUSTER","ack":1,"errno":-98})").body);
+
+  ASSERT_TRUE(reply.server);
+  EXPECT_EQ(reply.server->error_number, -98);
+}
+
+TEST(Wire, ReadsAcceptedForItsTruth) {
+  EXPECT_EQ(std::get<Reply>(cluster(R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":1})").body).accepted, true);
+  EXPECT_EQ(std::get<Reply>(cluster(R"({"cmd":"NODE_CLUSTER","ack":1,"accepted":""})").body).accepted, false);
+  EXPECT_EQ(std::get<Reply>(cluster(R"({"cmd":"NODE_CLUSTER","ack":1})").body).accepted, std::nullopt);
+}
+
+TEST(Wire, DoesNotMatchAnAckThatIsNoNumber) {
+  for (const char* ack : {R"("1")", "null", "-1", "1.5", "1e300", "[]", "{}", "true"}) {
+    EXPECT_TRUE(unknown(R"({"cmd":"NODE_CLUSTER","ack":)" + std::string(ack) + "}")) << ack;
+  }
+}
+
+TEST(Wire, IgnoresAnActThatItDoesNotKnow) {
+  EXPECT_TRUE(unknown(R"({"cmd":"NODE_CLUSTER","act":"later"})"));
+  EXPECT_TRUE(unknown(R"({"cmd":"NODE_CLUSTER","act":5})"));
+  EXPECT_TRUE(unknown(R"({"cmd":"NODE_CLUSTER"})"));
+}
+
+TEST(Wire, TellsInternalMessagesFromTheProgramsOwn) {
+  for (const char* own : {R"({"cmd":"NODE_"})", R"({"cmd":"node_x"})", R"({"cmd":"xNODE_CLUSTER"})",
+                          R"({"cmd":["NODE_CLUSTER"]})", "null", "1", R"("NODE_CLUSTER")", "[]", "{}"}) {
+    const auto packet = decode(json, own);
+    ASSERT_TRUE(packet) << own;
+    ASSERT_TRUE(std::holds_alternative<Value>(packet->payload)) << own;
+    EXPECT_EQ(std::get<Value>(packet->payload), *parse_json(own));
+  }
+  for (const char* internal :
+       {R"({"cmd":"NODE_X"})", R"({"cmd":"NODE_DEBUG_ENABLED"})", R"({"cmd":"NODE_SOCKET_GET_COUNT","key":"k"})"}) {
+    const auto packet = decode(json, internal);
+    ASSERT_TRUE(packet) << internal;
+    EXPECT_TRUE(std::holds_alternative<UnknownInternal>(packet->payload)) << internal;
+  }
+}
+
+TEST(Wire, ReadsAndWritesAcknowledgements) {
+  EXPECT_EQ(encode_ack(json, true), "{\"cmd\":\"NODE_HANDLE_ACK\"}\n");
+  EXPECT_EQ(encode_ack(json, false), "{\"cmd\":\"NODE_HANDLE_NACK\"}\n");
+  EXPECT_TRUE(std::holds_alternative<HandleAck>(decode(json, R"({"cmd":"NODE_HANDLE_ACK"})")->payload));
+  EXPECT_TRUE(std::holds_alternative<HandleNack>(decode(json, R"({"cmd":"NODE_HANDLE_NACK"})")->payload));
+}
+
+TEST(Wire, WrapsAUsersMessageWithItsHandle) {
+  EXPECT_EQ(encode(json, Value("conn"), HandleInfo{HandleKind::net_socket, "4:127.0.0.1:0"}),
+            R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":"conn","key":"4:127.0.0.1:0"})"
+            "\n");
+  EXPECT_EQ(encode(json, Value("d"), HandleInfo{HandleKind::dgram_socket, "", "udp4"}),
+            R"({"cmd":"NODE_HANDLE","type":"dgram.Socket","msg":"d","dgramType":"udp4"})"
+            "\n");
+  EXPECT_EQ(encode(json, Value(1), HandleInfo{HandleKind::net_server}),
+            "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Server\",\"msg\":1}\n");
+}
+
+TEST(Wire, ReadsEveryKindOfHandle) {
+  for (const auto& [name, kind] : {std::pair{"net.Native", HandleKind::net_native},
+                                   {"net.Server", HandleKind::net_server},
+                                   {"net.Socket", HandleKind::net_socket},
+                                   {"dgram.Native", HandleKind::dgram_native},
+                                   {"dgram.Socket", HandleKind::dgram_socket}}) {
+    const auto packet =
+        decode(json, R"({"cmd":"NODE_HANDLE","type":")" + std::string(name) + R"(","msg":"m","key":"k","dgramType":"t"})");
+    ASSERT_TRUE(packet) << name;
+    EXPECT_EQ(packet->handle, (HandleInfo{kind, "k", "t"}));
+    EXPECT_EQ(std::get<Value>(packet->payload), Value("m"));
+  }
+}
+
+TEST(Wire, UnwrapsWhatNodeWrapsTwiceWhenItRetries) {
+  const auto packet = decode(
+      json,
+      R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"conn","key":"4:127.0.0.1:0"}})");
+
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->handle, (HandleInfo{HandleKind::net_socket, "4:127.0.0.1:0"}));
+  EXPECT_EQ(std::get<Value>(packet->payload), Value("conn"));
+}
+
+TEST(Wire, RefusesEndlessWrapping) {
+  std::string line = "1";
+  for (int i = 0; i < 5; ++i) line = R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":)" + line + "}";
+
+  EXPECT_FALSE(decode(json, line));
+}
+
+TEST(Wire, RefusesAHandleOfAKindThatItDoesNotKnow) {
+  EXPECT_FALSE(decode(json, R"({"cmd":"NODE_HANDLE","type":"net.Future","msg":1})"));
+  EXPECT_FALSE(decode(json, R"({"cmd":"NODE_HANDLE","type":5,"msg":1})"));
+  EXPECT_FALSE(decode(json, R"({"cmd":"NODE_HANDLE"})"));
+}
+
+TEST(Wire, DeliversUndefinedForAHandleWithoutAMessage) {
+  const auto packet = decode(json, R"({"cmd":"NODE_HANDLE","type":"net.Native"})");
+
+  ASSERT_TRUE(packet);
+  EXPECT_TRUE(std::get<Value>(packet->payload).is_undefined());
+}
+
+TEST(Wire, TellsTheProgramThatItsMessageNestsTooDeep) {
+  Value deep = 1;
+  for (int i = 0; i < max_depth; ++i) deep = Value::array({deep});
+
+  EXPECT_TRUE(encode(json, deep));
+  EXPECT_FALSE(encode(json, deep, HandleInfo{}));
+}
+
+// It aborted the primary: the answer with a descriptor is one object deeper than the question was.
+TEST(Wire, CanSendBackWhateverDataAQueryHolds) {
+  for (const int levels : {max_depth - 3, max_depth - 2, max_depth - 1}) {
+    const std::string data =
+        std::string(static_cast<std::size_t>(levels), '[') + std::string(static_cast<std::size_t>(levels), ']');
+    const auto query =
+        std::get<QueryServer>(cluster(R"({"cmd":"NODE_CLUSTER","act":"queryServer","data":)" + data + "}").body).query;
+
+    const std::string answer = encode(json, {Reply{Seq{1}, {}, ServerAnswer{0, "k", query.data}}}, HandleInfo{});
+
+    EXPECT_TRUE(decode(json, std::string_view(answer).substr(0, answer.size() - 1)));
+    EXPECT_EQ(query.data.is_null(), levels > max_depth - 2);
+  }
+}
+
+TEST(Wire, SurvivesEveryFieldWithAValueOfAnyKind) {
+  const char* fields[] = {"act",         "seq",   "ack",      "index",   "data",        "address",     "port",
+                          "addressType", "fd",    "flags",    "backlog", "readableAll", "writableAll", "key",
+                          "accepted",    "errno", "sockname", "type",    "msg",         "dgramType",   "cmd"};
+  const char* values[] = {"null",
+                          "true",
+                          "-1",
+                          "0",
+                          "1e400",
+                          "-1e400",
+                          "0.5",
+                          "4294967296",
+                          "9007199254740993",
+                          "-2147483649",
+                          R"("")",
+                          R"("text")",
+                          R"("NODE_HANDLE")",
+                          "[]",
+                          "{}",
+                          R"([{"port":1}])",
+                          R"({"port":"x","address":5,"family":[]})",
+                          R"({"port":1e99})"};
+  const char* acts[] = {"online", "queryServer", "listening", "close", "exitedAfterDisconnect", "newconn", "disconnect"};
+  for (const std::string field : fields) {
+    for (const std::string value : values) {
+      for (const std::string act : acts) {
+        const std::string member = "\"" + field + "\":" + value;
+        for (const std::string& line : {R"({"cmd":"NODE_CLUSTER","act":")" + act + "\"," + member + "}",
+                                        R"({"cmd":"NODE_CLUSTER","ack":1,"key":"k",)" + member + "}",
+                                        R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":")" +
+                                            act + "\"}," + member + "}"}) {
+          const auto packet = decode(json, line);
+          if (!packet) continue;
+          if (const auto* message = std::get_if<ClusterMessage>(&packet->payload)) encode(json, *message, packet->handle);
+        }
+      }
+    }
+  }
+}
+
+TEST(Wire, SurvivesCapturedLinesWithBytesChanged) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string line = captured[random() % std::size(captured)];
+    for (unsigned n = random() % 4; n > 0; --n) line[random() % line.size()] = static_cast<char>(random());
+    line.resize(random() % 4 == 0 ? random() % line.size() : line.size());
+    const auto packet = decode(json, line);
+    if (!packet) continue;
+    if (const auto* message = std::get_if<ClusterMessage>(&packet->payload)) encode(json, *message, packet->handle);
+    if (const auto* value = std::get_if<Value>(&packet->payload)) encode(json, *value, packet->handle);
+  }
+}
+
+}  // namespace
+}  // namespace muster::core::wire
