@@ -33,7 +33,7 @@ Channel::SendResult Channel::send(Outgoing message) {
 
 void Channel::transmit(Outgoing message) {
   if (message.descriptor) {
-    unacknowledged_.emplace();
+    unacknowledged_ = Unacknowledged{};
     if (message.ownership == Descriptor::give) {
       unacknowledged_->given = message.descriptor;
       unacknowledged_->frame = message.frame;

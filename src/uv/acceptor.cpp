@@ -72,7 +72,7 @@ void Acceptor::accept_batch() {
 
 void Acceptor::shed_one() {
   spare_.reset();
-  OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const OwnedFd closed_at_once(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   spare_ = open_spare();
 }
 

@@ -36,7 +36,7 @@ Loop::~Loop() {
   // Closing is finished by the loop. What is still open after that belongs to an object that outlives
   // its loop: the loop's memory is left to it, for a leak is better than a dangling pointer.
   uv_run(loop_, UV_RUN_NOWAIT);
-  if (uv_loop_close(loop_) != 0) owned_.release();
+  if (uv_loop_close(loop_) != 0) static_cast<void>(owned_.release());
 }
 
 int Loop::run() {

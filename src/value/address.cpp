@@ -14,7 +14,7 @@ std::string_view to_string(AddressType type) {
 }
 
 std::string to_string(const Address& address) {
-  const std::string host = address.address.value_or("null");
+  std::string host = address.address.value_or("null");
   if (address.type == AddressType::pipe) return host;
   const bool bracketed = host.find(':') != std::string::npos;
   std::string text = bracketed ? "[" + host + "]" : host;

@@ -54,7 +54,6 @@ void Process::close_all() {
 
 World::World(std::uint64_t seed)
     : random_(seed),
-      seed_(seed),
       oracle_(seed),
       primary_(world_settings(), seed % 3 == 0 ? SchedulingPolicy::none : SchedulingPolicy::round_robin) {}
 

@@ -185,7 +185,6 @@ class World {
   int bind(const core::wire::ListenQuery& query);
 
   std::mt19937_64 random_;
-  std::uint64_t seed_;
   Oracle oracle_;
   int step_ = 0;
   bool calm_ = false;
