@@ -25,6 +25,14 @@ class Emitter {
     return std::none_of(entries_.begin(), entries_.end(), [](const auto& entry) { return entry->state.active; });
   }
 
+  // The last event has been told: lets go of the listeners, and of what they hold. One that captured what
+  // it listens to would otherwise keep it for ever.
+  void clear() {
+    for (const auto& entry : entries_) entry->state.active = false;
+    // Not in place: with them may go what this is part of.
+    if (emitting_ == 0) std::vector<std::shared_ptr<Entry>>().swap(entries_);
+  }
+
   template <class... B>
   void emit(uv::Loop& loop, B&&... arguments) {
     const std::size_t count = entries_.size();

@@ -38,6 +38,18 @@ void HttpExchange::tell_end(uv::Loop& loop) {
   ended.emit(loop);
 }
 
+void HttpExchange::forget_request_listeners() {
+  data.clear();
+  ended.clear();
+  aborted.clear();
+  drained.clear();
+}
+
+void HttpExchange::forget_response_listeners() {
+  finished.clear();
+  closed.clear();
+}
+
 void HttpExchange::pause(bool paused) {
   paused_ = paused;
   if (connection) connection->wants_body();
@@ -177,10 +189,12 @@ void HttpConnection::lose_exchange() {
   const auto lost = std::exchange(exchange_, nullptr);
   if (!lost) return;
   lost->connection = nullptr;
-  if (lost->response_ended) return;
+  if (lost->response_ended) return lost->forget_request_listeners();
   server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
     lost->aborted.emit(loop);
     lost->closed.emit(loop);
+    lost->forget_request_listeners();
+    lost->forget_response_listeners();
   });
 }
 
@@ -222,6 +236,7 @@ void HttpConnection::wants_body() {
 void HttpConnection::finish_exchange() {
   const auto done = std::exchange(exchange_, nullptr);
   done->connection = nullptr;
+  done->forget_request_listeners();
   if (!done->writer.keep_alive() || (closing() && reader_.idle())) leave();
 }
 
@@ -247,7 +262,10 @@ void HttpConnection::end_of_turn() {
 
 void HttpConnection::handle_drained() {
   if (phase_ == Phase::closed || !out_.empty()) return;
-  for (const auto& sent : std::exchange(unsent_, {})) sent->finished.emit(server_->loop.loop);
+  for (const auto& sent : std::exchange(unsent_, {})) {
+    sent->finished.emit(server_->loop.loop);
+    sent->forget_response_listeners();
+  }
   if (std::exchange(backed_up_, false) && exchange_) exchange_->drained.emit(server_->loop.loop);
   // A listener may have written more, or closed the server.
   if (phase_ == Phase::closed || unsent()) return;
@@ -299,8 +317,10 @@ void HttpConnection::close() {
   server_->loop.release(*this);
   lose_exchange();
   for (const auto& lost : std::exchange(unsent_, {})) {
-    lost->connection = nullptr;
-    server_->loop.loop.emit([lost, &loop = server_->loop.loop] { lost->closed.emit(loop); });
+    server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
+      lost->closed.emit(loop);
+      lost->forget_response_listeners();
+    });
   }
   server_->server->connection_closed();
 }
@@ -309,7 +329,12 @@ void HttpConnection::abandon() {
   if (std::exchange(phase_, Phase::closed) == Phase::closed) return;
   stream_.close();
   server_->remove(*this);
-  if (const auto lost = std::exchange(exchange_, nullptr)) lost->connection = nullptr;
+  if (exchange_) unsent_.push_back(std::exchange(exchange_, nullptr));
+  for (const auto& lost : std::exchange(unsent_, {})) {
+    lost->connection = nullptr;
+    lost->forget_request_listeners();
+    lost->forget_response_listeners();
+  }
 }
 
 }  // namespace muster::detail

@@ -28,6 +28,9 @@ class HttpExchange final : public std::enable_shared_from_this<HttpExchange> {
   bool takes_body() const { return !paused_ && !data.empty(); }
   // Tells the request's end, once, when there is somebody who wants to hear it.
   void tell_end(uv::Loop& loop);
+  // Nothing more will be told: of the request, of the response.
+  void forget_request_listeners();
+  void forget_response_listeners();
 
   void set_header(std::string_view name, std::string_view value);
   bool write(std::string_view body);

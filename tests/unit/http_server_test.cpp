@@ -737,6 +737,33 @@ TEST_F(HttpServer, LetsAProgramForgetEverythingInItsListeners) {
   UNTIL(count(client->in, "gone") == 2);
 }
 
+TEST_F(HttpServer, ForgetsListenersThatHoldWhatTheyListenTo) {
+  // Held by every listener; unique again when all of them are gone.
+  const auto token = std::make_shared<int>();
+  serve([&](Request& request, Response& response) {
+    request.on_data([=](std::string_view) { (void)token, (void)request, (void)response; });
+    request.on_end([=]() mutable {
+      (void)token, (void)request;
+      if (request.url() == "/") response.end("answer");
+    });
+    request.on_aborted([=] { (void)token, (void)request, (void)response; });
+    response.on_drain([=] { (void)token, (void)request, (void)response; });
+    response.on_finish([=] { (void)token, (void)request, (void)response; });
+    response.on_close([=] { (void)token, (void)request, (void)response; });
+  });
+
+  const auto finished = connect(post_hello);
+  UNTIL(finished->got("answer") && token.use_count() == 1);
+  const auto waiting = connect("GET /lost HTTP/1.1\r\nHost: a\r\n\r\n");
+  UNTIL(token.use_count() > 1);
+  const auto refused = connect("POST /refused HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n");
+  UNTIL(refused->closed);
+  EXPECT_EQ(token.use_count(), 7);
+  end_loop();
+
+  EXPECT_EQ(token.use_count(), 1);
+}
+
 TEST_F(HttpServer, GoesOnAfterAListenerThrew) {
   int caught = 0;
   loop().on_uncaught_exception([&](std::exception_ptr) { ++caught; });
