@@ -97,6 +97,16 @@ void SocketState::abandon() {
   phase_ = Phase::closed;
   connector_.reset();
   stream_.reset();
+  forget_listeners();
+}
+
+void SocketState::forget_listeners() {
+  connected_ = nullptr;
+  data_.clear();
+  ended.clear();
+  drained.clear();
+  error.clear();
+  closed.clear();
 }
 
 Handle SocketState::to_handle() {
@@ -165,6 +175,7 @@ void SocketState::close() {
   loop_.release(*this);
   loop_.loop.emit([this, keep] {
     closed.emit(loop_.loop);
+    forget_listeners();
     if (on_closed_) {
       Function<void()> call = std::move(on_closed_);
       call();

@@ -51,6 +51,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   void update_reading();
   void fail(Error failure);
   void close();
+  void forget_listeners();
 
   void handle_read(std::string_view bytes) override;
   void handle_end() override;
