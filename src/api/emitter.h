@@ -25,11 +25,12 @@ class Emitter {
     return std::none_of(entries_.begin(), entries_.end(), [](const auto& entry) { return entry->state.active; });
   }
 
-  // Drops all listeners, and with them what they captured: a listener that captures the very thing it listens to, which
-  // is the usual way to write one, would keep it alive for ever.
+  // The last event has been told: lets go of the listeners, and of what they hold. One that captured what
+  // it listens to would otherwise keep it for ever.
   void clear() {
     for (const auto& entry : entries_) entry->state.active = false;
-    if (emitting_ == 0) entries_.clear();
+    // Not in place: with them may go what this is part of.
+    if (emitting_ == 0) std::vector<std::shared_ptr<Entry>>().swap(entries_);
   }
 
   template <class... B>

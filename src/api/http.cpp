@@ -17,6 +17,7 @@ std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::S
   LoopState& loop = cluster.state().loop;
   auto state = std::make_shared<HttpServerState>(loop, options, std::move(on_request));
   state->server = std::make_shared<ServerState>(cluster.state().weak_from_this(), loop);
+  loop.add(state);
   state->server->owner = state;
   state->server->on_connection = [weak = std::weak_ptr(state)](uv::OwnedFd fd) {
     if (const auto self = weak.lock()) std::make_shared<HttpConnection>(self, std::move(fd))->start();
@@ -24,19 +25,21 @@ std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::S
   state->server->on_closing = [weak = std::weak_ptr(state)] {
     if (const auto self = weak.lock()) self->close_idle();
   };
-  state->overdue_ = std::make_unique<uv::Timer>(loop.loop, [raw = state.get()] { raw->close_overdue(); });
-  state->overdue_->unref();
   return state;
 }
 
 void HttpServerState::add(HttpConnection& connection) {
   connection.place = connections_.insert(connections_.end(), &connection);
-  if (connections_.size() == 1) overdue_->start(check_interval(), check_interval());
+  if (overdue_) return;
+  overdue_ = std::make_unique<uv::Timer>(loop.loop, [this] { close_overdue(); });
+  overdue_->unref();
+  overdue_->start(check_interval(), check_interval());
 }
 
 void HttpServerState::remove(HttpConnection& connection) {
   connections_.erase(connection.place);
-  if (connections_.empty()) overdue_->stop();
+  // The server may outlive the loop, but no connection does.
+  if (connections_.empty()) overdue_.reset();
 }
 
 std::chrono::milliseconds HttpServerState::check_interval() const {
@@ -91,7 +94,7 @@ std::optional<Address> Request::remote_address() const {
 void Request::pause() { exchange_->pause(true); }
 void Request::resume() { exchange_->pause(false); }
 Subscription Request::on_data(Listener<std::string_view> listener) { return exchange_->on_data(std::move(listener)); }
-Subscription Request::on_end(Listener<> listener) { return exchange_->ended.on(std::move(listener)); }
+Subscription Request::on_end(Listener<> listener) { return exchange_->on_end(std::move(listener)); }
 Subscription Request::on_aborted(Listener<> listener) { return exchange_->aborted.on(std::move(listener)); }
 
 void Response::set_status(int status) {

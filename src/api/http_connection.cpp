@@ -26,6 +26,30 @@ Subscription HttpExchange::on_data(Listener<std::string_view> listener) {
   return subscription;
 }
 
+Subscription HttpExchange::on_end(Listener<> listener) {
+  Subscription subscription = ended.on(std::move(listener));
+  if (connection) connection->wants_body();
+  return subscription;
+}
+
+void HttpExchange::tell_end(uv::Loop& loop) {
+  if (end_told_ || paused_ || ended.empty()) return;
+  end_told_ = true;
+  ended.emit(loop);
+}
+
+void HttpExchange::forget_request_listeners() {
+  data.clear();
+  ended.clear();
+  aborted.clear();
+  drained.clear();
+}
+
+void HttpExchange::forget_response_listeners() {
+  finished.clear();
+  closed.clear();
+}
+
 void HttpExchange::pause(bool paused) {
   paused_ = paused;
   if (connection) connection->wants_body();
@@ -71,7 +95,11 @@ void HttpConnection::start() {
   stream_.start_reading();
 }
 
-bool HttpConnection::closing() const { return server_->closing() || peer_ended_; }
+bool HttpConnection::closing() const {
+  // A client that has sent its last request has its answer to each, those included that are read already.
+  return server_->closing() || (peer_ended_ && reader_.idle());
+}
+bool HttpConnection::full() const { return out_.size() + stream_.kept() >= high_water; }
 const std::string& HttpConnection::date() { return server_->date(); }
 
 std::optional<Address> HttpConnection::remote_address() const {
@@ -86,8 +114,8 @@ void HttpConnection::set_deadline(std::chrono::milliseconds after) {
 
 void HttpConnection::handle_read(std::string_view bytes) {
   if (phase_ != Phase::open) return;
-  // The time for a head runs from its first byte.
-  if (!exchange_ && reader_.idle()) set_deadline(server_->options.headers_timeout);
+  // The time for a head runs from its first byte, and not while the client still takes its last response.
+  if (!exchange_ && reader_.idle() && !unsent()) set_deadline(server_->options.headers_timeout);
   reader_.feed(bytes);
   process();
   reader_.detach();
@@ -96,34 +124,37 @@ void HttpConnection::handle_read(std::string_view bytes) {
 void HttpConnection::process() {
   if (std::exchange(processing_, true)) return;
   while (phase_ == Phase::open) {
-    if (exchange_) {
-      const bool read = exchange_->request_ended;
-      if (read && exchange_->response_ended) {
-        finish_exchange();
-        continue;
+    if (exchange_ && exchange_->request_ended) {
+      exchange_->tell_end(server_->loop.loop);
+      if (!exchange_->response_ended) break;
+      finish_exchange();
+      continue;
+    }
+    // Wait for somebody to take the body, or for a slow client to take its responses before the next.
+    if (exchange_ ? exchange_->head->has_body && !exchange_->takes_body() && !exchange_->response_ended : full()) break;
+    http1::RequestReader::Event event = reader_.next();
+    if (std::holds_alternative<http1::RequestReader::NeedMore>(event)) {
+      // What is read now is half a request, whose rest will not come.
+      if (peer_ended_) {
+        lose_exchange();
+        leave();
       }
-      // Wait for the answer, or for somebody to take the body.
-      if (read || (!exchange_->takes_body() && !exchange_->response_ended)) break;
-    } else if (last_) {
       break;
     }
-    http1::RequestReader::Event event = reader_.next();
-    if (std::holds_alternative<http1::RequestReader::NeedMore>(event)) break;
-    const auto exchange = exchange_;
     if (auto* head = std::get_if<http1::RequestReader::Head>(&event)) {
       begin(std::move(head->head));
     } else if (const auto* body = std::get_if<http1::RequestReader::Body>(&event)) {
+      const auto exchange = exchange_;
       if (exchange->takes_body()) exchange->data.emit(server_->loop.loop, body->bytes);
     } else if (std::holds_alternative<http1::RequestReader::End>(event)) {
-      exchange->request_ended = true;
+      exchange_->request_ended = true;
       set_deadline({});
-      exchange->ended.emit(server_->loop.loop);
     } else {
       refuse(std::get<http1::RequestReader::Bad>(event).status);
     }
   }
   processing_ = false;
-  if (phase_ == Phase::open) update_reading();
+  update_reading();
 }
 
 void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
@@ -131,7 +162,10 @@ void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
   exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
   exchange_->writer.keep_alive_seconds =
       static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(server_->options.keep_alive_timeout).count());
-  if (exchange_->head->expects_continue && exchange_->head->has_body) output() += "HTTP/1.1 100 Continue\r\n\r\n";
+  const http1::RequestHead& request_head = *exchange_->head;
+  if (request_head.expects_continue && request_head.has_body && request_head.minor_version >= 1) {
+    output() += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
   const auto keep = exchange_;
   server_->loop.loop.call([&] {
     http::Request request(keep);
@@ -141,20 +175,35 @@ void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
 }
 
 void HttpConnection::refuse(int status) {
-  last_ = true;
   if (!exchange_ || !exchange_->writer.head_written()) {
     std::string& out = output();
     out += "HTTP/1.1 " + std::to_string(status) + " ";
     out += http1::reason_phrase(status);
     out += "\r\nConnection: close\r\n\r\n";
   }
-  if (const auto lost = std::exchange(exchange_, nullptr)) {
-    lost->connection = nullptr;
-    lost->aborted.emit(server_->loop.loop);
-    lost->closed.emit(server_->loop.loop);
-  }
-  phase_ = Phase::lingering;
-  set_deadline(linger_time);
+  leave();
+  lose_exchange();
+}
+
+void HttpConnection::lose_exchange() {
+  const auto lost = std::exchange(exchange_, nullptr);
+  if (!lost) return;
+  lost->connection = nullptr;
+  if (lost->response_ended) return lost->forget_request_listeners();
+  server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
+    lost->aborted.emit(loop);
+    lost->closed.emit(loop);
+    lost->forget_request_listeners();
+    lost->forget_response_listeners();
+  });
+}
+
+void HttpConnection::leave() {
+  if (phase_ != Phase::open) return;
+  phase_ = Phase::leaving;
+  set_deadline({});
+  stream_.stop_reading();
+  output();  // handle_drained() follows
 }
 
 void HttpConnection::process_later() {
@@ -171,11 +220,12 @@ std::string& HttpConnection::output() {
 }
 
 bool HttpConnection::flowing() {
-  backed_up_ = out_.size() + stream_.kept() >= high_water;
-  return !backed_up_;
+  backed_up_ |= full();
+  return !full();
 }
 
 void HttpConnection::response_ended() {
+  unsent_.push_back(exchange_);
   if (!processing_) process_later();
 }
 
@@ -186,22 +236,16 @@ void HttpConnection::wants_body() {
 void HttpConnection::finish_exchange() {
   const auto done = std::exchange(exchange_, nullptr);
   done->connection = nullptr;
-  if (!done->finished.empty()) {
-    server_->loop.loop.next_tick([done, &loop = server_->loop.loop] { done->finished.emit(loop); });
-  }
-  if (!done->writer.keep_alive()) {
-    last_ = true;
-    output();
-    return;
-  }
-  set_deadline(server_->options.keep_alive_timeout);
+  done->forget_request_listeners();
+  if (!done->writer.keep_alive() || (closing() && reader_.idle())) leave();
 }
 
 void HttpConnection::update_reading() {
+  if (phase_ != Phase::open) return;
   // While nobody takes what comes, it stays with the system, and the client feels it. One read ahead is
   // needed to notice that a client has gone.
-  const bool takes = !exchange_ || exchange_->takes_body() || exchange_->response_ended || reader_.idle();
-  if (takes && !last_ && !peer_ended_) {
+  const bool takes = reader_.idle() || (exchange_ ? exchange_->takes_body() || exchange_->response_ended : !full());
+  if (takes && !peer_ended_) {
     stream_.start_reading();
   } else {
     stream_.stop_reading();
@@ -210,37 +254,40 @@ void HttpConnection::update_reading() {
 
 void HttpConnection::end_of_turn() {
   if (phase_ == Phase::closed) return;
-  if (!out_.empty()) {
-    stream_.write(out_);
-    out_.clear();
-    if (out_.capacity() > high_water) out_.shrink_to_fit();
-  }
-  if (stream_.kept() == 0) handle_drained();
+  const bool written = out_.empty() ? stream_.kept() == 0 : stream_.write(out_);
+  out_.clear();
+  if (out_.capacity() > high_water) out_.shrink_to_fit();
+  if (written) handle_drained();
 }
 
 void HttpConnection::handle_drained() {
+  if (phase_ == Phase::closed || !out_.empty()) return;
+  for (const auto& sent : std::exchange(unsent_, {})) {
+    sent->finished.emit(server_->loop.loop);
+    sent->forget_response_listeners();
+  }
   if (std::exchange(backed_up_, false) && exchange_) exchange_->drained.emit(server_->loop.loop);
-  if (!out_.empty() || phase_ == Phase::closed) return;
-  if (phase_ == Phase::lingering) {
-    stream_.end();
-    if (peer_ended_) {
-      close();
-    } else {
-      stream_.start_reading();
-    }
-  } else if (last_ && !exchange_) {
-    // Everything asked was read and answered, so closing loses nothing.
-    if (reader_.idle()) return close();
+  // A listener may have written more, or closed the server.
+  if (phase_ == Phase::closed || unsent()) return;
+  if (phase_ == Phase::open) {
+    if (exchange_) return;
+    set_deadline(reader_.idle() ? server_->options.keep_alive_timeout : server_->options.headers_timeout);
+    process();
+  } else if (peer_ended_) {
+    close();
+  } else if (phase_ == Phase::leaving) {
     phase_ = Phase::lingering;
     set_deadline(linger_time);
-    handle_drained();
+    stream_.end();
+    stream_.start_reading();
   }
 }
 
 void HttpConnection::handle_end() {
   peer_ended_ = true;
+  if (phase_ == Phase::lingering) return close();
   if (exchange_ && exchange_->request_ended) return;  // it waits for its answer
-  close();
+  process();
 }
 
 void HttpConnection::handle_finished() {}
@@ -248,15 +295,16 @@ void HttpConnection::handle_finished() {}
 void HttpConnection::handle_error(int, const char*) { close(); }
 
 void HttpConnection::close_if_idle() {
-  if (!exchange_ && reader_.idle() && out_.empty() && stream_.kept() == 0) {
+  if (phase_ != Phase::open || exchange_ || !reader_.idle()) return;
+  if (unsent()) {
+    leave();
+  } else {
     close();
-  } else if (!exchange_) {
-    last_ = reader_.idle();
   }
 }
 
 void HttpConnection::close_if_overdue(std::uint64_t now) {
-  if (deadline_ == 0 || now < deadline_) return;
+  if (phase_ == Phase::closed || deadline_ == 0 || now < deadline_) return;
   if (phase_ == Phase::lingering || (!exchange_ && reader_.idle())) return close();
   refuse(408);
 }
@@ -267,11 +315,11 @@ void HttpConnection::close() {
   stream_.close();
   server_->remove(*this);
   server_->loop.release(*this);
-  if (const auto lost = std::exchange(exchange_, nullptr)) {
-    lost->connection = nullptr;
+  lose_exchange();
+  for (const auto& lost : std::exchange(unsent_, {})) {
     server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
-      if (!lost->response_ended) lost->aborted.emit(loop);
       lost->closed.emit(loop);
+      lost->forget_response_listeners();
     });
   }
   server_->server->connection_closed();
@@ -281,7 +329,12 @@ void HttpConnection::abandon() {
   if (std::exchange(phase_, Phase::closed) == Phase::closed) return;
   stream_.close();
   server_->remove(*this);
-  if (const auto lost = std::exchange(exchange_, nullptr)) lost->connection = nullptr;
+  if (exchange_) unsent_.push_back(std::exchange(exchange_, nullptr));
+  for (const auto& lost : std::exchange(unsent_, {})) {
+    lost->connection = nullptr;
+    lost->forget_request_listeners();
+    lost->forget_response_listeners();
+  }
 }
 
 }  // namespace muster::detail

@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/emitter.h"
 #include "api/http_server.h"
@@ -22,8 +23,14 @@ class HttpExchange final : public std::enable_shared_from_this<HttpExchange> {
   HttpExchange(HttpConnection& connection, std::unique_ptr<http1::RequestHead> head);
 
   Subscription on_data(Listener<std::string_view> listener);
+  Subscription on_end(Listener<> listener);
   void pause(bool paused);
   bool takes_body() const { return !paused_ && !data.empty(); }
+  // Tells the request's end, once, when there is somebody who wants to hear it.
+  void tell_end(uv::Loop& loop);
+  // Nothing more will be told: of the request, of the response.
+  void forget_request_listeners();
+  void forget_response_listeners();
 
   void set_header(std::string_view name, std::string_view value);
   bool write(std::string_view body);
@@ -44,6 +51,7 @@ class HttpExchange final : public std::enable_shared_from_this<HttpExchange> {
 
  private:
   bool paused_ = false;
+  bool end_told_ = false;
 };
 
 // One connection of an HTTP server: reads requests, one after the other, and writes their responses in
@@ -61,7 +69,7 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   std::string& output();
   // Whether more may be written; `drain` follows where not.
   bool flowing();
-  // Whether no request can follow this one.
+  // Whether no request will be read after the one in progress.
   bool closing() const;
   const std::string& date();
   void response_ended();
@@ -79,6 +87,12 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   void begin(std::unique_ptr<http1::RequestHead> head);
   void finish_exchange();
   void refuse(int status);
+  // The exchange in progress will not be completed.
+  void lose_exchange();
+  // No more requests: closes when everything is with the system.
+  void leave();
+  bool unsent() const { return out_.size() + stream_.kept() > 0; }
+  bool full() const;
   void update_reading();
   void set_deadline(std::chrono::milliseconds after);
   void end_of_turn() override;
@@ -90,21 +104,22 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   void handle_finished() override;
   void handle_error(int error_number, const char* syscall) override;
 
-  // `lingering`: the last response is out; what the client still sends is read and dropped, so that the
-  // system does not reset the connection under the response.
-  enum class Phase { open, lingering, closed };
+  // `leaving`: no request is read any more, and the connection closes when everything is with the system.
+  // `lingering`: what the client still sends is read and dropped until it closes too, so that the system
+  // does not reset the connection under the response.
+  enum class Phase { open, leaving, lingering, closed };
 
   std::shared_ptr<HttpServerState> server_;
   uv::Stream stream_;
   http1::RequestReader reader_;
-  std::shared_ptr<HttpExchange> exchange_;  // in progress
+  std::shared_ptr<HttpExchange> exchange_;             // in progress
+  std::vector<std::shared_ptr<HttpExchange>> unsent_;  // ended, and not with the system yet
   std::string out_;
   Phase phase_ = Phase::open;
   bool processing_ = false;
   bool process_queued_ = false;
   bool peer_ended_ = false;
   bool backed_up_ = false;      // somebody waits for `drain`
-  bool last_ = false;           // no request after this one
   std::uint64_t deadline_ = 0;  // 0: none
 };
 

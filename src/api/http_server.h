@@ -14,12 +14,17 @@ namespace muster::detail {
 class HttpConnection;
 
 // Behind an http::Server: what its connections share.
-class HttpServerState final : public std::enable_shared_from_this<HttpServerState> {
+class HttpServerState final : public Reusable, public std::enable_shared_from_this<HttpServerState> {
  public:
   static std::shared_ptr<HttpServerState> make(Cluster& cluster, http::ServerOptions options, http::RequestListener on_request);
 
   HttpServerState(LoopState& loop, http::ServerOptions options, http::RequestListener on_request)
       : loop(loop), options(options), on_request(std::move(on_request)) {}
+
+  void drop_listeners() override {
+    server->drop_listeners();
+    on_request = nullptr;
+  }
 
   void add(HttpConnection& connection);
   void remove(HttpConnection& connection);

@@ -102,6 +102,7 @@ void SocketState::abandon() {
 }
 
 void SocketState::drop_listeners() {
+  connected_ = nullptr;
   data_.clear();
   ended.clear();
   drained.clear();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <limits>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -31,31 +33,89 @@ bool has_token(std::string_view list, std::string_view lower) {
   return false;
 }
 
-// Whether the lines of a head end as they must, and none of them continues the one before.
-bool plain_lines(std::string_view head) {
-  for (std::size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
+// Whether the lines of a head end as they must, and none of them continues the one before. What is before
+// `from` has been looked at, its last byte excepted.
+bool plain_lines(std::string_view head, std::size_t from = 0) {
+  for (std::size_t at = head.find('\n', from); at != std::string_view::npos; at = head.find('\n', at + 1)) {
     if (at == 0 || head[at - 1] != '\r') return false;
     if (at + 1 < head.size() && (head[at + 1] == ' ' || head[at + 1] == '\t')) return false;
   }
   return true;
 }
 
-// The longest line a chunk may begin with: a size, and extensions nobody needs.
-constexpr std::size_t max_chunk_line = 256;
+bool is_token_char(unsigned char c) {
+  static constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return (c < 0x80 && std::isalnum(c)) || others.find(static_cast<char>(c)) != std::string_view::npos;
+}
+bool is_text_char(unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); }
+
+std::size_t token_size(std::string_view text) {
+  return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_token_char) - text.begin());
+}
+
+// The size of a quoted string with its quotes; 0 when there is none.
+std::size_t quoted_size(std::string_view text) {
+  if (!text.starts_with('"')) return 0;
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    if (text[at] == '"') return at + 1;
+    if (text[at] == '\\') ++at;
+    if (at == text.size() || !is_text_char(static_cast<unsigned char>(text[at]))) return 0;
+  }
+  return 0;
+}
+
+// What may follow the size of a chunk: ;name, ;name=token, ;name="text". Nobody needs them, but a reader
+// that is lax here and one that is not see different chunks.
+bool are_extensions(std::string_view text) {
+  while (!text.empty()) {
+    if (text[0] != ';') return false;
+    text.remove_prefix(1);
+    const std::size_t name = token_size(text);
+    if (name == 0) return false;
+    text.remove_prefix(name);
+    if (!text.starts_with('=')) continue;
+    text.remove_prefix(1);
+    const std::size_t value = std::max(token_size(text), quoted_size(text));
+    if (value == 0) return false;
+    text.remove_prefix(value);
+  }
+  return true;
+}
+
+// The size that a chunk's line begins with.
+std::optional<std::uint64_t> chunk_size(std::string_view line) {
+  std::uint64_t size = 0;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), size, 16);
+  // from_chars() would take a sign too, but only for a signed number.
+  if (error != std::errc() || !are_extensions(line.substr(static_cast<std::size_t>(end - line.data())))) return std::nullopt;
+  return size;
+}
+
+// A header after the last chunk. It is dropped; one that would frame the body is a trick.
+bool is_trailer(std::string_view line) {
+  const std::size_t name = token_size(line);
+  if (name == 0 || name == line.size() || line[name] != ':') return false;
+  if (equals(line.substr(0, name), "content-length") || equals(line.substr(0, name), "transfer-encoding")) return false;
+  return std::all_of(line.begin() + static_cast<std::ptrdiff_t>(name), line.end(), is_text_char);
+}
+
+// A chunk's size with its extensions, as in Node.
+constexpr std::size_t max_chunk_line = 16384;
 
 }  // namespace
 
-// The only thing here that knows Beast. Beast reads the grammar and the framing of the body; what it
-// takes and Node does not is refused by acceptable().
+// The only thing here that knows Beast, which reads the grammar of a head; what it takes and Node does not
+// is refused by acceptable(). Bodies are not given to it: it takes chunks that Node refuses, waits for the
+// end of lines that are wrong already, and its answers depend on how the bytes were cut.
 class RequestReader::Parser final : public http::basic_parser<true> {
  public:
   Parser() {
-    header_limit(0xffffffffU);  // counted by the reader
-    body_limit(boost::none);
+    // Both are counted by the reader. (Beast 1.74 takes "no limit" of a body for "no body".)
+    header_limit(std::numeric_limits<std::uint32_t>::max());
+    body_limit(std::numeric_limits<std::uint64_t>::max());
   }
 
   std::unique_ptr<RequestHead> head = std::make_unique<RequestHead>();
-  std::vector<std::string_view>* pieces = nullptr;
 
   bool acceptable() const {
     if (version_ != 10 && version_ != 11) return false;
@@ -68,7 +128,8 @@ class RequestReader::Parser final : public http::basic_parser<true> {
  private:
   void on_request_impl(http::verb method, beast::string_view method_text, beast::string_view target, int version,
                        beast::error_code&) override {
-    known_method_ = method != http::verb::unknown;
+    // Node hangs up on a CONNECT that no listener takes: after its answer the connection is a tunnel.
+    known_method_ = method != http::verb::unknown && method != http::verb::connect;
     version_ = version;
     head->method = view(method_text);
     head->target = view(target);
@@ -90,11 +151,8 @@ class RequestReader::Parser final : public http::basic_parser<true> {
         chunked_only_ = equals(value, "chunked");
         break;
       case http::field::connection:
-        if (has_token(value, "close")) {
-          head->keep_alive = false;
-        } else if (has_token(value, "keep-alive")) {
-          head->keep_alive = true;
-        }
+        close_ |= has_token(value, "close");
+        head->keep_alive = !close_ && (head->keep_alive || has_token(value, "keep-alive"));
         break;
       case http::field::expect: head->expects_continue = equals(value, "100-continue"); break;
       default: break;
@@ -102,15 +160,9 @@ class RequestReader::Parser final : public http::basic_parser<true> {
   }
   void on_header_impl(beast::error_code&) override {}
   void on_body_init_impl(boost::optional<std::uint64_t> const&, beast::error_code&) override {}
-  std::size_t on_body_impl(beast::string_view body, beast::error_code&) override {
-    pieces->push_back(view(body));
-    return body.size();
-  }
+  std::size_t on_body_impl(beast::string_view body, beast::error_code&) override { return body.size(); }
   void on_chunk_header_impl(std::uint64_t, beast::string_view, beast::error_code&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, beast::error_code&) override {
-    pieces->push_back(view(body));
-    return body.size();
-  }
+  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, beast::error_code&) override { return body.size(); }
   void on_finish_impl(beast::error_code&) override {}
 
   int version_ = 0;
@@ -120,16 +172,18 @@ class RequestReader::Parser final : public http::basic_parser<true> {
   bool bad_length_ = false;
   int encodings_ = 0;
   bool chunked_only_ = false;
+  bool close_ = false;
 };
 
 RequestReader::RequestReader(Limits limits) : limits_(limits) {}
-RequestReader::~RequestReader() = default;
 
 void RequestReader::feed(std::string_view bytes) {
-  if (kept_.empty()) {
+  if (input_.empty()) {
+    kept_.clear();
     input_ = bytes;
     return;
   }
+  detach();
   kept_.append(bytes);
   input_ = kept_;
 }
@@ -162,68 +216,103 @@ RequestReader::Event RequestReader::next() {
 RequestReader::Event RequestReader::next_head() {
   // Empty lines before a request are left from clients of long ago.
   while (searched_ == 0 && input_.starts_with("\r\n")) consume(2);
-  if (input_.empty()) return need_more();
+  if (input_.empty() || input_ == "\r") return need_more();
   // What is no request from its first byte need not be waited for.
   if (input_[0] < 'A' || input_[0] > 'Z') return bad(400);
   const std::size_t from = searched_ < 3 ? 0 : searched_ - 3;
   const std::size_t end = input_.find("\r\n\r\n", from);
   const std::size_t size = end == std::string_view::npos ? input_.size() : end + 4;
+  if (!plain_lines(input_.substr(0, std::min(size, limits_.max_head)), from)) return bad(400);
   if (size > limits_.max_head) return bad(431);
   if (end == std::string_view::npos) {
-    if (!plain_lines(input_.substr(from))) return bad(400);
-    searched_ = input_.size();
+    searched_ = size;
     return need_more();
   }
   searched_ = 0;
 
-  parser_ = std::make_unique<Parser>();
-  Parser& parser = *parser_;
+  Parser parser;
   parser.head->text.assign(input_.substr(0, size));
-  parser.pieces = &pieces_;
   consume(size);
   const std::string& text = parser.head->text;
-  if (!plain_lines(text)) return bad(400);
   beast::error_code error;
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
   if (error || !parser.is_header_done() || !parser.acceptable()) return bad(400);
 
   RequestHead& head = *parser.head;
   if (const auto length = parser.content_length()) head.content_length = *length;
-  head.has_body = parser.chunked() || head.content_length.value_or(0) > 0;
-  if (limits_.max_body && head.content_length.value_or(0) > *limits_.max_body) return bad(413);
-  in_body_ = true;
-  body_done_ = !head.has_body;
+  chunked_ = parser.chunked();
+  left_ = head.content_length.value_or(0);
+  head.has_body = chunked_ || left_ > 0;
+  if (limits_.max_body && left_ > *limits_.max_body) return bad(413);
+  part_ = chunked_ ? Part::chunk_line : Part::data;
   body_size_ = 0;
+  trailer_size_ = 0;
+  in_body_ = true;
   return Head{std::move(parser.head)};
 }
 
 RequestReader::Event RequestReader::next_body() {
   for (;;) {
-    if (next_piece_ < pieces_.size()) {
-      const std::string_view piece = pieces_[next_piece_++];
-      body_size_ += piece.size();
-      if (limits_.max_body && body_size_ > *limits_.max_body) return bad(413);
-      return Body{piece};
-    }
-    pieces_.clear();
-    next_piece_ = 0;
-    if (body_done_) {
-      in_body_ = false;
-      parser_.reset();
-      return End{};
-    }
-    if (input_.empty()) return need_more();
-    beast::error_code error;
-    const std::size_t used = parser_->put(boost::asio::const_buffer(input_.data(), input_.size()), error);
-    consume(used);
-    if (error && error != http::error::need_more) return bad(400);
-    body_done_ = parser_->is_done();
-    if (used == 0 && pieces_.empty() && !body_done_) {
-      // The line before a chunk, not complete. Beast waits for its CRLF however it goes on.
-      if (input_.size() > max_chunk_line || !plain_lines(input_)) return bad(400);
-      return need_more();
+    switch (part_) {
+      case Part::data: {
+        if (left_ == 0) {
+          if (!chunked_) return end();
+          part_ = Part::data_end;
+          break;
+        }
+        if (input_.empty()) return need_more();
+        const std::string_view piece =
+            input_.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input_.size())));
+        consume(piece.size());
+        left_ -= piece.size();
+        return Body{piece};
+      }
+      case Part::data_end:
+        if (!input_.starts_with(std::string_view("\r\n").substr(0, input_.size()))) return bad(400);
+        if (input_.size() < 2) return need_more();
+        consume(2);
+        part_ = Part::chunk_line;
+        break;
+      case Part::chunk_line: {
+        Line line = next_line(max_chunk_line, 413);
+        if (!line.text) return std::move(line.otherwise);
+        const auto size = chunk_size(*line.text);
+        if (!size) return bad(400);
+        if (limits_.max_body && *size > *limits_.max_body - body_size_) return bad(413);
+        body_size_ += *size;
+        left_ = *size;
+        part_ = left_ > 0 ? Part::data : Part::trailer;
+        break;
+      }
+      case Part::trailer: {
+        Line line = next_line(limits_.max_head - trailer_size_, 431);
+        if (!line.text) return std::move(line.otherwise);
+        if (line.text->empty()) return end();
+        if (!is_trailer(*line.text)) return bad(400);
+        trailer_size_ += line.text->size();
+        break;
+      }
     }
   }
+}
+
+RequestReader::Line RequestReader::next_line(std::size_t max_size, int too_long) {
+  const std::size_t size = std::min(input_.find('\n', searched_), input_.size());
+  if (size > 0 && size - 1 > max_size) return {{}, bad(too_long)};
+  if (size == input_.size()) {
+    searched_ = size;
+    return {{}, need_more()};
+  }
+  searched_ = 0;
+  if (size == 0 || input_[size - 1] != '\r') return {{}, bad(400)};
+  const std::string_view text = input_.substr(0, size - 1);
+  consume(size + 1);
+  return {text, NeedMore{}};
+}
+
+RequestReader::Event RequestReader::end() {
+  in_body_ = false;
+  return End{};
 }
 
 }  // namespace muster::http1

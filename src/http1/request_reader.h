@@ -37,7 +37,7 @@ class RequestReader {
     std::unique_ptr<RequestHead> head;
   };
   struct Body {
-    std::string_view bytes;  // valid until the next feed()
+    std::string_view bytes;  // valid until the next next(), feed() or detach()
   };
   struct End {};
   struct NeedMore {};
@@ -48,7 +48,6 @@ class RequestReader {
   using Event = std::variant<NeedMore, Head, Body, End, Bad>;
 
   explicit RequestReader(Limits limits);
-  ~RequestReader();
 
   // `bytes` must stay valid until next() returns NeedMore, or detach() was called.
   void feed(std::string_view bytes);
@@ -60,25 +59,34 @@ class RequestReader {
 
  private:
   class Parser;
+  // What comes next of a body. `data`: `left_` bytes of it, of a chunk or of everything.
+  enum class Part { data, data_end, chunk_line, trailer };
+  // A line without its CRLF, or what happens for want of one.
+  struct Line {
+    std::optional<std::string_view> text;
+    Event otherwise;
+  };
 
   Event next_head();
   Event next_body();
+  Line next_line(std::size_t max_size, int too_long);
+  Event end();
   Event bad(int status);
   // Takes from the front of what is there.
   void consume(std::size_t bytes);
   Event need_more();
 
   Limits limits_;
-  std::unique_ptr<Parser> parser_;
   std::string kept_;          // left over from earlier feeds
-  std::string_view input_;    // what is to be read: kept_, or what was fed
-  std::size_t searched_ = 0;  // of the head, for its end
+  std::string_view input_;    // what is to be read: the end of kept_, or of what was fed
+  std::size_t searched_ = 0;  // of the head, or of a line, for its end
   bool in_body_ = false;
   bool broken_ = false;
-  std::size_t body_size_ = 0;
-  std::vector<std::string_view> pieces_;  // of the body, parsed and not handed out
-  std::size_t next_piece_ = 0;
-  bool body_done_ = false;
+  Part part_ = Part::data;
+  bool chunked_ = false;
+  std::uint64_t left_ = 0;
+  std::uint64_t body_size_ = 0;  // of the chunks so far
+  std::size_t trailer_size_ = 0;
 };
 
 }  // namespace muster::http1

@@ -116,6 +116,12 @@ std::string http_date(std::time_t time) {
 
 bool ResponseWriter::set_header(std::string_view name, std::string_view value) {
   if (!is_token(name) || !is_field_value(value)) return false;
+  if (equals_ignoring_case(name, "content-length")) {
+    std::size_t length = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
+    if (error != std::errc() || end != value.data() + value.size()) return false;
+    length_ = length;
+  }
   // Several cookies are several headers; everything else is replaced.
   if (!equals_ignoring_case(name, "set-cookie")) {
     std::erase_if(headers_, [name](const auto& header) { return equals_ignoring_case(header.first, name); });
@@ -124,50 +130,54 @@ bool ResponseWriter::set_header(std::string_view name, std::string_view value) {
   return true;
 }
 
-bool ResponseWriter::body_forbidden() const { return head_only_ || status_ == 204 || status_ == 304 || status_ < 200; }
-
 void ResponseWriter::write_head(std::optional<std::size_t> body_size, std::string_view date, std::string& out) {
   head_written_ = true;
-  bool has_length = false;
+  const bool bodiless = status_ < 200 || status_ == 204 || status_ == 304;
+  const bool unknown_length = !bodiless && !length_ && !body_size;
+  // The answer to HEAD says what GET would get, which an empty body does not tell.
+  const bool silent = head_only_ && !length_ && body_size.value_or(0) == 0;
+  // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+  if (unknown_length && minor_version_ == 0 && !head_only_) keep_alive_ = false;
+  // After a status below 200 a client waits for another one.
+  if (status_ < 200) keep_alive_ = false;
+
   bool has_date = false;
-  bool has_connection = false;
-  for (const auto& [name, value] : headers_) {
-    has_length |= equals_ignoring_case(name, "content-length");
-    has_date |= equals_ignoring_case(name, "date");
-    if (equals_ignoring_case(name, "connection")) {
-      has_connection = true;
-      if (equals_ignoring_case(value, "close")) keep_alive_ = false;
-    }
+  const std::pair<std::string, std::string>* connection = nullptr;
+  for (const auto& header : headers_) {
+    has_date |= equals_ignoring_case(header.first, "date");
+    if (equals_ignoring_case(header.first, "connection")) connection = &header;
   }
+  if (connection && equals_ignoring_case(connection->second, "close")) keep_alive_ = false;
+  // That the connection ends is said whatever the program said.
+  if (!keep_alive_) connection = nullptr;
 
   out.append("HTTP/1.1 ");
   append_number(out, status_);
   out.append(" ").append(reason_phrase(status_)).append("\r\n");
-  for (const auto& [name, value] : headers_) {
+  for (const auto& header : headers_) {
+    const auto& [name, value] = header;
     // The program's framing is kept to only where it can be: the length of a body that it gives piece by piece.
     if (equals_ignoring_case(name, "transfer-encoding")) continue;
+    if (equals_ignoring_case(name, "content-length") && bodiless && status_ != 304) continue;
+    if (equals_ignoring_case(name, "connection") && &header != connection) continue;
     append_header(out, name, value);
   }
   if (!has_date) append_header(out, "Date", date);
 
-  if (status_ == 204 || status_ == 304 || status_ < 200) {
-    framing_ = Framing::none;
-  } else if (has_length) {
-    framing_ = Framing::length;
-  } else if (body_size) {
-    framing_ = Framing::length;
-    out.append("Content-Length: ");
-    append_number(out, *body_size);
-    out.append("\r\n");
-  } else if (minor_version_ >= 1) {
-    framing_ = Framing::chunked;
-    append_header(out, "Transfer-Encoding", "chunked");
-  } else {
-    // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-    framing_ = Framing::until_close;
-    keep_alive_ = false;
+  framing_ = Framing::length;
+  if (unknown_length) {
+    framing_ = minor_version_ == 0 ? Framing::until_close : Framing::chunked;
+    if (framing_ == Framing::chunked) append_header(out, "Transfer-Encoding", "chunked");
+  } else if (!bodiless && !length_) {
+    length_ = *body_size;
+    if (!silent) {
+      out.append("Content-Length: ");
+      append_number(out, *body_size);
+      out.append("\r\n");
+    }
   }
-  if (!has_connection) {
+  if (bodiless || head_only_) framing_ = Framing::none;
+  if (!connection) {
     append_header(out, "Connection", keep_alive_ ? "keep-alive" : "close");
     if (keep_alive_ && keep_alive_seconds > 0) {
       out.append("Keep-Alive: timeout=");
@@ -176,28 +186,35 @@ void ResponseWriter::write_head(std::optional<std::size_t> body_size, std::strin
     }
   }
   out.append("\r\n");
-  if (body_forbidden()) framing_ = Framing::none;
 }
 
 void ResponseWriter::write(std::string_view body, std::string_view date, std::string& out) {
   if (!head_written_) write_head(std::nullopt, date, out);
-  if (framing_ == Framing::none || body.empty()) return;
-  if (framing_ == Framing::chunked) {
-    append_chunk(out, body);
-  } else {
-    out.append(body);
+  append_body(body, out);
+}
+
+void ResponseWriter::append_body(std::string_view body, std::string& out) {
+  switch (framing_) {
+    case Framing::none: break;
+    case Framing::length:
+      // More than was announced would be read as the next response.
+      body = body.substr(0, *length_);
+      *length_ -= body.size();
+      out.append(body);
+      break;
+    case Framing::chunked:
+      if (!body.empty()) append_chunk(out, body);
+      break;
+    case Framing::until_close: out.append(body); break;
   }
 }
 
 void ResponseWriter::end(std::string_view body, std::string_view date, std::string& out) {
   if (!head_written_) write_head(body.size(), date, out);
-  if (framing_ == Framing::none) return;
-  if (framing_ != Framing::chunked) {
-    out.append(body);
-    return;
-  }
-  if (!body.empty()) append_chunk(out, body);
-  out.append("0\r\n\r\n");
+  append_body(body, out);
+  if (framing_ == Framing::chunked) out.append("0\r\n\r\n");
+  // Less than was announced: the client must not take the next response for the rest.
+  if (framing_ == Framing::length && *length_ > 0) keep_alive_ = false;
 }
 
 }  // namespace muster::http1

@@ -17,16 +17,18 @@ class ResponseWriter {
       : minor_version_(request_minor_version), keep_alive_(keep_alive), head_only_(head_only) {}
 
   void set_status(int status) { status_ = status; }
-  // Replaces a header of that name. False for a name or a value that may not stand in a head.
+  // Replaces a header of that name; Set-Cookie is added. False for a name or a value that may not stand in
+  // a head.
   bool set_header(std::string_view name, std::string_view value);
   // Whether the connection closes after this response, whatever was asked.
   void close_after() { keep_alive_ = false; }
 
   bool head_written() const { return head_written_; }
-  // True once the head is written and says that the connection goes on.
+  // Whether the connection goes on. Known when the response has ended.
   bool keep_alive() const { return keep_alive_; }
 
-  // Appends to `out` what a piece of the body adds, the head before the first.
+  // Appends to `out` what a piece of the body adds, the head before the first. What exceeds the
+  // Content-Length that was set is left out.
   void write(std::string_view body, std::string_view date, std::string& out);
   // The last piece.
   void end(std::string_view body, std::string_view date, std::string& out);
@@ -38,13 +40,14 @@ class ResponseWriter {
   enum class Framing { none, length, chunked, until_close };
 
   void write_head(std::optional<std::size_t> body_size, std::string_view date, std::string& out);
-  bool body_forbidden() const;
+  void append_body(std::string_view body, std::string& out);
 
   int minor_version_;
   bool keep_alive_;
   bool head_only_;
   int status_ = 200;
   std::vector<std::pair<std::string, std::string>> headers_;
+  std::optional<std::size_t> length_;  // announced, and then what is left of it
   bool head_written_ = false;
   Framing framing_ = Framing::length;
 };

@@ -10,7 +10,8 @@
 namespace muster::uv {
 namespace {
 
-// What has been written is dropped from the front when it is this much, not byte by byte.
+// What has been written is dropped from the front when it is this much and more than the rest, not byte by
+// byte; and memory beyond it is given back when all is written.
 constexpr std::size_t compact_at = 1 << 20;
 
 }  // namespace
@@ -114,13 +115,14 @@ void Stream::write_kept() {
   kept_written_ += send_some(std::string_view(kept_).substr(kept_written_));
   if (failed_) return;
   if (kept() > 0) {
-    if (kept_written_ >= compact_at) {
+    if (kept_written_ >= compact_at && kept_written_ >= kept()) {
       kept_.erase(0, kept_written_);
       kept_written_ = 0;
     }
     return;
   }
   kept_.clear();
+  if (kept_.capacity() > compact_at) kept_.shrink_to_fit();
   kept_written_ = 0;
   watch();
   if (ending_) {
