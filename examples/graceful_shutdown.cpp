@@ -19,10 +19,10 @@ int main(int argc, char** argv) {
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
   std::vector<muster::net::Socket> connections;
+  muster::Timer timeout;
 
   if (cluster.is_primary()) {
     muster::Worker worker = cluster.fork();
-    muster::Timer timeout;
 
     // The worker says so when it has a client: now it is worth seeing how it leaves.
     worker.on_message([&, worker](muster::Message&) mutable {
