@@ -15,12 +15,6 @@ struct Message {
   Handle handle;
 };
 
-// Options of send().
-struct SendOptions {
-  // A socket sent stays usable in this process too. Node's `keepOpen`.
-  bool keep_open = false;
-};
-
 // Called when the message is with the system, or with why it never will be.
 using SendCallback = Function<void(std::error_code)>;
 

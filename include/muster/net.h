@@ -24,6 +24,8 @@ class SocketState;
 
 namespace net {
 
+enum class KeepOpen { no, yes };
+
 // A connected stream. A handle: copies name the same connection, which the loop keeps until it is
 // closed. An empty one names none; only `if (socket)` may be asked of it.
 //
@@ -55,9 +57,10 @@ class Socket {
   std::optional<Address> local_address() const;
   std::optional<Address> remote_address() const;
 
-  // Takes the connection out of this process, to be sent: worker.send("take this", socket.to_handle()).
-  // The Socket is closed here, without telling the peer. Throws Exception when bytes are kept.
-  Handle to_handle();
+  // The connection, to be sent: worker.send("take this", socket.to_handle()). With KeepOpen::no the Socket is closed
+  // here, without telling the peer; with KeepOpen::yes it stays usable, beside the receiver's. Node's option `keepOpen`.
+  // Throws Exception(Errc::invalid_handle_type) when bytes are kept.
+  Handle to_handle(KeepOpen keep_open = KeepOpen::no);
 
   // The view is valid until the listener returns.
   Subscription on_data(Listener<std::string_view> listener);
@@ -88,6 +91,8 @@ class Server {
   // about to, and Exception(Errc::socket_bad_port).
   Server& listen(int port, Function<void()> listening = {});
   Server& listen(ListenOptions options, Function<void()> listening = {});
+  // Listens on a socket that came with a message, or one that is bound already: here, without asking the primary.
+  Server& listen(Handle handle, Function<void()> listening = {});
   // Takes no more connections; `close` when the last one has ended. Throws
   // Exception(Errc::server_not_running) when it does not listen.
   void close(Function<void()> closed = {});
@@ -95,6 +100,9 @@ class Server {
   bool listening() const;
   // Where it listens. Empty before `listening`.
   std::optional<Address> address() const;
+  // Another name for its listening socket, to be sent: the receiver may listen on it too. Empty while it does not listen;
+  // throws Exception(Errc::invalid_handle_type) in a worker for which the primary accepts.
+  Handle to_handle() const;
   // How many connections it has in this process.
   std::size_t connections() const;
   // More connections are refused: in a worker the primary offers them to another.

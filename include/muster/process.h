@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <muster/error.h>
 #include <muster/event.h>
@@ -24,8 +26,14 @@ class Process {
 
   // 0 when it could not be started. Node: undefined.
   int pid() const;
+  // Node's spawnfile and spawnargs: the program, and its arguments with argv[0]. Empty for this process.
+  std::string spawn_file() const;
+  std::vector<std::string> spawn_args() const;
   // Whether the channel is open.
   bool connected() const;
+  // Whether the channel keeps the loop alive. It does from the start. Node's channel.ref(), channel.unref().
+  void ref();
+  void unref();
   // Node's exitCode and signalCode. Empty while it runs.
   std::optional<ExitStatus> exit_status() const;
   // Returns whether the signal was sent; false when the process is gone.
@@ -35,7 +43,7 @@ class Process {
   // is queued that the sender should slow down; it is queued all the same. What went wrong reaches
   // `done`, or an `error` event when there is no `done`: Errc::ipc_channel_closed.
   // Throws Exception for an undefined message, and for one nested too deep or in a circle.
-  bool send(Value message, Handle handle = {}, SendOptions options = {}, SendCallback done = {});
+  bool send(Value message, Handle handle = {}, SendCallback done = {});
   bool send(Value message, SendCallback done);
   // Closes the channel when everything that was sent is written. On a closed one: an `error` event with
   // Errc::ipc_disconnected.
@@ -47,9 +55,13 @@ class Process {
   net::Socket stdout_stream() const;
   net::Socket stderr_stream() const;
 
+  // It was started. Only of a worker's process, in the primary.
+  Subscription on_spawn(Listener<> listener);
   Subscription on_message(Listener<Message&> listener);
   Subscription on_disconnect(Listener<> listener);
   Subscription on_exit(Listener<ExitStatus> listener);
+  // It has ended and its piped output has been read to the end. Status -2 for one that was not found.
+  Subscription on_close(Listener<ExitStatus> listener);
   Subscription on_error(Listener<const Error&> listener);
 
   friend bool operator==(const Process&, const Process&) = default;

@@ -49,6 +49,8 @@ struct Settings {
   // The worker's user and group (setuid(2), setgid(2)); it gets no supplementary groups.
   std::optional<int> uid = {};
   std::optional<int> gid = {};
+  // Carried for Node's sake; no effect on this system. Default: false.
+  std::optional<bool> windows_hide = {};
   // The largest message a worker may send, in bytes; more closes its channel with
   // Errc::ipc_message_too_large. Default: 512 MiB.
   std::optional<std::size_t> max_message_size = {};
@@ -71,6 +73,8 @@ struct ListenOptions {
   int backlog = 0;
   // The worker opens a socket of its own and does not ask the primary.
   bool exclusive = false;
+  // The same, and others may bind the port too (SO_REUSEPORT): the system deals the connections.
+  bool reuse_port = false;
   bool ipv6_only = false;
   // For a path: the modes of the socket file.
   bool readable_all = false;

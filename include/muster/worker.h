@@ -27,7 +27,7 @@ class Worker {
   bool is_dead() const;
 
   // The same as process().send().
-  bool send(Value message, Handle handle = {}, SendOptions options = {}, SendCallback done = {});
+  bool send(Value message, Handle handle = {}, SendCallback done = {});
   bool send(Value message, SendCallback done);
 
   // In the primary: asks the worker to close its servers, wait for their connections to end and leave.

@@ -16,13 +16,16 @@ class WorkerProcess final : public OwnProcess {
     const auto side = cluster.lock();
     return side && side->connected();
   }
-  bool send(Value message, Handle handle, SendOptions options, SendCallback done) override {
-    uv::UserMessage wire = to_wire(std::move(message), std::move(handle), options);
+  bool send(Value message, Handle handle, SendCallback done) override {
+    uv::UserMessage wire = to_wire(std::move(message), std::move(handle));
     const auto side = cluster.lock();
     return side && side->send(std::move(wire), std::move(done));
   }
   void disconnect() override {
     if (const auto side = cluster.lock()) side->disconnect_channel();
+  }
+  void ref_channel(bool ref) override {
+    if (const auto side = cluster.lock()) side->ref_channel(ref);
   }
   std::weak_ptr<ChildSide> cluster;
 };
@@ -94,6 +97,10 @@ bool ChildSide::send(uv::UserMessage message, SendCallback done) {
   return send_message(
       loop, sends_, [this](uv::UserMessage m, auto id) { return driver_->send(std::move(m), id); }, std::move(message),
       std::move(done), [this](Error error) { handle_error(std::move(error)); });
+}
+
+void ChildSide::ref_channel(bool ref) {
+  if (driver_) driver_->ref_channel(ref);
 }
 
 void ChildSide::disconnect_channel() {

@@ -33,6 +33,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
 
   bool send(uv::UserMessage message, SendCallback done);
   void disconnect_channel();
+  void ref_channel(bool ref);
 
   // Servers, as long as they are open.
   core::ServerId listen(std::shared_ptr<ServerState> server, core::wire::ListenQuery query);

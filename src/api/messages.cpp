@@ -31,7 +31,7 @@ HandleType type_of(core::wire::HandleKind kind) {
 
 }  // namespace
 
-uv::UserMessage to_wire(Value data, Handle handle, SendOptions) {
+uv::UserMessage to_wire(Value data, Handle handle) {
   if (data.is_undefined()) throw Exception(Errc::missing_args, "The \"message\" argument must be specified");
   uv::UserMessage message{std::move(data)};
   if (handle) {

@@ -13,7 +13,7 @@
 namespace muster::detail {
 
 // Throws Exception for what cannot be sent at all.
-uv::UserMessage to_wire(Value data, Handle handle, SendOptions options);
+uv::UserMessage to_wire(Value data, Handle handle);
 Message from_wire(uv::UserMessage message);
 
 // Whether this is the peer's doing: it broke the protocol, or does not take what it is sent.

@@ -34,7 +34,7 @@ std::optional<Address> Socket::remote_address() const {
   const uv::Stream* stream = state_->stream();
   return stream ? to_address(uv::peer_name(stream->descriptor())) : std::nullopt;
 }
-Handle Socket::to_handle() { return state_->to_handle(); }
+Handle Socket::to_handle(KeepOpen keep_open) { return state_->to_handle(keep_open); }
 Subscription Socket::on_data(Listener<std::string_view> listener) { return state_->on_data(std::move(listener)); }
 Subscription Socket::on_end(Listener<> listener) { return state_->ended.on(std::move(listener)); }
 Subscription Socket::on_drain(Listener<> listener) { return state_->drained.on(std::move(listener)); }
@@ -82,6 +82,11 @@ Server& Server::listen(ListenOptions options, Function<void()> listening) {
   state_->listen(std::move(options), std::move(listening));
   return *this;
 }
+Server& Server::listen(Handle handle, Function<void()> listening) {
+  state_->listen_on(std::move(handle), std::move(listening));
+  return *this;
+}
+Handle Server::to_handle() const { return state_->to_handle(); }
 void Server::close(Function<void()> closed) { state_->close(std::move(closed)); }
 bool Server::listening() const { return state_->is_listening(); }
 std::optional<Address> Server::address() const { return state_->address(); }

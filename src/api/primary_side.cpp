@@ -22,13 +22,18 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
     const auto cluster = cluster_.lock();
     return cluster && cluster->kill(record_->id, signal);
   }
-  bool send(Value message, Handle handle, SendOptions options, SendCallback done) override {
-    uv::UserMessage wire = to_wire(std::move(message), std::move(handle), options);
+  bool send(Value message, Handle handle, SendCallback done) override {
+    uv::UserMessage wire = to_wire(std::move(message), std::move(handle));
     const auto cluster = cluster_.lock();
     return cluster && cluster->send(shared_from_this(), std::move(wire), std::move(done));
   }
   void disconnect() override {
     if (const auto cluster = cluster_.lock()) cluster->disconnect_channel(shared_from_this());
+  }
+  std::string spawn_file() const override { return record_->spawn_file; }
+  std::vector<std::string> spawn_args() const override { return record_->spawn_args; }
+  void ref_channel(bool ref) override {
+    if (const auto cluster = cluster_.lock()) cluster->ref_channel(record_->id, ref);
   }
   core::WorkerId id() const { return record_->id; }
   std::shared_ptr<SocketState> pipe(int number) const override {
@@ -36,12 +41,22 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
     return found == pipes.end() ? nullptr : found->second;
   }
 
+  std::shared_ptr<PrimarySide> cluster() const { return cluster_.lock(); }
+  // Told once, when the process has ended and the last pipe has.
+  void close_if_over(uv::Loop& loop) {
+    if (!ended || open_pipes > 0 || std::exchange(told_closed_, true)) return;
+    closed.emit(loop, *ended);
+  }
+
   std::map<int, std::shared_ptr<SocketState>> pipes;
+  std::size_t open_pipes = 0;
+  std::optional<ExitStatus> ended;
   std::weak_ptr<RemoteWorker> worker;
 
  private:
   std::weak_ptr<PrimarySide> cluster_;
   std::shared_ptr<const core::WorkerRecord> record_;
+  bool told_closed_ = false;
 };
 
 // A worker seen from the primary.
@@ -97,7 +112,16 @@ Worker PrimarySide::fork_worker(const Env& env) {
   workers_[id] = worker;
   driver_->perform();
   for (auto& [number, fd] : driver_->take_pipes(id)) {
-    worker->child->pipes[number] = SocketState::adopt(loop, std::move(fd));
+    ++worker->child->open_pipes;
+    worker->child->pipes[number] =
+        SocketState::adopt(loop, std::move(fd), [child = std::weak_ptr(worker->child), &uv_loop = loop.loop] {
+          if (const auto alive = child.lock()) {
+            --alive->open_pipes;
+            alive->close_if_over(uv_loop);
+            const auto self = alive->cluster();
+            if (const auto owner = alive->worker.lock(); owner && self) self->forget_if_gone(owner);
+          }
+        });
   }
   return Worker(worker);
 }
@@ -141,6 +165,10 @@ void PrimarySide::disconnect_channel(const std::shared_ptr<RemoteProcess>& proce
   driver_->perform();
 }
 
+void PrimarySide::ref_channel(core::WorkerId id, bool ref) {
+  if (driver_) driver_->ref_channel(id, ref);
+}
+
 bool PrimarySide::kill(core::WorkerId id, Signal signal) { return driver_ && driver_->kill(id, signal); }
 
 std::shared_ptr<RemoteWorker> PrimarySide::find(core::WorkerId id) const {
@@ -176,7 +204,14 @@ void PrimarySide::handle_sent(core::SendId id, std::error_code error) { sends_.f
 void PrimarySide::tell(const core::SetupEvent& event) { setup.emit(loop.loop, event.settings); }
 
 void PrimarySide::tell(const core::ForkEvent& event) {
-  if (const auto worker = find(event.worker)) fork.emit(loop.loop, Worker(worker));
+  if (const auto worker = find(event.worker)) {
+    if (worker->child->pid() != 0) worker->child->spawned.emit(loop.loop);
+    fork.emit(loop.loop, Worker(worker));
+    if (worker->child->pid() == 0) {
+      worker->child->ended = ExitStatus::exited(-2);
+      worker->child->close_if_over(loop.loop);
+    }
+  }
 }
 
 void PrimarySide::tell(const core::OnlineEvent& event) {
@@ -207,12 +242,15 @@ void PrimarySide::tell(const core::ExitEvent& event) {
     worker->exit.emit(loop.loop, event.status);
     exit.emit(loop.loop, Worker(worker), event.status);
     worker->child->exit.emit(loop.loop, event.status);
+    worker->child->ended = event.status;
+    for (const auto& [number, pipe] : worker->child->pipes) pipe->read_to_end();
+    worker->child->close_if_over(loop.loop);
     forget_if_gone(worker);
   }
 }
 
 void PrimarySide::forget_if_gone(const std::shared_ptr<RemoteWorker>& worker) {
-  if (!worker->gone()) return;
+  if (!worker->gone() || worker->child->open_pipes > 0) return;
   // After what its listeners have set off, such as the error of a message to it.
   loop.loop.next_tick([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), worker] {
     self->workers_.erase(worker->child->id());

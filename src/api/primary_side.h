@@ -34,6 +34,9 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   bool send(const std::shared_ptr<RemoteProcess>& process, uv::UserMessage message, SendCallback done);
   void disconnect_channel(const std::shared_ptr<RemoteProcess>& process);
   bool kill(core::WorkerId id, Signal signal);
+  void ref_channel(core::WorkerId id, bool ref);
+  // Lets go of a worker that is gone, with its listeners, when all has been told.
+  void forget_if_gone(const std::shared_ptr<RemoteWorker>& worker);
 
  private:
   void handle_event(core::PrimaryEvent event) override;
@@ -51,7 +54,6 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
 
   // Later, and in order with the other events.
   void fail(const std::shared_ptr<RemoteProcess>& process, Error error);
-  void forget_if_gone(const std::shared_ptr<RemoteWorker>& worker);
   void emit_error(RemoteProcess& process, const Error& error);
   std::shared_ptr<RemoteWorker> find(core::WorkerId id) const;
 

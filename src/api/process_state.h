@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <muster/process.h>
 #include "api/emitter.h"
@@ -20,8 +22,11 @@ class ProcessState {
   virtual bool connected() const = 0;
   virtual std::optional<ExitStatus> exit_status() const = 0;
   virtual bool kill(Signal signal) = 0;
-  virtual bool send(Value message, Handle handle, SendOptions options, SendCallback done) = 0;
+  virtual bool send(Value message, Handle handle, SendCallback done) = 0;
   virtual void disconnect() = 0;
+  virtual std::string spawn_file() const { return {}; }
+  virtual std::vector<std::string> spawn_args() const { return {}; }
+  virtual void ref_channel(bool) {}
   // The other end of the process's descriptor `number`, where it is a pipe.
   virtual std::shared_ptr<SocketState> pipe(int) const { return nullptr; }
 
@@ -31,12 +36,16 @@ class ProcessState {
     disconnected.clear();
     exit.clear();
     error.clear();
+    spawned.clear();
+    closed.clear();
   }
 
   Emitter<Message&> message;
   Emitter<> disconnected;
   Emitter<ExitStatus> exit;
   Emitter<const Error&> error;
+  Emitter<> spawned;
+  Emitter<ExitStatus> closed;
 };
 
 }  // namespace muster::detail

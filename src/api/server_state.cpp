@@ -31,7 +31,7 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
   }
   query.port = port;
   query.address_type = AddressType::tcp4;
-  query.flags = options.ipv6_only ? core::wire::flag_ipv6_only : 0;
+  query.flags = (options.ipv6_only ? core::wire::flag_ipv6_only : 0) | (options.reuse_port ? core::wire::flag_reuse_port : 0);
   if (!options.host.empty()) {
     // A name is resolved here: a primary that is told a name may die of one that does not resolve.
     auto [numeric, error] = uv::resolve(options.host);
@@ -44,34 +44,49 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
 }  // namespace
 
 void ServerState::listen(ListenOptions options, Function<void()> on_listening) {
+  const auto cluster = begin(std::move(on_listening), to_query(options));
+  if (!cluster) return;
+  ChildSide* child = cluster->child();
+  if (child && !options.exclusive && !options.reuse_port) {
+    id_ = child->listen(std::static_pointer_cast<ServerState>(shared_from_this()), query_);
+    apply_limit();
+    return;
+  }
+  auto [socket, error] = uv::bind_socket(query_);
+  open_here(std::move(socket), error);
+}
+
+void ServerState::listen_on(Handle handle, Function<void()> on_listening) {
+  if (!handle) throw Exception(Errc::invalid_handle_type, "There is no handle to listen on");
+  if (!begin(std::move(on_listening), {})) return;
+  uv::OwnedFd socket(handle.release());
+  uv::set_non_blocking(socket.get());
+  open_here(std::move(socket), 0);
+}
+
+std::shared_ptr<ClusterState> ServerState::begin(Function<void()> on_listening, core::wire::ListenQuery query) {
   if (phase_ != Phase::idle) {
     throw Exception(Errc::server_already_listen, "Listen method has been called more than once without closing.");
   }
-  const auto cluster = cluster_.lock();
-  if (!cluster) return;
-  query_ = to_query(options);
+  auto cluster = cluster_.lock();
+  if (!cluster) return nullptr;
+  query_ = std::move(query);
   phase_ = Phase::opening;
   ++life_;
   loop_.hold(*this);
   held_owner_ = owner.lock();
   if (on_listening) listening.on(once(std::move(on_listening)));
-
-  ChildSide* child = cluster->child();
-  const auto self = std::static_pointer_cast<ServerState>(shared_from_this());
-  if (child && !options.exclusive) {
-    id_ = child->listen(self, query_);
-  } else {
-    if (child) id_ = child->listen_alone(self);
-    open_here(query_);
-  }
-  apply_limit();
+  return cluster;
 }
 
-void ServerState::open_here(const core::wire::ListenQuery& query) {
-  auto [socket, error] = uv::bind_socket(query);
+void ServerState::open_here(uv::OwnedFd socket, int error) {
+  const auto cluster = cluster_.lock();
+  if (ChildSide* child = cluster->child()) {
+    id_ = child->listen_alone(std::static_pointer_cast<ServerState>(shared_from_this()));
+  }
   if (error == 0) {
-    const bool path = query.address_type == AddressType::pipe;
-    error = accept_on(std::move(socket), path ? *query.address : std::string());
+    const bool path = query_.address_type == AddressType::pipe;
+    error = accept_on(std::move(socket), path ? *query_.address : std::string());
   }
   // Told later: listen() tells nothing.
   loop_.loop.next_tick([this, keep = shared_from_this(), error = error, life = life_] {
@@ -214,6 +229,14 @@ void ServerState::finish_closing() {
     const auto cluster = cluster_.lock();
     if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id) child->forget(*id);
   });
+}
+
+Handle ServerState::to_handle() const {
+  if (phase_ != Phase::listening) return {};
+  if (!acceptor_) {
+    throw Exception(Errc::invalid_handle_type, "The primary accepts for this server: it has no socket here that could be sent");
+  }
+  return {HandleType::server, uv::duplicate(acceptor_->descriptor()).release()};
 }
 
 void ServerState::set_max_connections(std::optional<std::size_t> limit) {

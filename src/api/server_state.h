@@ -22,6 +22,8 @@ class ServerState final : public Resource, public Reusable {
   Function<void(uv::OwnedFd)> on_connection;
 
   void listen(ListenOptions options, Function<void()> listening);
+  void listen_on(Handle handle, Function<void()> listening);
+  Handle to_handle() const;
   void close(Function<void()> closed);
   void close_if_open();
   bool is_listening() const { return phase_ == Phase::listening; }
@@ -54,7 +56,10 @@ class ServerState final : public Resource, public Reusable {
  private:
   enum class Phase { idle, opening, listening, closing };
 
-  void open_here(const core::wire::ListenQuery& query);
+  // Null when the cluster is gone.
+  std::shared_ptr<ClusterState> begin(Function<void()> listening, core::wire::ListenQuery query);
+  // Listens without asking the primary, on a bound socket or with the error that there is none.
+  void open_here(uv::OwnedFd socket, int error);
   // Listens on a bound socket. Returns an errno.
   int accept_on(uv::OwnedFd socket, std::string path);
   void accept(uv::OwnedFd connection);

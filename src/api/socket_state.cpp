@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <muster/error.h>
+#include "uv/socket.h"
 
 namespace muster::detail {
 
@@ -93,6 +94,10 @@ void SocketState::update_reading() {
   }
 }
 
+void SocketState::read_to_end() {
+  if (stream_ && !destroyed() && !paused_ && !peer_ended_) stream_->start_reading();
+}
+
 void SocketState::abandon() {
   phase_ = Phase::closed;
   connector_.reset();
@@ -110,10 +115,13 @@ void SocketState::drop_listeners() {
   closed.clear();
 }
 
-Handle SocketState::to_handle() {
+Handle SocketState::to_handle(net::KeepOpen keep_open) {
   if (!stream_ || destroyed()) return {};
   if (stream_->kept() > 0) {
     throw Exception(Errc::invalid_handle_type, "A socket with bytes that are not written yet cannot be sent: wait for `drain`");
+  }
+  if (keep_open == net::KeepOpen::yes) {
+    return {HandleType::socket, uv::duplicate(stream_->descriptor()).release()};
   }
   Handle handle(HandleType::socket, stream_->release().release());
   close();

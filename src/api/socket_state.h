@@ -27,8 +27,10 @@ class SocketState final : public Resource, private uv::Stream::Client {
   void destroy();
   void pause();
   void resume();
+  // Reads on although nobody listens, so that the end is noticed.
+  void read_to_end();
   void abandon() override;
-  Handle to_handle();
+  Handle to_handle(net::KeepOpen keep_open);
 
   bool destroyed() const { return phase_ == Phase::closed; }
   const uv::Stream* stream() const { return stream_.get(); }

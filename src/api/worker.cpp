@@ -11,10 +11,10 @@ Process Worker::process() const { return Process(state_->process()); }
 std::optional<bool> Worker::exited_after_disconnect() const { return state_->exited_after_disconnect(); }
 bool Worker::is_connected() const { return state_->process()->connected(); }
 bool Worker::is_dead() const { return state_->is_dead(); }
-bool Worker::send(Value message, Handle handle, SendOptions options, SendCallback done) {
-  return state_->process()->send(std::move(message), std::move(handle), options, std::move(done));
+bool Worker::send(Value message, Handle handle, SendCallback done) {
+  return state_->process()->send(std::move(message), std::move(handle), std::move(done));
 }
-bool Worker::send(Value message, SendCallback done) { return send(std::move(message), {}, {}, std::move(done)); }
+bool Worker::send(Value message, SendCallback done) { return send(std::move(message), Handle(), std::move(done)); }
 Worker Worker::disconnect() {
   state_->disconnect();
   return *this;

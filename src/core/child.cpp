@@ -42,7 +42,8 @@ ServerId Child::listen_alone() {
 
 void Child::announce(ServerId id, std::optional<int> port) {
   const auto found = servers_.find(id);
-  if (found == servers_.end() || found->second.standing == Standing::closing) return;
+  // Of a server that listens by itself the primary knows nothing.
+  if (found == servers_.end() || found->second.standing != Standing::listening) return;
   wire::ListenQuery query = found->second.query;
   if (port) query.port = port;
   send(wire::Listening{std::move(query)});

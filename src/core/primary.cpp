@@ -37,7 +37,7 @@ std::shared_ptr<const WorkerRecord> Primary::fork(const Env& env) {
   SpawnRequest request = spawn_request(settings_, env, id);
   setup_primary({});
   ++next_worker_;
-  auto worker = std::make_shared<WorkerRecord>(WorkerRecord{id});
+  auto worker = std::make_shared<WorkerRecord>(WorkerRecord{id, request.file, request.argv});
   workers_[id] = worker;
   effects_.push_back(Spawn{id, std::move(request)});
   return worker;

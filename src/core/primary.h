@@ -18,6 +18,8 @@ namespace muster::core {
 // What is known of a worker. The program may keep it when the worker is gone.
 struct WorkerRecord {
   WorkerId id;
+  std::string spawn_file = {};
+  std::vector<std::string> spawn_args = {};
   int pid = 0;  // 0: it could not be started
   Lifecycle lifecycle = {};
   std::optional<bool> exited_after_disconnect = {};

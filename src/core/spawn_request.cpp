@@ -104,6 +104,7 @@ Settings merged(Settings settings, const Settings& changes) {
   take(settings.stdio, changes.stdio);
   take(settings.uid, changes.uid);
   take(settings.gid, changes.gid);
+  take(settings.windows_hide, changes.windows_hide);
   take(settings.max_message_size, changes.max_message_size);
   return settings;
 }

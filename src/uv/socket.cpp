@@ -49,7 +49,10 @@ std::pair<OwnedFd, int> bind_ip(const std::string& host, int port, int type, int
   if (!fd) return {OwnedFd(), errno};
   const int on = 1;
   // A server that starts again must not wait for the connections of its predecessor to be forgotten.
-  if (type == SOCK_STREAM) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (type == SOCK_STREAM || (flags & core::wire::flag_reuse_address) != 0) {
+    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  }
+  if ((flags & core::wire::flag_reuse_port) != 0) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (address.storage.ss_family == AF_INET6) {
     const int only = (flags & core::wire::flag_ipv6_only) != 0;
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
@@ -92,7 +95,7 @@ std::pair<OwnedFd, int> adopt(int fd) {
   struct stat status {};
   // What is not a socket is refused here, with what listen(2) on it would mean to Node's user.
   if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode)) return {OwnedFd(), EINVAL};
-  OwnedFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  OwnedFd copy = duplicate(fd);
   if (!copy) return {OwnedFd(), errno};
   set_non_blocking(copy.get());
   return {std::move(copy), 0};
@@ -136,6 +139,7 @@ std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query) {
     return bind_ip(host, port, type, flags);
   }
   if (query.address_type == AddressType::udp4) return bind_ip("0.0.0.0", port, type, flags);
+  if (query.address_type == AddressType::udp6) return bind_ip("::", port, type, flags);
   auto both = bind_ip("::", port, type, flags);
   // Only a machine without IPv6 falls back: a port that is taken there is taken.
   if (both.second == EAFNOSUPPORT || both.second == EADDRNOTAVAIL) return bind_ip("0.0.0.0", port, type, flags);
@@ -195,17 +199,13 @@ std::pair<std::string, int> resolve(const std::string& host) {
   return name ? std::pair{name->address, 0} : std::pair{std::string(), ENOENT};
 }
 
+OwnedFd duplicate(int fd) { return OwnedFd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
 void set_non_blocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK) == 0) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 void set_close_on_exec(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
-
-bool is_listening(int fd) {
-  int listening = 0;
-  socklen_t size = sizeof listening;
-  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
-}
 
 }  // namespace muster::uv

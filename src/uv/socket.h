@@ -31,8 +31,9 @@ bool touched(int connection);
 // or EAI code turned into one, when there is none.
 std::pair<std::string, int> resolve(const std::string& host);
 
+// Another descriptor, close-on-exec, for the same thing. Empty when there are no more.
+OwnedFd duplicate(int fd);
 void set_non_blocking(int fd);
 void set_close_on_exec(int fd);
-bool is_listening(int fd);
 
 }  // namespace muster::uv

@@ -413,6 +413,49 @@ TEST(ClusterProcess, GivesTheOutputOfASilentWorkerToItsPrimary) {
   EXPECT_EQ(output, "from the worker\n");
 }
 
+TEST(ClusterProcess, TellsWhatItStartedAndWhenThatIsOver) {
+  Primary primary;
+  std::vector<std::string> events;
+  Settings settings;
+  settings.args = {"--use", "https"};
+  settings.silent = true;
+  settings.windows_hide = true;
+  primary.cluster.setup_primary(settings);
+  Worker w = primary.cluster.fork(worker("Print"));
+  Process process = w.process();
+  process.on_spawn([&] { events.push_back("spawn"); });
+  primary.cluster.on_fork([&](Worker) { events.push_back("fork"); });
+  w.on_exit([&](ExitStatus) { events.push_back("exit"); });
+  process.on_close([&](ExitStatus status) {
+    events.push_back("close");
+    EXPECT_EQ(status, ExitStatus::exited(0));
+  });
+
+  primary.run();
+
+  EXPECT_EQ(events, (std::vector<std::string>{"spawn", "fork", "exit", "close"}));
+  EXPECT_EQ(process.spawn_file(), primary.cluster.settings().exec);
+  EXPECT_EQ(process.spawn_args(), (std::vector{process.spawn_file(), std::string("--use"), std::string("https")}));
+  EXPECT_EQ(primary.cluster.settings().windows_hide, true);
+}
+
+TEST(ClusterProcess, LetsAWorkerGoThatOnlyItsChannelKeeps) {
+  Primary primary;
+  std::optional<ExitStatus> status;
+  Worker w = primary.cluster.fork(worker("Unref"));
+  w.on_exit([&](ExitStatus s) { status = s; });
+
+  primary.run();
+
+  EXPECT_EQ(status, ExitStatus::exited(7));
+}
+
+WORKER(Unref) {
+  cluster.process().unref();
+  loop.run();
+  return 7;
+}
+
 WORKER(Print) {
   std::puts("from the worker");
   std::fflush(stdout);

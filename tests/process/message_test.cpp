@@ -128,6 +128,66 @@ WORKER(GreetOnSocket) {
   return loop.run();
 }
 
+TEST(Messages, LeaveASocketOpenThatIsSentWithKeepOpen) {
+  Primary primary;
+  std::string heard;
+  Worker greeter = primary.cluster.fork(worker("GreetOnSocket"));
+  net::Socket accepted;
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) {
+    accepted = socket;
+    greeter.send("from the worker, ", socket.to_handle(net::KeepOpen::yes));
+  });
+  net::Socket client;
+  server.listen(0, [&] {
+    client = net::connect(primary.loop, server.address()->port.value());
+    client.on_data([&](std::string_view bytes) {
+      heard += bytes;
+      if (heard == "from the worker, ") accepted.end("and from the primary");
+    });
+    client.on_close([&] {
+      server.close();
+      primary.finish();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(heard, "from the worker, and from the primary");
+}
+
+TEST(Messages, BringAServerThatIsListenedOnHere) {
+  Primary primary;
+  std::string heard;
+  Worker w = primary.cluster.fork(worker("ListenOnHandle"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket) { ADD_FAILURE() << "the primary accepted"; });
+  server.listen(0, [&] {
+    const int port = server.address()->port.value();
+    w.send("take this", server.to_handle());
+    server.close();
+    w.on_message([&, port](Message&) {
+      net::Socket client = net::connect(primary.loop, port);
+      client.on_data([&](std::string_view bytes) { heard += bytes; });
+      client.on_close([&] { primary.finish(); });
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(heard, "from the worker");
+}
+
+WORKER(ListenOnHandle) {
+  auto server = net::create_server(cluster, [](net::Socket socket) {
+    socket.on_data([](std::string_view) {});
+    socket.end("from the worker");
+  });
+  cluster.process().on_message([server, self = cluster.process()](Message& message) mutable {
+    if (message.handle.type() != HandleType::server) return;
+    server.listen(std::move(message.handle), [self]() mutable { self.send("listening"); });
+  });
+  return loop.run();
+}
+
 TEST(Messages, KeepTheirOrderAroundHandles) {
   Primary primary;
   std::vector<int> order;

@@ -36,7 +36,9 @@ WORKER(PidServer) {
   cluster.process().on_message([server](Message& message) mutable {
     if (message.data == Value("listen again")) server.close([server]() mutable { server.listen(0); });
   });
-  server.listen(options);
+  server.listen(options, [&] {
+    if (options.exclusive) cluster.process().send(Value{{"port", server.address()->port.value()}});
+  });
   return loop.run();
 }
 
@@ -230,8 +232,9 @@ TEST(Server, ListensAgainAfterItWasClosed) {
 TEST(Server, KeepsToItselfWhatItListensOnExclusively) {
   Primary primary;
   std::set<int> ports;
-  primary.cluster.on_listening([&](Worker, const Address& address) {
-    ports.insert(address.port.value());
+  primary.cluster.on_listening([&](Worker, const Address&) { ADD_FAILURE() << "the primary was told"; });
+  primary.cluster.on_message([&](Worker, Message& message) {
+    ports.insert(static_cast<int>(message.data["port"].as_number()));
     if (ports.size() == 2) primary.finish();
   });
   for (int i = 0; i < 2; ++i) {
@@ -241,6 +244,33 @@ TEST(Server, KeepsToItselfWhatItListensOnExclusively) {
   primary.run();
 
   EXPECT_EQ(ports.size(), 2U);
+}
+
+TEST(Server, OfEachWorkerListensOnItsOwnWhenThePortIsReused) {
+  Primary primary;
+  const int port = free_port(primary.loop);
+  int listening = 0;
+  primary.cluster.on_listening([&](Worker, const Address&) { ADD_FAILURE() << "the primary was told"; });
+  primary.cluster.on_message([&](Worker, Message& message) {
+    EXPECT_EQ(message.data, Value("listening"));
+    if (++listening == 2) primary.finish();
+  });
+  for (int i = 0; i < 2; ++i) primary.cluster.fork(worker("ReusePort", {{"MUSTER_TEST_LISTEN", std::to_string(port)}}));
+
+  primary.run();
+
+  EXPECT_EQ(listening, 2);
+}
+
+WORKER(ReusePort) {
+  auto server = net::create_server(cluster, [](net::Socket) {});
+  server.on_error([self = cluster.process()](const Error& error) mutable { self.send(error.message); });
+  ListenOptions options;
+  options.host = "127.0.0.1";
+  options.port = std::stoi(std::getenv("MUSTER_TEST_LISTEN"));
+  options.reuse_port = true;
+  server.listen(options, [self = cluster.process()]() mutable { self.send("listening"); });
+  return loop.run();
 }
 
 // Node loses this connection: its client waits for ever.

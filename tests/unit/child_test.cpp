@@ -105,6 +105,8 @@ TEST(Child, AnnouncesTheRealPortAndThePortOfAPipeAsItWas) {
   pipe.port = -1;
   pipe.address_type = AddressType::pipe;
   const ServerId path = worker.child.listen(pipe);
+  worker.child.handle_message({wire::Reply{Seq{1}, {}, wire::ServerAnswer{{}, "any"}}}, {});
+  worker.child.handle_message({wire::Reply{Seq{2}, {}, wire::ServerAnswer{{}, "path"}}}, {});
   effects(worker.child);
 
   worker.child.announce(any, 43210);
