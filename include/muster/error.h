@@ -20,6 +20,10 @@ enum class Errc {
   missing_args,                // send() without a message
   invalid_handle_type,         // a descriptor of a kind that cannot be sent
   socket_bad_port,             // a port outside 0..65535
+  socket_already_bound,        // bind() on a socket that is bound, or about to be
+  socket_dgram_not_running,    // a call on a UDP socket that is closed or not bound
+  socket_dgram_is_connected,   // a datagram with an address, on a connected socket
+  socket_dgram_not_connected,  // a datagram without one, on another
   server_already_listen,       // listen() on a server that listens, or is about to
   server_not_running,          // close() on a server that does not listen
   http_headers_sent,           // a header set after the head was sent

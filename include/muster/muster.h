@@ -3,5 +3,6 @@
 // All of muster.
 
 #include <muster/cluster.h>
+#include <muster/dgram.h>
 #include <muster/http.h>
 #include <muster/net.h>

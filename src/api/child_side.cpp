@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "api/own_process.h"
-#include "api/server_state.h"
+#include "api/bindable.h"
 
 namespace muster::detail {
 
@@ -107,14 +107,14 @@ void ChildSide::disconnect_channel() {
   if (driver_ && !driver_->disconnect()) handle_error(Error{Errc::ipc_disconnected, "IPC channel is already disconnected"});
 }
 
-core::ServerId ChildSide::listen(std::shared_ptr<ServerState> server, core::wire::ListenQuery query) {
+core::ServerId ChildSide::listen(std::shared_ptr<Bindable> server, core::wire::ListenQuery query) {
   const core::ServerId id = core_.listen(std::move(query));
   servers_[id] = std::move(server);
   perform();
   return id;
 }
 
-core::ServerId ChildSide::listen_alone(std::shared_ptr<ServerState> server) {
+core::ServerId ChildSide::listen_alone(std::shared_ptr<Bindable> server) {
   const core::ServerId id = core_.listen_alone();
   servers_[id] = std::move(server);
   perform();
@@ -127,7 +127,7 @@ void ChildSide::forget(core::ServerId id) {
   servers_.erase(id);
 }
 
-std::shared_ptr<ServerState> ChildSide::find(core::ServerId id) const {
+std::shared_ptr<Bindable> ChildSide::find(core::ServerId id) const {
   const auto found = servers_.find(id);
   return found == servers_.end() ? nullptr : found->second;
 }

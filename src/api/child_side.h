@@ -10,6 +10,7 @@
 
 namespace muster::detail {
 
+class Bindable;
 class OwnWorker;
 class WorkerProcess;
 
@@ -36,8 +37,8 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   void ref_channel(bool ref);
 
   // Servers, as long as they are open.
-  core::ServerId listen(std::shared_ptr<ServerState> server, core::wire::ListenQuery query);
-  core::ServerId listen_alone(std::shared_ptr<ServerState> server);
+  core::ServerId listen(std::shared_ptr<Bindable> server, core::wire::ListenQuery query);
+  core::ServerId listen_alone(std::shared_ptr<Bindable> server);
   void forget(core::ServerId id);
 
  private:
@@ -55,14 +56,14 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   void tell(const core::CloseServerEvent& event);
   void tell(const core::WorkerDisconnectEvent& event);
 
-  std::shared_ptr<ServerState> find(core::ServerId id) const;
+  std::shared_ptr<Bindable> find(core::ServerId id) const;
   void emit_error(const Error& error);
 
   core::Child core_;
   std::unique_ptr<uv::ChildDriver> driver_;  // gone after shut_down()
   std::shared_ptr<WorkerProcess> process_;
   std::shared_ptr<OwnWorker> worker_;
-  std::map<core::ServerId, std::shared_ptr<ServerState>> servers_;
+  std::map<core::ServerId, std::shared_ptr<Bindable>> servers_;
   SendCallbacks sends_;
 };
 

@@ -1,8 +1,8 @@
 #include "api/messages.h"
 
-#include <fcntl.h>
-
 #include <utility>
+
+#include "uv/socket.h"
 
 namespace muster::detail {
 namespace {
@@ -36,6 +36,10 @@ uv::UserMessage to_wire(Value data, Handle handle) {
   uv::UserMessage message{std::move(data)};
   if (handle) {
     core::wire::HandleInfo info{kind_of(handle.type())};
+    if (handle.type() == HandleType::udp_socket) {
+      const auto name = uv::socket_name(handle.descriptor());
+      info.dgram_type = to_string(name && name->ipv6 ? AddressType::udp6 : AddressType::udp4);
+    }
     message.handle = uv::UserHandle{info, uv::OwnedFd(handle.release())};
   }
   return message;

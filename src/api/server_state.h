@@ -5,6 +5,7 @@
 #include <string>
 
 #include <muster/net.h>
+#include "api/bindable.h"
 #include "api/cluster_state.h"
 #include "api/emitter.h"
 #include "core/wire.h"
@@ -14,7 +15,7 @@ namespace muster::detail {
 
 // Behind every stream server: where it listens, and how many connections it has. What is done with a
 // connection is its user's affair.
-class ServerState final : public Resource, public Reusable {
+class ServerState final : public Resource, public Reusable, public Bindable {
  public:
   ServerState(std::weak_ptr<ClusterState> cluster, LoopState& loop) : cluster_(std::move(cluster)), loop_(loop) {}
 
@@ -25,7 +26,7 @@ class ServerState final : public Resource, public Reusable {
   void listen_on(Handle handle, Function<void()> listening);
   Handle to_handle() const;
   void close(Function<void()> closed);
-  void close_if_open();
+  void close_if_open() override;
   bool is_listening() const { return phase_ == Phase::listening; }
   bool closing() const { return phase_ == Phase::closing; }
   const std::optional<Address>& address() const { return address_; }
@@ -48,10 +49,10 @@ class ServerState final : public Resource, public Reusable {
   Emitter<const Error&> error;
 
   // From the primary, in a worker.
-  void handle_listening(const std::optional<core::wire::SocketName>& name);
-  void handle_shared(uv::OwnedFd socket);
-  void handle_error(const Error& failure);
-  void handle_connection(uv::OwnedFd connection);
+  void handle_listening(const std::optional<core::wire::SocketName>& name) override;
+  void handle_shared(uv::OwnedFd socket) override;
+  void handle_error(const Error& failure) override;
+  void handle_connection(uv::OwnedFd connection) override;
 
  private:
   enum class Phase { idle, opening, listening, closing };

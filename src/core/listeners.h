@@ -24,6 +24,7 @@ struct Listener {
 
   std::string key;  // names it on the wire
   std::variant<RoundRobin, SharedHandle> scheduler;
+  bool datagram = false;
   Value data = nullptr;  // of the first worker that gave some; echoed to all
   std::optional<wire::SocketName> socket_name = {};
   // `draining`: its last worker left and the port is free; connections in flight are still to be settled.

@@ -138,6 +138,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     std::variant<RoundRobin, SharedHandle> scheduler;
     if (share) scheduler.emplace<SharedHandle>();
     std::tie(id, listener) = listeners_.add(std::move(key), std::move(scheduler));
+    listener->datagram = is_datagram(query);
     effects_.push_back(Listen{id, query, share ? ListenMode::share : ListenMode::accept});
   }
   if (!listener->data.truthy()) listener->data = query.data;
@@ -161,7 +162,8 @@ void Primary::answer(Listener& listener, Listener::Waiting waiting, int error_nu
   } else {
     answer.socket_name = listener.socket_name;
   }
-  send(waiting.worker, wire::Reply{waiting.query, {}, std::move(answer)}, descriptor);
+  const auto kind = listener.datagram ? wire::HandleKind::dgram_native : wire::HandleKind::net_native;
+  send(waiting.worker, wire::Reply{waiting.query, {}, std::move(answer)}, descriptor, kind);
 }
 
 void Primary::handle_listening(ListenerId id, ListenResult result) {
@@ -325,9 +327,9 @@ std::vector<std::shared_ptr<WorkerRecord>> Primary::records() const {
   return all;
 }
 
-void Primary::send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor) {
+void Primary::send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor, wire::HandleKind kind) {
   SendToWorker effect{worker, {std::move(body), Seq{next_seq_++}}, descriptor};
-  if (descriptor) effect.handle.emplace();
+  if (descriptor) effect.handle = wire::HandleInfo{kind};
   effects_.push_back(std::move(effect));
 }
 

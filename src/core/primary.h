@@ -94,7 +94,8 @@ class Primary {
 
   WorkerRecord* find(WorkerId worker);
   std::vector<std::shared_ptr<WorkerRecord>> records() const;
-  void send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor = {});
+  void send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor = {},
+            wire::HandleKind kind = wire::HandleKind::net_native);
   void answer(Listener& listener, Listener::Waiting waiting, int error_number);
   void leave(ListenerId id, WorkerId worker);
   void leave_all(WorkerId worker);

@@ -97,7 +97,8 @@ void write_query(const ListenQuery& query, Value& message) {
   message.set("addressType", to_value(query.address_type));
   if (query.fd) message.set("fd", *query.fd);
   if (query.flags) message.set("flags", *query.flags);
-  message.set("backlog", query.backlog);
+  const bool datagram = query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+  if (!datagram) message.set("backlog", query.backlog);
   if (query.readable_all) message.set("readableAll", true);
   if (query.writable_all) message.set("writableAll", true);
 }

@@ -32,7 +32,7 @@ struct ListenQuery {
 };
 // Of ListenQuery::flags.
 inline constexpr int flag_ipv6_only = 1;
-inline constexpr int flag_reuse_port = 2;  // never on the wire: such a server does not ask
+inline constexpr int flag_reuse_port = 2;     // never on the wire: such a server does not ask
 inline constexpr int flag_reuse_address = 4;  // datagrams only
 
 struct SocketName {

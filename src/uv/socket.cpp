@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
@@ -116,6 +117,12 @@ std::optional<core::wire::SocketName> name_of(const SocketAddress& address) {
   return std::nullopt;
 }
 
+bool resolve_to(const std::string& host, int port, SocketAddress& address) {
+  if (parse_ip(host, port, address)) return true;
+  const auto [numeric, error] = resolve(host);
+  return error == 0 && parse_ip(numeric, port, address);
+}
+
 }  // namespace
 
 std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query) {
@@ -150,14 +157,87 @@ std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::opti
   SocketAddress address;
   if (!port) {
     if (!path_address(host_or_path, address)) return {OwnedFd(), EINVAL};
-  } else if (!parse_ip(host_or_path, *port, address)) {
-    const auto [numeric, error] = resolve(host_or_path);
-    if (error != 0 || !parse_ip(numeric, *port, address)) return {OwnedFd(), ENOENT};
+  } else if (!resolve_to(host_or_path, *port, address)) {
+    return {OwnedFd(), ENOENT};
   }
   OwnedFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return {OwnedFd(), errno};
   const int error = ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
   return {std::move(fd), error};
+}
+
+int send_to(int fd, std::string_view bytes, const std::optional<std::string>& host, int port) {
+  SocketAddress address;
+  if (host && !resolve_to(*host, port, address)) return ENOENT;
+  ssize_t n = 0;
+  do {
+    n = sendto(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT, host ? address.get() : nullptr,
+               host ? address.size : 0);
+  } while (n < 0 && errno == EINTR);
+  return n >= 0 ? 0 : errno;
+}
+
+std::pair<std::size_t, int> receive_from(int fd, char* buffer, std::size_t size, core::wire::SocketName& from) {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  ssize_t n = 0;
+  do {
+    n = recvfrom(fd, buffer, size, MSG_DONTWAIT, address.get(), &address.size);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return {0, errno};
+  from = name_of(address).value_or(core::wire::SocketName{});
+  return {static_cast<std::size_t>(n), 0};
+}
+
+int connect_datagram(int fd, const std::optional<std::string>& host, int port) {
+  SocketAddress address;
+  if (!host) {
+    address.storage.ss_family = AF_UNSPEC;
+    address.size = sizeof(sa_family_t);
+  } else if (!resolve_to(*host, port, address)) {
+    return ENOENT;
+  }
+  return ::connect(fd, address.get(), address.size) == 0 ? 0 : errno;
+}
+
+int set_membership(int fd, Membership change, const std::string& group, const std::string& interface_address) {
+  SocketAddress address;
+  if (!parse_ip(group, 0, address)) return EINVAL;
+  if (address.storage.ss_family == AF_INET) {
+    ip_mreq request{};
+    request.imr_multiaddr = reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr;
+    if (!interface_address.empty() && inet_pton(AF_INET, interface_address.c_str(), &request.imr_interface) != 1) return EINVAL;
+    const int option = change == Membership::add ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP;
+    return setsockopt(fd, IPPROTO_IP, option, &request, sizeof request) == 0 ? 0 : errno;
+  }
+  ipv6_mreq request{};
+  request.ipv6mr_multiaddr = reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_addr;
+  const std::size_t scope = interface_address.find('%');
+  if (scope != std::string::npos) request.ipv6mr_interface = if_nametoindex(interface_address.c_str() + scope + 1);
+  const int option = change == Membership::add ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP;
+  return setsockopt(fd, IPPROTO_IPV6, option, &request, sizeof request) == 0 ? 0 : errno;
+}
+
+int set_multicast_interface(int fd, const std::string& interface_address) {
+  const std::size_t scope = interface_address.find('%');
+  if (scope != std::string::npos) {
+    const unsigned index = if_nametoindex(interface_address.c_str() + scope + 1);
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index) == 0 ? 0 : errno;
+  }
+  in_addr address{};
+  if (inet_pton(AF_INET, interface_address.c_str(), &address) != 1) return EINVAL;
+  return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &address, sizeof address) == 0 ? 0 : errno;
+}
+
+int set_datagram_option(int fd, DatagramOption option, int value) {
+  if (option == DatagramOption::broadcast)
+    return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &value, sizeof value) == 0 ? 0 : errno;
+  const auto name = socket_name(fd);
+  const bool loopback = option == DatagramOption::multicast_loopback;
+  const int level = name && name->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  const int which = name && name->ipv6 ? (loopback ? IPV6_MULTICAST_LOOP : IPV6_MULTICAST_HOPS)
+                                       : (loopback ? IP_MULTICAST_LOOP : IP_MULTICAST_TTL);
+  return setsockopt(fd, level, which, &value, sizeof value) == 0 ? 0 : errno;
 }
 
 std::optional<core::wire::SocketName> socket_name(int fd) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/wire.h"
@@ -17,6 +18,17 @@ std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query);
 // Starts to connect to a port of a host, or to a path when there is no port. EINPROGRESS: it will be
 // writable when it is connected or has failed.
 std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port);
+
+// Datagrams. EAGAIN: not now. The peer is a numeric address or a name; none for a connected socket.
+int send_to(int fd, std::string_view bytes, const std::optional<std::string>& host, int port);
+std::pair<std::size_t, int> receive_from(int fd, char* buffer, std::size_t size, core::wire::SocketName& from);
+// No host: connected no more.
+int connect_datagram(int fd, const std::optional<std::string>& host, int port);
+enum class Membership { add, drop };
+int set_membership(int fd, Membership change, const std::string& group, const std::string& interface_address);
+int set_multicast_interface(int fd, const std::string& interface_address);
+enum class DatagramOption { broadcast, multicast_loopback, multicast_ttl };
+int set_datagram_option(int fd, DatagramOption option, int value);
 
 // Where a socket is bound; empty for a Unix socket.
 std::optional<core::wire::SocketName> socket_name(int fd);

@@ -223,6 +223,35 @@ TEST(NodeWorkerUnderMuster, ThatDiedLosesNoConnectionNobodyTouched) {
   EXPECT_EQ(answer, "node " + std::to_string(second->process().pid()));
 }
 
+TEST(NodeWorkerUnderMuster, BindsUdpThroughItsPrimary) {
+  NodeWorkers primary(R"(
+    const socket = require('node:dgram').createSocket('udp4');
+    socket.on('message', (m, from) => socket.send('node got ' + m, from.port, from.address));
+    socket.bind(0);
+  )");
+  std::string answer;
+  std::set<int> ports;
+  int listening = 0;
+  auto client = dgram::create_socket(primary.cluster);
+  client.on_message([&](std::string_view bytes, const dgram::RemoteInfo&) {
+    answer = bytes;
+    client.close();
+    primary.finish();
+  });
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    EXPECT_EQ(address.type, AddressType::udp4);
+    ports.insert(address.port.value());
+    if (++listening == 2) client.send("this", *ports.begin(), "127.0.0.1");
+  });
+  primary.cluster.fork();
+  primary.cluster.fork();
+
+  primary.run();
+
+  EXPECT_EQ(answer, "node got this");
+  EXPECT_EQ(ports.size(), 1U);
+}
+
 // --- muster workers under a Node primary -------------------------------------------------------------
 
 WORKER(MusterHttp) {
@@ -329,6 +358,28 @@ TEST(MusterWorkerUnderNode, HearsThatItsPortIsTaken) {
 
     EXPECT_EQ(output, "EADDRINUSE bind EADDRINUSE 127.0.0.1:PORT\n") << policy;
   }
+}
+
+WORKER(MusterUdp) {
+  auto socket = dgram::create_socket(cluster);
+  socket.on_message([socket](std::string_view bytes, const dgram::RemoteInfo& from) mutable {
+    socket.send("muster got " + std::string(bytes), from.port, from.address);
+  });
+  socket.bind(0);
+  return loop.run();
+}
+
+TEST(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
+  const std::string output = node_primary(R"(
+    let listening = 0; const ports = new Set();
+    const client = require('node:dgram').createSocket('udp4');
+    client.on('message', (m) => { log(String(m), ports.size); client.close(); cluster.disconnect(); });
+    cluster.on('listening', (w, a) => { ports.add(a.port); log(a.addressType); if (++listening === 2) client.send('this', a.port, '127.0.0.1'); });
+    cluster.on('exit', (w, code, signal) => log('exit', code, signal));
+    fork({ MUSTER_TEST_WORKER: 'MusterUdp' }); fork({ MUSTER_TEST_WORKER: 'MusterUdp' });
+  )");
+
+  EXPECT_EQ(output, "udp4\nudp4\nmuster got this 1\nexit 0 null\nexit 0 null\n");
 }
 
 TEST(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {

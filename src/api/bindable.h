@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+
+#include <muster/error.h>
+#include "core/wire.h"
+#include "uv/fd.h"
+
+namespace muster::detail {
+
+// What asks the primary for a socket, in a worker: a server or a UDP socket. It hears what became of that.
+class Bindable {
+ public:
+  virtual ~Bindable() = default;
+
+  // The primary accepts for it.
+  virtual void handle_listening(const std::optional<core::wire::SocketName>& name) = 0;
+  // It shares this socket with other workers.
+  virtual void handle_shared(uv::OwnedFd socket) = 0;
+  virtual void handle_error(const Error& failure) = 0;
+  virtual void handle_connection(uv::OwnedFd connection) = 0;
+  // The worker is leaving.
+  virtual void close_if_open() = 0;
+  // The cluster goes: let go of everything, tell nobody.
+  virtual void abandon() = 0;
+};
+
+}  // namespace muster::detail

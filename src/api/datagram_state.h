@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <muster/dgram.h>
+#include "api/bindable.h"
+#include "api/cluster_state.h"
+#include "api/emitter.h"
+#include "core/wire.h"
+#include "uv/datagram.h"
+
+namespace muster::detail {
+
+// Behind a dgram::Socket. The loop holds it while it is bound.
+class DatagramState final : public Resource, public Bindable, private uv::Datagram::Client {
+ public:
+  DatagramState(std::weak_ptr<ClusterState> cluster, LoopState& loop, dgram::SocketOptions options)
+      : cluster_(std::move(cluster)), loop_(loop), options_(options) {}
+
+  void bind(const dgram::BindOptions& options, Function<void()> listening);
+  void bind_to(Handle handle, Function<void()> listening);
+  void send(std::string bytes, std::optional<std::string> address, int port, SendCallback done);
+  void connect(int port, const std::string& address, Function<void()> connected);
+  void disconnect();
+  void close(Function<void()> closed);
+  // The descriptor; throws when it is not bound.
+  int bound() const;
+  std::optional<Address> address() const;
+  std::optional<Address> remote_address() const;
+  Handle to_handle() const;
+  void ref(bool ref);
+
+  Emitter<std::string_view, const dgram::RemoteInfo&> message;
+  Emitter<> listening;
+  Emitter<> closed;
+  Emitter<const Error&> error;
+
+  void handle_listening(const std::optional<core::wire::SocketName>& name) override;
+  void handle_shared(uv::OwnedFd socket) override;
+  void handle_error(const Error& failure) override;
+  void handle_connection(uv::OwnedFd) override {}
+  void close_if_open() override;
+  void abandon() override;
+
+ private:
+  enum class Phase { idle, binding, bound, closed };
+
+  core::wire::ListenQuery query(int port, const std::string& address) const;
+  void begin(Function<void()> listening);
+  // Binds without asking the primary, now; `listening` or `error` later.
+  void bind_here(const core::wire::ListenQuery& query);
+  void open(uv::OwnedFd socket);
+  void start_listening();
+  void fail(Error failure);
+  void leave_cluster();
+  void drop_listeners();
+  AddressType type() const;
+  std::string any_address() const { return options_.type == dgram::Type::udp6 ? "::1" : "127.0.0.1"; }
+
+  void handle_datagram(std::string_view bytes, const core::wire::SocketName& from) override;
+  void handle_receive_error(int error_number) override;
+
+  std::weak_ptr<ClusterState> cluster_;
+  LoopState& loop_;
+  dgram::SocketOptions options_;
+  Phase phase_ = Phase::idle;
+  bool connected_ = false;
+  bool ref_ = true;
+  core::wire::ListenQuery query_;
+  std::optional<core::ServerId> id_;  // in a worker
+  std::unique_ptr<uv::Datagram> socket_;
+  std::vector<Function<void()>> when_bound_;  // sends and connects that came before
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,356 @@
+#include <muster/dgram.h>
+
+#include <unistd.h>
+
+#include <system_error>
+#include <utility>
+
+#include <muster/cluster.h>
+#include "api/child_side.h"
+#include "api/datagram_state.h"
+#include "uv/socket.h"
+
+namespace muster {
+namespace detail {
+namespace {
+
+int checked_port(int port) {
+  if (port < 0 || port > 65535) {
+    throw Exception(Errc::socket_bad_port, "Port should be >= 0 and < 65536. Received " + std::to_string(port) + ".");
+  }
+  return port;
+}
+
+}  // namespace
+
+AddressType DatagramState::type() const { return options_.type == dgram::Type::udp6 ? AddressType::udp6 : AddressType::udp4; }
+
+core::wire::ListenQuery DatagramState::query(int port, const std::string& address) const {
+  core::wire::ListenQuery query;
+  query.address = address.empty() ? (options_.type == dgram::Type::udp6 ? "::" : "0.0.0.0") : address;
+  query.port = checked_port(port);
+  query.address_type = type();
+  query.fd = -1;
+  query.flags = (options_.ipv6_only ? core::wire::flag_ipv6_only : 0) |
+                (options_.reuse_port ? core::wire::flag_reuse_port : 0) |
+                (options_.reuse_addr ? core::wire::flag_reuse_address : 0);
+  return query;
+}
+
+void DatagramState::begin(Function<void()> on_listening) {
+  if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
+  if (phase_ != Phase::idle) throw Exception(Errc::socket_already_bound, "Socket is already bound");
+  phase_ = Phase::binding;
+  loop_.hold(*this);
+  if (on_listening) listening.on(once(std::move(on_listening)));
+}
+
+void DatagramState::bind(const dgram::BindOptions& options, Function<void()> on_listening) {
+  core::wire::ListenQuery asked = query(options.port, options.address);
+  begin(std::move(on_listening));
+  query_ = std::move(asked);
+  const auto cluster = cluster_.lock();
+  ChildSide* child = cluster ? cluster->child() : nullptr;
+  if (child && !options.exclusive && !options_.reuse_port) {
+    id_ = child->listen(std::static_pointer_cast<DatagramState>(shared_from_this()), query_);
+  } else {
+    bind_here(query_);
+  }
+}
+
+void DatagramState::bind_to(Handle handle, Function<void()> on_listening) {
+  if (handle.type() != HandleType::udp_socket) throw Exception(Errc::invalid_handle_type, "The handle is no UDP socket");
+  begin(std::move(on_listening));
+  uv::OwnedFd socket(handle.release());
+  uv::set_non_blocking(socket.get());
+  open(std::move(socket));
+  loop_.loop.next_tick([this, keep = shared_from_this()] {
+    if (phase_ == Phase::binding) start_listening();
+  });
+}
+
+void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
+  auto [socket, failed] = uv::bind_socket(asked);
+  if (failed == 0) open(std::move(socket));
+  loop_.loop.next_tick([this, keep = shared_from_this(), failed = failed] {
+    if (phase_ != Phase::binding) return;
+    if (failed != 0) return fail(system_error(failed, "bind", query_.address.value_or(""), query_.port));
+    start_listening();
+  });
+}
+
+void DatagramState::open(uv::OwnedFd socket) {
+  socket_ = std::make_unique<uv::Datagram>(loop_.loop, std::move(socket), static_cast<uv::Datagram::Client&>(*this));
+  if (!ref_) socket_->unref();
+}
+
+void DatagramState::start_listening() {
+  phase_ = Phase::bound;
+  listening.emit(loop_.loop);
+  for (auto& task : std::exchange(when_bound_, {})) {
+    if (phase_ == Phase::bound) task();
+  }
+  const auto cluster = cluster_.lock();
+  if (phase_ != Phase::bound || !cluster || !id_) return;
+  cluster->child()->core().announce(*id_, address()->port);
+  cluster->child()->perform();
+}
+
+void DatagramState::handle_listening(const std::optional<core::wire::SocketName>&) {
+  // A primary that accepts datagrams for others does not exist.
+  fail(system_error(ENOTSUP, "bind", query_.address.value_or(""), query_.port));
+}
+
+void DatagramState::handle_shared(uv::OwnedFd socket) {
+  if (phase_ != Phase::binding) return;
+  uv::set_non_blocking(socket.get());
+  open(std::move(socket));
+  start_listening();
+}
+
+void DatagramState::handle_error(const Error& failure) {
+  if (phase_ == Phase::binding) fail(failure);
+}
+
+void DatagramState::fail(Error failure) {
+  const auto keep = shared_from_this();
+  leave_cluster();
+  phase_ = Phase::idle;
+  socket_.reset();
+  when_bound_.clear();
+  loop_.release(*this);
+  if (error.empty()) return loop_.unhandled(std::move(failure));
+  error.emit(loop_.loop, failure);
+}
+
+void DatagramState::leave_cluster() {
+  const auto cluster = cluster_.lock();
+  const auto id = std::exchange(id_, std::nullopt);
+  if (!cluster || !id) return;
+  cluster->child()->core().close(*id);
+  cluster->child()->forget(*id);
+}
+
+void DatagramState::send(std::string bytes, std::optional<std::string> to, int port, SendCallback done) {
+  if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
+  if (to && connected_) throw Exception(Errc::socket_dgram_is_connected, "Already connected");
+  if (!to && !connected_) throw Exception(Errc::socket_dgram_not_connected, "Not connected");
+  if (to && to->empty()) to = any_address();
+  checked_port(port);
+  // A socket that is only sent from is this process's own.
+  if (phase_ == Phase::idle) {
+    query_ = query(0, {});
+    begin({});
+    bind_here(query_);
+  }
+  auto task = [this, bytes = std::move(bytes), to = std::move(to), port, done = std::move(done)]() mutable {
+    const std::string peer = to.value_or("");
+    socket_->send(std::move(bytes), std::move(to), port,
+                  [this, keep = shared_from_this(), peer, port, done = std::move(done)](int failed) mutable {
+                    if (done) {
+                      const auto code = failed == 0 ? std::error_code() : std::error_code(failed, std::generic_category());
+                      loop_.loop.call([&] { done(code); });
+                    } else if (failed != 0) {
+                      const Error failure = system_error(failed, "send", peer, port);
+                      if (error.empty()) return loop_.unhandled(failure);
+                      error.emit(loop_.loop, failure);
+                    }
+                  });
+  };
+  if (phase_ == Phase::bound) {
+    task();
+  } else {
+    when_bound_.emplace_back(std::move(task));
+  }
+}
+
+void DatagramState::connect(int port, const std::string& to, Function<void()> on_connected) {
+  if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
+  if (connected_) throw Exception(Errc::socket_dgram_is_connected, "Already connected");
+  checked_port(port);
+  if (phase_ == Phase::idle) {
+    query_ = query(0, {});
+    begin({});
+    bind_here(query_);
+  }
+  connected_ = true;
+  auto task = [this, to = to.empty() ? any_address() : to, port, on_connected = std::move(on_connected)]() mutable {
+    const int failed = uv::connect_datagram(socket_->descriptor(), to, port);
+    loop_.loop.next_tick(
+        [this, keep = shared_from_this(), failed, to = std::move(to), port, on_connected = std::move(on_connected)]() mutable {
+          if (failed == 0) {
+            if (on_connected) on_connected();
+            return;
+          }
+          connected_ = false;
+          const Error failure = system_error(failed, "connect", to, port);
+          if (error.empty()) return loop_.unhandled(failure);
+          error.emit(loop_.loop, failure);
+        });
+  };
+  if (phase_ == Phase::bound) {
+    task();
+  } else {
+    when_bound_.emplace_back(std::move(task));
+  }
+}
+
+void DatagramState::disconnect() {
+  if (!connected_ || phase_ != Phase::bound) throw Exception(Errc::socket_dgram_not_connected, "Not connected");
+  connected_ = false;
+  uv::connect_datagram(socket_->descriptor(), std::nullopt, 0);
+}
+
+void DatagramState::close(Function<void()> on_closed) {
+  if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
+  if (on_closed) closed.on(once(std::move(on_closed)));
+  loop_.hold(*this);
+  phase_ = Phase::closed;
+  leave_cluster();
+  when_bound_.clear();
+  loop_.loop.next_tick([this, keep = shared_from_this()] {
+    socket_.reset();
+    loop_.release(*this);
+    closed.emit(loop_.loop);
+    drop_listeners();
+  });
+}
+
+void DatagramState::close_if_open() {
+  if (phase_ == Phase::binding || phase_ == Phase::bound) close({});
+}
+
+void DatagramState::abandon() {
+  phase_ = Phase::closed;
+  id_.reset();
+  socket_.reset();
+  when_bound_.clear();
+  drop_listeners();
+}
+
+void DatagramState::drop_listeners() {
+  message.clear();
+  listening.clear();
+  closed.clear();
+  error.clear();
+}
+
+int DatagramState::bound() const {
+  if (phase_ != Phase::bound) throw Exception(Errc::socket_dgram_not_running, "Not running");
+  return socket_->descriptor();
+}
+
+std::optional<Address> DatagramState::address() const {
+  if (phase_ != Phase::bound) return std::nullopt;
+  const auto name = uv::socket_name(socket_->descriptor());
+  if (!name) return std::nullopt;
+  return Address{type(), name->address, name->port};
+}
+
+std::optional<Address> DatagramState::remote_address() const {
+  if (phase_ != Phase::bound || !connected_) return std::nullopt;
+  const auto name = uv::peer_name(socket_->descriptor());
+  if (!name) return std::nullopt;
+  return Address{type(), name->address, name->port};
+}
+
+Handle DatagramState::to_handle() const {
+  if (phase_ != Phase::bound) return {};
+  return {HandleType::udp_socket, uv::duplicate(socket_->descriptor()).release()};
+}
+
+void DatagramState::ref(bool ref) {
+  ref_ = ref;
+  if (!socket_) return;
+  if (ref) {
+    socket_->ref();
+  } else {
+    socket_->unref();
+  }
+}
+
+void DatagramState::handle_datagram(std::string_view bytes, const core::wire::SocketName& from) {
+  const auto keep = shared_from_this();
+  dgram::RemoteInfo info{from.address, from.port, bytes.size()};
+  if (loop_.loop.quiet()) {
+    message.emit(loop_.loop, bytes, info);
+    return;
+  }
+  loop_.loop.next_tick([this, keep, copy = std::string(bytes), info = std::move(info)] {
+    if (phase_ == Phase::bound) message.emit(loop_.loop, std::string_view(copy), info);
+  });
+}
+
+void DatagramState::handle_receive_error(int error_number) {
+  const Error failure = system_error(error_number, "recvmsg");
+  loop_.loop.emit([this, keep = shared_from_this(), failure] {
+    if (error.empty()) return loop_.unhandled(failure);
+    error.emit(loop_.loop, failure);
+  });
+}
+
+}  // namespace detail
+
+namespace dgram {
+namespace {
+
+void check(int error_number, const char* call) {
+  if (error_number != 0) throw std::system_error(error_number, std::generic_category(), call);
+}
+
+}  // namespace
+
+void Socket::bind(int port, Function<void()> listening) {
+  BindOptions options;
+  options.port = port;
+  state_->bind(options, std::move(listening));
+}
+void Socket::bind(BindOptions options, Function<void()> listening) { state_->bind(options, std::move(listening)); }
+void Socket::bind(Handle handle, Function<void()> listening) { state_->bind_to(std::move(handle), std::move(listening)); }
+void Socket::send(std::string_view bytes, int port, const std::string& address, SendCallback done) {
+  state_->send(std::string(bytes), address, port, std::move(done));
+}
+void Socket::send(std::string_view bytes, SendCallback done) {
+  state_->send(std::string(bytes), std::nullopt, 0, std::move(done));
+}
+void Socket::connect(int port, const std::string& address, Function<void()> connected) {
+  state_->connect(port, address, std::move(connected));
+}
+void Socket::disconnect() { state_->disconnect(); }
+void Socket::close(Function<void()> closed) { state_->close(std::move(closed)); }
+std::optional<Address> Socket::address() const { return state_->address(); }
+std::optional<Address> Socket::remote_address() const { return state_->remote_address(); }
+void Socket::add_membership(const std::string& group, const std::string& interface_address) {
+  check(uv::set_membership(state_->bound(), uv::Membership::add, group, interface_address), "addMembership");
+}
+void Socket::drop_membership(const std::string& group, const std::string& interface_address) {
+  check(uv::set_membership(state_->bound(), uv::Membership::drop, group, interface_address), "dropMembership");
+}
+void Socket::set_multicast_loopback(bool on) {
+  check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_loopback, on), "setMulticastLoopback");
+}
+void Socket::set_multicast_ttl(int ttl) {
+  check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_ttl, ttl), "setMulticastTTL");
+}
+void Socket::set_multicast_interface(const std::string& interface_address) {
+  check(uv::set_multicast_interface(state_->bound(), interface_address), "setMulticastInterface");
+}
+void Socket::set_broadcast(bool on) {
+  check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::broadcast, on), "setBroadcast");
+}
+Handle Socket::to_handle() const { return state_->to_handle(); }
+void Socket::ref() { state_->ref(true); }
+void Socket::unref() { state_->ref(false); }
+Subscription Socket::on_message(Listener<std::string_view, const RemoteInfo&> listener) {
+  return state_->message.on(std::move(listener));
+}
+Subscription Socket::on_listening(Listener<> listener) { return state_->listening.on(std::move(listener)); }
+Subscription Socket::on_close(Listener<> listener) { return state_->closed.on(std::move(listener)); }
+Subscription Socket::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
+
+Socket create_socket(Cluster& cluster, SocketOptions options) {
+  return Socket(std::make_shared<detail::DatagramState>(cluster.state().weak_from_this(), cluster.state().loop, options));
+}
+
+}  // namespace dgram
+}  // namespace muster
