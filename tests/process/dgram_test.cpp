@@ -216,7 +216,9 @@ WORKER(TakesUdp) {
   cluster.process().on_message([&cluster](Message& message) {
     auto socket = dgram::create_socket(cluster);
     socket.on_message([socket](std::string_view bytes, const dgram::RemoteInfo& from) mutable {
-      socket.send(std::string(bytes) + " from the worker", from.port, from.address);
+      // What does not come from the primary is not closed when the worker is asked to leave.
+      socket.send(std::string(bytes) + " from the worker", from.port, from.address,
+                  [socket](std::error_code) mutable { socket.close(); });
     });
     socket.bind(std::move(message.handle), [self = cluster.process()]() mutable { self.send("bound"); });
   });
