@@ -131,7 +131,7 @@ WORKER(GreetOnSocket) {
 TEST(Messages, LeaveASocketOpenThatIsSentWithKeepOpen) {
   Primary primary;
   std::string heard;
-  Worker greeter = primary.cluster.fork(worker("GreetOnSocket"));
+  Worker greeter = primary.cluster.fork(worker("WriteOnSocket"));
   net::Socket accepted;
   auto server = net::create_server(primary.cluster, [&](net::Socket socket) {
     accepted = socket;
@@ -153,6 +153,14 @@ TEST(Messages, LeaveASocketOpenThatIsSentWithKeepOpen) {
   primary.run();
 
   EXPECT_EQ(heard, "from the worker, and from the primary");
+}
+
+WORKER(WriteOnSocket) {
+  cluster.process().on_message([&loop](Message& message) {
+    // No end(): that would end the connection for both who have it.
+    net::from_handle(loop, std::move(message.handle)).write(message.data.as_string());
+  });
+  return loop.run();
 }
 
 TEST(Messages, BringAServerThatIsListenedOnHere) {
