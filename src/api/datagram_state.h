@@ -52,6 +52,8 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   // Binds without asking the primary, now; `listening` or `error` later.
   void bind_here(const core::wire::ListenQuery& query);
   void open(uv::OwnedFd socket);
+  // Runs now, or when the socket is bound; binds one that nobody has.
+  void when_bound(Function<void()> task);
   void start_listening();
   void fail(Error failure);
   void leave_cluster();
@@ -71,7 +73,7 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   core::wire::ListenQuery query_;
   std::optional<core::ServerId> id_;  // in a worker
   std::unique_ptr<uv::Datagram> socket_;
-  std::vector<Function<void()>> when_bound_;  // sends and connects that came before
+  std::vector<Function<void()>> waiting_;  // sends and connects that came before it was bound
 };
 
 }  // namespace muster::detail

@@ -87,7 +87,7 @@ void DatagramState::open(uv::OwnedFd socket) {
 void DatagramState::start_listening() {
   phase_ = Phase::bound;
   listening.emit(loop_.loop);
-  for (auto& task : std::exchange(when_bound_, {})) {
+  for (auto& task : std::exchange(waiting_, {})) {
     if (phase_ == Phase::bound) task();
   }
   const auto cluster = cluster_.lock();
@@ -117,7 +117,7 @@ void DatagramState::fail(Error failure) {
   leave_cluster();
   phase_ = Phase::idle;
   socket_.reset();
-  when_bound_.clear();
+  waiting_.clear();
   loop_.release(*this);
   if (error.empty()) return loop_.unhandled(std::move(failure));
   error.emit(loop_.loop, failure);
@@ -137,13 +137,7 @@ void DatagramState::send(std::string bytes, std::optional<std::string> to, int p
   if (!to && !connected_) throw Exception(Errc::socket_dgram_not_connected, "Not connected");
   if (to && to->empty()) to = any_address();
   checked_port(port);
-  // A socket that is only sent from is this process's own.
-  if (phase_ == Phase::idle) {
-    query_ = query(0, {});
-    begin({});
-    bind_here(query_);
-  }
-  auto task = [this, bytes = std::move(bytes), to = std::move(to), port, done = std::move(done)]() mutable {
+  when_bound([this, bytes = std::move(bytes), to = std::move(to), port, done = std::move(done)]() mutable {
     const std::string peer = to.value_or("");
     socket_->send(std::move(bytes), std::move(to), port,
                   [this, keep = shared_from_this(), peer, port, done = std::move(done)](int failed) mutable {
@@ -156,11 +150,20 @@ void DatagramState::send(std::string bytes, std::optional<std::string> to, int p
                       error.emit(loop_.loop, failure);
                     }
                   });
-  };
+  });
+}
+
+void DatagramState::when_bound(Function<void()> task) {
+  // A socket that nobody bound is this process's own.
+  if (phase_ == Phase::idle) {
+    query_ = query(0, {});
+    begin({});
+    bind_here(query_);
+  }
   if (phase_ == Phase::bound) {
     task();
   } else {
-    when_bound_.emplace_back(std::move(task));
+    waiting_.push_back(std::move(task));
   }
 }
 
@@ -168,13 +171,8 @@ void DatagramState::connect(int port, const std::string& to, Function<void()> on
   if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
   if (connected_) throw Exception(Errc::socket_dgram_is_connected, "Already connected");
   checked_port(port);
-  if (phase_ == Phase::idle) {
-    query_ = query(0, {});
-    begin({});
-    bind_here(query_);
-  }
   connected_ = true;
-  auto task = [this, to = to.empty() ? any_address() : to, port, on_connected = std::move(on_connected)]() mutable {
+  when_bound([this, to = to.empty() ? any_address() : to, port, on_connected = std::move(on_connected)]() mutable {
     const int failed = uv::connect_datagram(socket_->descriptor(), to, port);
     loop_.loop.next_tick(
         [this, keep = shared_from_this(), failed, to = std::move(to), port, on_connected = std::move(on_connected)]() mutable {
@@ -187,12 +185,7 @@ void DatagramState::connect(int port, const std::string& to, Function<void()> on
           if (error.empty()) return loop_.unhandled(failure);
           error.emit(loop_.loop, failure);
         });
-  };
-  if (phase_ == Phase::bound) {
-    task();
-  } else {
-    when_bound_.emplace_back(std::move(task));
-  }
+  });
 }
 
 void DatagramState::disconnect() {
@@ -207,7 +200,7 @@ void DatagramState::close(Function<void()> on_closed) {
   loop_.hold(*this);
   phase_ = Phase::closed;
   leave_cluster();
-  when_bound_.clear();
+  waiting_.clear();
   loop_.loop.next_tick([this, keep = shared_from_this()] {
     socket_.reset();
     loop_.release(*this);
@@ -224,7 +217,7 @@ void DatagramState::abandon() {
   phase_ = Phase::closed;
   id_.reset();
   socket_.reset();
-  when_bound_.clear();
+  waiting_.clear();
   drop_listeners();
 }
 

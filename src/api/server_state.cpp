@@ -220,7 +220,8 @@ void ServerState::close_if_open() {
 
 void ServerState::finish_closing() {
   loop_.loop.next_tick([this, keep = shared_from_this(), life = life_] {
-    if (phase_ != Phase::closing || life != life_) return;
+    // A connection that came in between is waited for too; its end comes back here.
+    if (phase_ != Phase::closing || life != life_ || connections_ > 0) return;
     phase_ = Phase::idle;
     const auto owner = std::exchange(held_owner_, nullptr);
     const auto id = std::exchange(id_, std::nullopt);

@@ -37,6 +37,8 @@ void Channel::transmit(Outgoing message) {
     if (message.ownership == Descriptor::give) {
       unacknowledged_->given = message.descriptor;
       unacknowledged_->frame = message.frame;
+    } else {
+      unacknowledged_->lent = message.descriptor;
     }
   }
   put({.bytes = std::move(message.frame), .descriptor = message.descriptor, .id = message.id});
@@ -115,6 +117,7 @@ void Channel::acknowledged(bool received) {
     put({.bytes = sent.frame, .descriptor = sent.given});
     return;
   }
+  if (sent.lent && !received) events_.push_back(NotReceived{*sent.lent});
   if (sent.given) {
     events_.push_back(Released{*sent.given});
     if (!received) events_.push_back(Failed{Errc::handle_not_received});

@@ -40,13 +40,17 @@ class Channel {
   struct Released {
     FdToken descriptor;
   };
+  // The peer says that a descriptor lent to it did not arrive, because it has no room for one. Its message is lost too.
+  struct NotReceived {
+    FdToken descriptor;
+  };
   // The peer broke the protocol, or refused a descriptor for good. Closed follows in the first case.
   struct Failed {
     Errc code;
   };
   // The last event: nothing is read or written any more.
   struct Closed {};
-  using Event = std::variant<Received, Sent, Released, Failed, Closed>;
+  using Event = std::variant<Received, Sent, Released, NotReceived, Failed, Closed>;
 
   enum class SendResult {
     sent,       // written, or will be in this turn
@@ -110,6 +114,7 @@ class Channel {
   };
   // The descriptor the peer has not acknowledged.
   struct Unacknowledged {
+    std::optional<FdToken> lent;
     std::optional<FdToken> given;  // to be released, and kept for another try
     std::string frame;             // only with `given`
     int transmissions = 1;

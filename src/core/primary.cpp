@@ -223,11 +223,23 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Reply& message) {
   const auto found = handoffs_.find(message.ack);
   // A reply to nothing, or to what another worker was asked, is ignored.
   if (found == handoffs_.end() || found->second.worker != worker.id) return;
-  const ListenerId id = found->second.listener;
-  handoffs_.erase(found);
+  conclude(found, message.accepted.value_or(false));
+}
+
+void Primary::handle_not_received(WorkerId worker, FdToken connection) {
+  for (auto handoff = handoffs_.begin(); handoff != handoffs_.end(); ++handoff) {
+    if (handoff->second.worker != worker) continue;
+    const RoundRobin* round_robin = listeners_.find(handoff->second.listener)->round_robin();
+    if (round_robin->in_flight(worker) == connection) return conclude(handoff, false);
+  }
+}
+
+void Primary::conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted) {
+  const auto [worker, id] = handoff->second;
+  handoffs_.erase(handoff);
   Listener* listener = listeners_.find(id);
   MUSTER_ASSERT(listener && listener->round_robin());
-  listener->round_robin()->replied(worker.id, message.accepted.value_or(false));
+  listener->round_robin()->replied(worker, accepted);
   settle(id);
 }
 

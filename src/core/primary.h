@@ -61,6 +61,8 @@ class Primary {
   void handle_spawn_failed(WorkerId worker, Error error);
   void handle_message(WorkerId worker, wire::ClusterMessage message);
   void handle_error(WorkerId worker, Error error);
+  // A connection that was offered to the worker did not arrive: it is another's. A Node worker says no more than that.
+  void handle_not_received(WorkerId worker, FdToken connection);
   void handle_channel_closed(WorkerId worker);
   void handle_exit(WorkerId worker, ExitStatus status);
 
@@ -97,6 +99,7 @@ class Primary {
   void send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor = {},
             wire::HandleKind kind = wire::HandleKind::net_native);
   void answer(Listener& listener, Listener::Waiting waiting, int error_number);
+  void conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted);
   void leave(ListenerId id, WorkerId worker);
   void leave_all(WorkerId worker);
   void lose(WorkerId worker);

@@ -30,6 +30,11 @@ void RoundRobin::lost(WorkerId worker) {
   remove(worker);
 }
 
+std::optional<FdToken> RoundRobin::in_flight(WorkerId worker) const {
+  const auto found = in_flight_.find(worker);
+  return found == in_flight_.end() ? std::nullopt : std::optional(found->second);
+}
+
 bool RoundRobin::has(WorkerId worker) const { return listening_.contains(worker); }
 
 void RoundRobin::accepted(FdToken connection) {

@@ -41,6 +41,8 @@ class RoundRobin {
   // The worker is dead or out of reach.
   void lost(WorkerId worker);
   bool has(WorkerId worker) const;
+  // What the worker has not answered for.
+  std::optional<FdToken> in_flight(WorkerId worker) const;
   // Whether anybody listens. When the last one leaves, what waits is closed.
   bool has_workers() const { return !listening_.empty(); }
   // Whether nothing is in flight or being looked at.

@@ -108,6 +108,9 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event event
     }
   } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
     sink_.handle_sent(sent->id, sent->error);
+  } else if (const auto* lost = std::get_if<core::Channel::NotReceived>(&event)) {
+    primary_.handle_not_received(id, lost->descriptor);
+    perform();
   } else if (const auto* failed = std::get_if<core::Channel::Failed>(&event)) {
     const std::error_code code = failed->code;
     primary_.handle_error(id, Error{code, code.message()});

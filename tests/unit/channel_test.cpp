@@ -66,6 +66,9 @@ std::vector<std::string> events(Channel& channel) {
     std::string operator()(const Channel::Released& e) const {
       return "released " + std::to_string(static_cast<std::uint64_t>(e.descriptor));
     }
+    std::string operator()(const Channel::NotReceived& e) const {
+      return "not received " + std::to_string(static_cast<std::uint64_t>(e.descriptor));
+    }
     std::string operator()(const Channel::Failed& e) const { return error_name(e.code); }
     std::string operator()(const Channel::Closed&) const { return "closed"; }
   };
@@ -255,7 +258,7 @@ TEST(Channel, SendsAGivenDescriptorFourTimesAndThenGivesUp) {
 }
 
 // B-042.
-TEST(Channel, TakesARefusalOfALentDescriptorForAnAcknowledgement) {
+TEST(Channel, GoesOnAfterARefusalOfALentDescriptorAndTellsIt) {
   Channel c = channel();
   c.send(lend("h\n", fd1));
   c.send(plain("after\n"));
@@ -263,7 +266,7 @@ TEST(Channel, TakesARefusalOfALentDescriptorForAnAcknowledgement) {
 
   c.handle_bytes(nack, {});
 
-  EXPECT_EQ(events(c), Events{});
+  EXPECT_EQ(events(c), Events{"not received " + std::to_string(static_cast<std::uint64_t>(fd1))});
   EXPECT_EQ(write_all(c), (Writes{{"after\n", {}}}));
 }
 

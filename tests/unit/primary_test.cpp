@@ -395,6 +395,19 @@ TEST(Primary, LetsAWorkerThatRefusedRest) {
   EXPECT_EQ(effects(cluster.primary), Lines{R"(send 1 "act":"newconn","key":"null:80:4:undefined" +fd7)"});
 }
 
+// A Node worker that is out of descriptors says that the descriptor did not arrive, and nothing else, ever.
+TEST(Primary, OffersAConnectionThatDidNotArriveToAnother) {
+  Cluster cluster(2);
+  listen_on_80(cluster);
+  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  effects(cluster.primary);
+
+  cluster.primary.handle_not_received(one, FdToken{7});
+  cluster.primary.handle_not_received(one, FdToken{7});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"rest 1", R"(send 2 "act":"newconn","key":"null:80:4:undefined" +fd7)"}));
+}
+
 TEST(Primary, IgnoresARestThatOutlivesItsListener) {
   Cluster cluster(1);
   listen_on_80(cluster);
