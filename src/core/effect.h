@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -90,7 +90,7 @@ struct ProbeConnection {
 // handle_rested() after this time.
 struct Rest {
   ListenerId listener;
-  std::chrono::milliseconds time;
+  std::uint32_t milliseconds;
 };
 using PrimaryEffect = std::variant<Spawn, SendToWorker, DisconnectWorker, Listen, StopListening, CloseDescriptor,
                                    ProbeConnection, Rest, PrimaryEvent>;

@@ -9,7 +9,7 @@ namespace {
 
 // How long a worker that refused a connection is not offered another. Node offers it at once, for ever
 // where it is the only worker.
-constexpr std::chrono::milliseconds rest_after_refusal{10};
+constexpr std::uint32_t rest_after_refusal_ms = 10;
 
 bool is_datagram(const wire::ListenQuery& query) {
   return query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
@@ -275,7 +275,7 @@ void Primary::settle(ListenerId id) {
     } else if (const auto* probe = std::get_if<RoundRobin::Probe>(&*effect)) {
       effects_.push_back(ProbeConnection{id, probe->connection});
     } else {
-      effects_.push_back(Rest{id, rest_after_refusal});
+      effects_.push_back(Rest{id, rest_after_refusal_ms});
     }
   }
   if (listener->phase == Listener::Phase::open && !listener->has_workers()) {

@@ -87,7 +87,7 @@ void PrimaryDriver::perform(core::Rest rest) {
       perform();
     });
   }
-  timer->start(rest.time);
+  timer->start(std::chrono::milliseconds(rest.milliseconds));
 }
 
 void PrimaryDriver::perform(core::PrimaryEvent event) { sink_.handle_event(std::move(event)); }

@@ -404,7 +404,7 @@ void World::perform(core::ProbeConnection& probe) {
   primary_.handle_probed(probe.listener, probe.connection, description->client->touched);
 }
 
-void World::perform(core::Rest& rest) { rests_[rest.listener] = now_ + rest.time; }
+void World::perform(core::Rest& rest) { rests_[rest.listener] = now_ + std::chrono::milliseconds(rest.milliseconds); }
 
 void World::perform(core::PrimaryEvent& event) {
   oracle_.see(step_, event);
