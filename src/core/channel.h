@@ -74,7 +74,6 @@ class Channel {
 
   // False from the moment of disconnect(), of the peer's end or of a failure.
   bool connected() const { return state_ == State::open; }
-  Serialization serialization() const { return serialization_; }
 
   SendResult send(Outgoing message);
   // Closes once everything that was sent is written and acknowledged. Returns false when it was

@@ -166,12 +166,6 @@ void Stream::close() {
   socket_.reset();
 }
 
-void Stream::reset() {
-  const linger now{1, 0};
-  if (open()) setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  close();
-}
-
 OwnedFd Stream::release() {
   MUSTER_ASSERT(kept() == 0);
   poll_.reset();

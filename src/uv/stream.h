@@ -41,9 +41,8 @@ class Stream {
   bool write(std::string_view bytes);
   // No more writes; shuts the sending side down when everything is written.
   void end();
-  // At once; what was kept is lost. With `reset` the peer gets a reset in place of an end.
+  // At once; what was kept is lost.
   void close();
-  void reset();
   bool open() const { return static_cast<bool>(socket_); }
   std::size_t kept() const { return kept_.size() - kept_written_; }
   std::uint64_t bytes_written() const { return bytes_written_; }

@@ -33,7 +33,6 @@ class Timer {
         static_cast<std::uint64_t>(after.count()), static_cast<std::uint64_t>(repeat.count()));
   }
   void stop() { uv_timer_stop(handle_.get()); }
-  bool active() const { return uv_is_active(reinterpret_cast<const uv_handle_t*>(handle_.get())) != 0; }
   void ref() { handle_.ref(); }
   void unref() { handle_.unref(); }
 

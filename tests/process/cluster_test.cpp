@@ -399,6 +399,24 @@ TEST(ClusterProcess, RefusesSettingsWithoutAChannel) {
   EXPECT_TRUE(primary.cluster.workers().empty());
 }
 
+TEST(ClusterProcess, TakesItsPolicyFromTheEnvironmentAndFreezesItAtTheFirstSetup) {
+  const auto policy_for = [](const char* value) {
+    setenv("NODE_CLUSTER_SCHED_POLICY", value, 1);
+    Primary primary;
+    unsetenv("NODE_CLUSTER_SCHED_POLICY");
+    return primary.cluster.scheduling_policy();
+  };
+  EXPECT_EQ(policy_for("none"), sched_none);
+  EXPECT_EQ(policy_for("rr"), sched_rr);
+  EXPECT_EQ(policy_for("nonsense"), sched_rr);
+
+  Primary primary;
+  primary.cluster.set_scheduling_policy(sched_none);
+  primary.cluster.setup_primary();
+  primary.cluster.set_scheduling_policy(sched_rr);
+  EXPECT_EQ(primary.cluster.scheduling_policy(), sched_none);
+}
+
 TEST(ClusterProcess, GivesTheOutputOfASilentWorkerToItsPrimary) {
   Primary primary;
   Settings settings;
