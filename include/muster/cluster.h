@@ -33,6 +33,8 @@ class Cluster {
 
   bool is_primary() const;
   bool is_worker() const { return !is_primary(); }
+  // Node's old name for is_primary().
+  bool is_master() const { return is_primary(); }
   // In a worker: itself. Node's cluster.worker.
   std::optional<Worker> worker() const;
   // Workers that are neither gone nor asked to leave, by id: a snapshot, safe to disconnect from while
@@ -51,6 +53,8 @@ class Cluster {
 
   // Changes the settings for workers forked from now on. An `setup` event follows.
   void setup_primary(const Settings& settings = {});
+  // Node's old name for it.
+  void setup_master(const Settings& settings = {}) { setup_primary(settings); }
   // Starts a worker with `env` added to this process's environment. A program that cannot be started is
   // an `error` event of the worker. Throws Exception for settings that contradict themselves.
   Worker fork(const Env& env = {});

@@ -3,9 +3,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
+
+#include <muster/function.h>
 
 namespace muster {
 
@@ -26,6 +32,25 @@ struct StdioEntry {
   friend bool operator==(const StdioEntry&, const StdioEntry&) = default;
 };
 using Stdio = std::vector<StdioEntry>;
+
+// The port a worker is inspected on: a number, or a function that is asked for one at each fork().
+class InspectPort {
+ public:
+  InspectPort(int port) : source_(port) {}
+  template <class F>
+    requires(std::is_invocable_r_v<int, F&> && !std::is_same_v<F, InspectPort>)
+  InspectPort(F ask) : source_(std::make_shared<Function<int()>>(std::move(ask))) {}
+
+  int operator()() const {
+    const auto* ask = std::get_if<std::shared_ptr<Function<int()>>>(&source_);
+    return ask ? (**ask)() : std::get<int>(source_);
+  }
+  // The same number, or copies of the same function.
+  friend bool operator==(const InspectPort&, const InspectPort&) = default;
+
+ private:
+  std::variant<int, std::shared_ptr<Function<int()>>> source_;
+};
 
 // `cluster.settings`. A field that is not set keeps what it had before, as in
 // `{...cluster.settings, ...options}`.
@@ -49,6 +74,12 @@ struct Settings {
   // The worker's user and group (setuid(2), setgid(2)); it gets no supplementary groups.
   std::optional<int> uid = {};
   std::optional<int> gid = {};
+  // The port a debugger finds the worker on. It counts only where exec_argv or this process's NODE_OPTIONS asks for inspection
+  // (`--inspect`, `--inspect-brk`, `--inspect-port`, `--debug-port`): a script's interpreter then gets `--inspect-port`, and
+  // a program runs under gdbserver(1), which waits for a debugger; its exit status is told, not the program's. fork() throws
+  // Exception(Errc::socket_bad_port) when it is outside 0..65535. Default: one more than the last worker's, from the port
+  // in NODE_OPTIONS or 9229 upwards.
+  std::optional<InspectPort> inspect_port = {};
   // Carried for Node's sake; no effect on this system. Default: false.
   std::optional<bool> windows_hide = {};
   // The largest message a worker may send, in bytes; more closes its channel with

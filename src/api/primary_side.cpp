@@ -1,5 +1,6 @@
 #include "api/primary_side.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "api/own_process.h"
@@ -104,7 +105,8 @@ void PrimarySide::setup_primary(const Settings& settings) {
 }
 
 Worker PrimarySide::fork_worker(const Env& env) {
-  auto record = core_.fork(env);
+  const char* node_options = std::getenv("NODE_OPTIONS");
+  auto record = core_.fork(env, node_options ? node_options : "");
   const core::WorkerId id = record->id;
   const auto self = std::static_pointer_cast<PrimarySide>(shared_from_this());
   auto worker = std::make_shared<RemoteWorker>(self, std::move(record));

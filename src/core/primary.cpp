@@ -31,10 +31,10 @@ void Primary::setup_primary(const Settings& changes) {
   effects_.push_back(SetupEvent{settings_});
 }
 
-std::shared_ptr<const WorkerRecord> Primary::fork(const Env& env) {
+std::shared_ptr<const WorkerRecord> Primary::fork(const Env& env, std::string_view node_options) {
   // The request first: it throws for settings that cannot be, and then nothing has happened.
   const WorkerId id{next_worker_};
-  SpawnRequest request = spawn_request(settings_, env, id);
+  SpawnRequest request = spawn_request(settings_, env, id, inspect_ports_.next(settings_, node_options));
   setup_primary({});
   ++next_worker_;
   auto worker = std::make_shared<WorkerRecord>(WorkerRecord{id, request.file, request.argv});

@@ -9,6 +9,7 @@
 #include <muster/scheduling.h>
 #include "core/effect.h"
 #include "core/ids.h"
+#include "core/inspection.h"
 #include "core/lifecycle.h"
 #include "core/listeners.h"
 #include "core/wire.h"
@@ -41,7 +42,8 @@ class Primary {
   // Commands.
   void setup_primary(const Settings& changes);
   // Throws Exception for settings that cannot be; no worker was made then.
-  std::shared_ptr<const WorkerRecord> fork(const Env& env);
+  // `node_options` is this process's NODE_OPTIONS: it may ask for inspection.
+  std::shared_ptr<const WorkerRecord> fork(const Env& env, std::string_view node_options = {});
   // worker.disconnect(): asks the worker to close its servers and leave.
   void disconnect(WorkerId worker);
   // worker.process.disconnect(): closes the channel. Returns false when it was closed already.
@@ -114,6 +116,7 @@ class Primary {
   std::map<WorkerId, std::shared_ptr<WorkerRecord>> workers_;
   std::uint32_t next_worker_ = 1;
   Listeners listeners_;
+  InspectPorts inspect_ports_;
   std::map<Seq, Handoff> handoffs_;
   std::uint64_t next_seq_ = 0;
   std::vector<CallbackId> disconnect_callbacks_;

@@ -59,7 +59,8 @@ void check_env(const Env& env) {
 
 }  // namespace
 
-SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker) {
+SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker,
+                           const std::optional<Inspection>& inspection) {
   SpawnRequest request;
   request.stdio = stdio_of(settings);
   check_texts(settings);
@@ -71,15 +72,17 @@ SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId wo
 
   const std::string& exec = settings.exec.value();
   const std::string interpreter = settings.exec_path.value_or(is_script(exec) ? "node" : "");
-  if (interpreter.empty()) {
-    request.file = exec;
-  } else {
-    request.file = interpreter;
+  if (!interpreter.empty()) {
     request.argv.push_back(interpreter);
     if (settings.exec_argv) request.argv.insert(request.argv.end(), settings.exec_argv->begin(), settings.exec_argv->end());
+    if (inspection) request.argv.push_back("--inspect-port=" + std::to_string(inspection->port));
+  } else if (inspection) {
+    request.argv = {"gdbserver", "--once", "--no-startup-with-shell",
+                    inspection->host + ":" + std::to_string(inspection->port)};
   }
   request.argv.push_back(exec);
   if (settings.args) request.argv.insert(request.argv.end(), settings.args->begin(), settings.args->end());
+  request.file = request.argv.front();
 
   request.env = env;
   request.env["NODE_UNIQUE_ID"] = std::to_string(static_cast<std::uint32_t>(worker));
@@ -104,6 +107,7 @@ Settings merged(Settings settings, const Settings& changes) {
   take(settings.stdio, changes.stdio);
   take(settings.uid, changes.uid);
   take(settings.gid, changes.gid);
+  take(settings.inspect_port, changes.inspect_port);
   take(settings.windows_hide, changes.windows_hide);
   take(settings.max_message_size, changes.max_message_size);
   return settings;

@@ -6,6 +6,7 @@
 
 #include <muster/settings.h>
 #include "core/ids.h"
+#include "core/inspection.h"
 
 namespace muster::core {
 
@@ -23,7 +24,11 @@ struct SpawnRequest {
 
 // What `settings`, complete, and the environment given to fork() say a worker is. Throws Exception
 // for settings that contradict themselves, with Node's code.
-SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker);
+//
+// A worker to be inspected gets `--inspect-port` where an interpreter runs it; a program of its own runs under gdbserver(1),
+// which starts it when a debugger says so.
+SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId worker,
+                           const std::optional<Inspection>& inspection = {});
 
 // `settings` with every field of `changes` that is set.
 Settings merged(Settings settings, const Settings& changes);

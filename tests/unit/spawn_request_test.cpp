@@ -45,6 +45,27 @@ TEST(SpawnRequest, TakesTheInterpreterItIsTold) {
   EXPECT_EQ(spawn_request(settings, {}, WorkerId{1}).argv, (std::vector<std::string>{"/usr/bin/python3", "/bin/app"}));
 }
 
+TEST(SpawnRequest, TellsAnInterpreterWhereADebuggerWillBe) {
+  Settings settings;
+  settings.exec = "w.js";
+  settings.exec_argv = {{"--inspect-brk"}};
+
+  const SpawnRequest request = spawn_request(settings, {}, WorkerId{1}, Inspection{"127.0.0.1", 9230});
+
+  EXPECT_EQ(request.argv, (std::vector<std::string>{"node", "--inspect-brk", "--inspect-port=9230", "w.js"}));
+}
+
+TEST(SpawnRequest, RunsAProgramToBeInspectedUnderADebugger) {
+  Settings settings = program();
+  settings.args = {{"arg"}};
+
+  const SpawnRequest request = spawn_request(settings, {}, WorkerId{1}, Inspection{"127.0.0.1", 9230});
+
+  EXPECT_EQ(request.file, "gdbserver");
+  EXPECT_EQ(request.argv,
+            (std::vector<std::string>{"gdbserver", "--once", "--no-startup-with-shell", "127.0.0.1:9230", "/bin/app", "arg"}));
+}
+
 TEST(SpawnRequest, NamesTheWorkerInItsEnvironmentWhateverTheProgramSays) {
   const SpawnRequest request =
       spawn_request(program(), {{"A", "1"}, {"B", std::nullopt}, {"NODE_UNIQUE_ID", "99"}}, WorkerId{7});
