@@ -15,6 +15,7 @@ enum class Errc {
   ipc_disconnected,            // disconnect() on a channel that is closed
   ipc_one_pipe,                // stdio names more than one ipc entry
   child_process_ipc_required,  // stdio names no ipc entry
+  child_closed_before_reply,   // a process that was asked for its connections is gone
   invalid_arg_type,            // a value of a kind that the call does not take
   invalid_arg_value,           // a value out of the set that the call takes
   missing_args,                // send() without a message

@@ -1,8 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 namespace muster {
+
+namespace detail {
+class HandleOrigin;
+}  // namespace detail
 
 // What kind of descriptor travels with a message. The Node class a Node peer sees is in brackets.
 enum class HandleType {
@@ -28,12 +33,17 @@ class Handle {
   explicit operator bool() const noexcept { return descriptor_ >= 0; }
   // The descriptor, still owned by the Handle.
   int descriptor() const noexcept { return descriptor_; }
-  // Gives the descriptor away: the caller closes it.
+  // Gives the descriptor away: the caller closes it, and nobody counts it as its server's any more.
   int release() noexcept;
+
+  // For muster itself: where a connection comes from, so that its server can count it wherever it lives.
+  void set_origin(std::shared_ptr<detail::HandleOrigin> origin) { origin_ = std::move(origin); }
+  const std::shared_ptr<detail::HandleOrigin>& origin() const { return origin_; }
 
  private:
   HandleType type_ = HandleType::none;
   int descriptor_ = -1;
+  std::shared_ptr<detail::HandleOrigin> origin_;
 };
 
 }  // namespace muster

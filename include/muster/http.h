@@ -109,17 +109,25 @@ class Server {
   // As net::Server.
   Server& listen(int port, Function<void()> listening = {});
   Server& listen(ListenOptions options, Function<void()> listening = {});
+  Server& listen(Handle handle, Function<void()> listening = {});
+  Handle to_handle() const;
+  // Serves a connection that was accepted elsewhere and came with a message. Node: server.emit('connection', socket).
+  // Throws Exception(Errc::invalid_handle_type) for what is no connection.
+  void handle_connection(Handle connection);
   // Takes no more connections and closes idle ones; requests in progress are answered, and their
   // connections closed with the answer.
   void close(Function<void()> closed = {});
   bool listening() const;
   std::optional<Address> address() const;
   std::size_t connections() const;
+  void set_max_connections(std::optional<std::size_t> limit);
+  void set_drop_max_connection(bool drop);
   void ref();
   void unref();
 
   Subscription on_listening(Listener<> listener);
   Subscription on_close(Listener<> listener);
+  Subscription on_drop(Listener<const net::DroppedConnection&> listener);
   Subscription on_error(Listener<const Error&> listener);
 
   friend bool operator==(const Server&, const Server&) = default;

@@ -26,6 +26,12 @@ namespace net {
 
 enum class KeepOpen { no, yes };
 
+// A connection that came over a server's limit and was closed. Empty addresses for Unix sockets.
+struct DroppedConnection {
+  std::optional<Address> local_address = {};
+  std::optional<Address> remote_address = {};
+};
+
 // A connected stream. A handle: copies name the same connection, which the loop keeps until it is
 // closed. An empty one names none; only `if (socket)` may be asked of it.
 //
@@ -93,8 +99,8 @@ class Server {
   Server& listen(ListenOptions options, Function<void()> listening = {});
   // Listens on a socket that came with a message, or one that is bound already: here, without asking the primary.
   Server& listen(Handle handle, Function<void()> listening = {});
-  // Takes no more connections; `close` when the last one has ended. Throws
-  // Exception(Errc::server_not_running) when it does not listen.
+  // Takes no more connections; `close` when the last one has ended, also of those that were sent to other processes of the
+  // cluster. Throws Exception(Errc::server_not_running) when it does not listen.
   void close(Function<void()> closed = {});
 
   bool listening() const;
@@ -105,9 +111,12 @@ class Server {
   Handle to_handle() const;
   // How many connections it has in this process.
   std::size_t connections() const;
-  // More connections are refused: in a worker the primary offers them to another.
+  // The same with those that were sent to other processes, which are asked. `done` runs later, with
+  // Errc::child_closed_before_reply when one of them went away without an answer.
+  void get_connections(Function<void(std::error_code, std::size_t)> done);
+  // More connections are refused: in a worker the primary offers them to another. Elsewhere they are dropped.
   void set_max_connections(std::optional<std::size_t> limit);
-  // Whether a connection over the limit is dropped here instead.
+  // Whether a connection over the limit is dropped in a worker too.
   void set_drop_max_connection(bool drop);
   // Whether it keeps the loop alive. It does from the start.
   void ref();
@@ -116,6 +125,8 @@ class Server {
   Subscription on_connection(Listener<Socket> listener);
   Subscription on_listening(Listener<> listener);
   Subscription on_close(Listener<> listener);
+  // A connection was dropped because of set_max_connections().
+  Subscription on_drop(Listener<const DroppedConnection&> listener);
   // bind EADDRINUSE and the like, from the primary too. Unhandled, it comes out of Loop::run().
   Subscription on_error(Listener<const Error&> listener);
 

@@ -19,6 +19,8 @@ class Bindable {
   virtual void handle_shared(uv::OwnedFd socket) = 0;
   virtual void handle_error(const Error& failure) = 0;
   virtual void handle_connection(uv::OwnedFd connection) = 0;
+  // A connection over its limit, which is closed after this.
+  virtual void handle_drop(int connection) = 0;
   // The worker is leaving.
   virtual void close_if_open() = 0;
   // The cluster goes: let go of everything, tell nobody.

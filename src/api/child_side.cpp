@@ -2,8 +2,9 @@
 
 #include <utility>
 
-#include "api/own_process.h"
 #include "api/bindable.h"
+#include "api/handle_origin.h"
+#include "api/own_process.h"
 
 namespace muster::detail {
 
@@ -17,9 +18,12 @@ class WorkerProcess final : public OwnProcess {
     return side && side->connected();
   }
   bool send(Value message, Handle handle, SendCallback done) override {
+    const auto origin = handle.origin();
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle));
     const auto side = cluster.lock();
-    return side && side->send(std::move(wire), std::move(done));
+    const bool sent = side && side->send(std::move(wire), std::move(done));
+    if (side && origin) origin->sent_through(side->sockets());
+    return sent;
   }
   void disconnect() override {
     if (const auto side = cluster.lock()) side->disconnect_channel();
@@ -66,7 +70,10 @@ ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, uv::OwnedFd chann
       driver_(std::make_unique<uv::ChildDriver>(loop_state.loop, core_, static_cast<uv::ChildDriver::Sink&>(*this),
                                                 std::move(channel), serialization)),
       process_(std::make_shared<WorkerProcess>(loop_state)),
-      worker_(std::make_shared<OwnWorker>(id, process_)) {}
+      worker_(std::make_shared<OwnWorker>(id, process_)),
+      sockets_(std::make_shared<core::SocketList>([this](core::wire::SocketListMessage message) {
+        if (driver_) driver_->send(message);
+      })) {}
 
 std::shared_ptr<ChildSide> ChildSide::make(LoopState& loop, core::WorkerId id, uv::OwnedFd channel,
                                            Serialization serialization) {
@@ -84,6 +91,7 @@ std::shared_ptr<WorkerState> ChildSide::worker() const { return worker_; }
 void ChildSide::shut_down() {
   for (const auto& [id, server] : std::exchange(servers_, {})) server->abandon();
   driver_.reset();
+  sockets_->handle_channel_closed();
   worker_->drop_listeners();
   ClusterState::shut_down();
 }
@@ -140,9 +148,16 @@ void ChildSide::handle_event(core::ChildEvent event) {
 
 void ChildSide::handle_message(uv::UserMessage wire) {
   loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), wire = std::move(wire)]() mutable {
-    Message message = from_wire(std::move(wire));
+    Message message = from_wire(std::move(wire), self->sockets_);
     self->worker_->message.emit(self->loop.loop, message);
     self->process_->message.emit(self->loop.loop, message);
+  });
+}
+
+void ChildSide::handle_socket_list(core::wire::SocketListMessage message) {
+  // In its turn: the program may still be to hear of a connection that the other end asks about.
+  loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), message = std::move(message)] {
+    self->sockets_->handle_message(message);
   });
 }
 
@@ -184,13 +199,17 @@ void ChildSide::tell(const core::ConnectionEvent& event) {
   if (const auto server = find(event.server)) server->handle_connection(std::move(fd));
 }
 
-void ChildSide::tell(const core::DropEvent&) {}
+void ChildSide::tell(const core::DropEvent& event) {
+  const uv::OwnedFd fd = driver_->take(event.connection);
+  if (const auto server = find(event.server)) server->handle_drop(fd.get());
+}
 
 void ChildSide::tell(const core::CloseServerEvent& event) {
   if (const auto server = find(event.server)) server->close_if_open();
 }
 
 void ChildSide::tell(const core::WorkerDisconnectEvent&) {
+  sockets_->handle_channel_closed();
   worker_->disconnected.emit(loop.loop);
   process_->disconnected.emit(loop.loop);
 }

@@ -33,6 +33,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   void perform();
 
   bool send(uv::UserMessage message, SendCallback done);
+  const std::shared_ptr<core::SocketList>& sockets() const { return sockets_; }
   void disconnect_channel();
   void ref_channel(bool ref);
 
@@ -44,6 +45,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
  private:
   void handle_event(core::ChildEvent event) override;
   void handle_message(uv::UserMessage message) override;
+  void handle_socket_list(core::wire::SocketListMessage message) override;
   void handle_sent(core::SendId id, std::error_code error) override;
   void handle_error(Error error) override;
   void handle_exit(int code) override;
@@ -65,6 +67,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   std::shared_ptr<OwnWorker> worker_;
   std::map<core::ServerId, std::shared_ptr<Bindable>> servers_;
   SendCallbacks sends_;
+  std::shared_ptr<core::SocketList> sockets_;
 };
 
 }  // namespace muster::detail

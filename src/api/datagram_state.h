@@ -41,6 +41,7 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   void handle_shared(uv::OwnedFd socket) override;
   void handle_error(const Error& failure) override;
   void handle_connection(uv::OwnedFd) override {}
+  void handle_drop(int) override {}
   void close_if_open() override;
   void abandon() override;
 

@@ -7,13 +7,16 @@
 namespace muster {
 
 Handle::Handle(Handle&& other) noexcept
-    : type_(std::exchange(other.type_, HandleType::none)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+    : type_(std::exchange(other.type_, HandleType::none)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      origin_(std::move(other.origin_)) {}
 
 Handle& Handle::operator=(Handle&& other) noexcept {
   if (this != &other) {
     if (descriptor_ >= 0) ::close(descriptor_);
     type_ = std::exchange(other.type_, HandleType::none);
     descriptor_ = std::exchange(other.descriptor_, -1);
+    origin_ = std::move(other.origin_);
   }
   return *this;
 }
@@ -24,6 +27,7 @@ Handle::~Handle() {
 
 int Handle::release() noexcept {
   type_ = HandleType::none;
+  origin_.reset();
   return std::exchange(descriptor_, -1);
 }
 

@@ -8,6 +8,7 @@
 #include <muster/cluster.h>
 #include "api/http_connection.h"
 #include "api/http_server.h"
+#include "uv/socket.h"
 
 namespace muster {
 namespace detail {
@@ -135,14 +136,33 @@ Server& Server::listen(ListenOptions options, Function<void()> listening) {
   state_->server->listen(std::move(options), std::move(listening));
   return *this;
 }
+Server& Server::listen(Handle handle, Function<void()> listening) {
+  state_->server->listen_on(std::move(handle), std::move(listening));
+  return *this;
+}
+Handle Server::to_handle() const { return state_->server->to_handle(); }
+void Server::handle_connection(Handle connection) {
+  if (connection.type() != HandleType::socket && connection.type() != HandleType::native) {
+    throw Exception(Errc::invalid_handle_type, "Only a connection can be served");
+  }
+  // It is counted here from now on.
+  uv::OwnedFd fd(connection.release());
+  uv::set_non_blocking(fd.get());
+  state_->server->adopt(std::move(fd));
+}
 void Server::close(Function<void()> closed) { state_->server->close(std::move(closed)); }
 bool Server::listening() const { return state_->server->is_listening(); }
 std::optional<Address> Server::address() const { return state_->server->address(); }
 std::size_t Server::connections() const { return state_->server->connections(); }
+void Server::set_max_connections(std::optional<std::size_t> limit) { state_->server->set_max_connections(limit); }
+void Server::set_drop_max_connection(bool drop) { state_->server->set_drop_max_connection(drop); }
 void Server::ref() { state_->server->ref(); }
 void Server::unref() { state_->server->unref(); }
 Subscription Server::on_listening(Listener<> listener) { return state_->server->listening.on(std::move(listener)); }
 Subscription Server::on_close(Listener<> listener) { return state_->server->closed.on(std::move(listener)); }
+Subscription Server::on_drop(Listener<const net::DroppedConnection&> listener) {
+  return state_->server->dropped.on(std::move(listener));
+}
 Subscription Server::on_error(Listener<const Error&> listener) { return state_->server->error.on(std::move(listener)); }
 
 }  // namespace http

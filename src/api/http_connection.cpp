@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <muster/error.h>
+#include "api/to_address.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
@@ -102,11 +103,7 @@ bool HttpConnection::closing() const {
 bool HttpConnection::full() const { return out_.size() + stream_.kept() >= high_water; }
 const std::string& HttpConnection::date() { return server_->date(); }
 
-std::optional<Address> HttpConnection::remote_address() const {
-  const auto name = uv::peer_name(stream_.descriptor());
-  if (!name) return std::nullopt;
-  return Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
-}
+std::optional<Address> HttpConnection::remote_address() const { return to_address(uv::peer_name(stream_.descriptor())); }
 
 void HttpConnection::set_deadline(std::chrono::milliseconds after) {
   deadline_ = after.count() == 0 ? 0 : server_->loop.loop.now() + static_cast<std::uint64_t>(after.count());

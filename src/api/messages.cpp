@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/handle_origin.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
@@ -40,14 +41,20 @@ uv::UserMessage to_wire(Value data, Handle handle) {
       const auto name = uv::socket_name(handle.descriptor());
       info.dgram_type = to_string(name && name->ipv6 ? AddressType::udp6 : AddressType::udp4);
     }
+    if (const auto& origin = handle.origin()) info.key = origin->key();
     message.handle = uv::UserHandle{info, uv::OwnedFd(handle.release())};
   }
   return message;
 }
 
-Message from_wire(uv::UserMessage message) {
+Message from_wire(uv::UserMessage message, const std::shared_ptr<core::SocketList>& sockets) {
   Message result{std::move(message.data), {}};
-  if (message.handle) result.handle = Handle(type_of(message.handle->info.kind), message.handle->fd.release());
+  if (!message.handle) return result;
+  const core::wire::HandleInfo& info = message.handle->info;
+  result.handle = Handle(type_of(info.kind), message.handle->fd.release());
+  if (info.kind == core::wire::HandleKind::net_socket && !info.key.empty()) {
+    result.handle.set_origin(std::make_shared<ReceivedConnection>(sockets, info.key));
+  }
   return result;
 }
 

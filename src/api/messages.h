@@ -1,12 +1,14 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <system_error>
 
 #include <muster/message.h>
 #include "api/loop_state.h"
 #include "core/channel.h"
+#include "core/socket_list.h"
 #include "uv/user_message.h"
 
 // What both ends of a channel do alike with a program's messages.
@@ -14,7 +16,8 @@ namespace muster::detail {
 
 // Throws Exception for what cannot be sent at all.
 uv::UserMessage to_wire(Value data, Handle handle);
-Message from_wire(uv::UserMessage message);
+// `sockets` keeps account of the connections that come through the channel.
+Message from_wire(uv::UserMessage message, const std::shared_ptr<core::SocketList>& sockets);
 
 // Whether this is the peer's doing: it broke the protocol, or does not take what it is sent.
 bool is_peer_error(std::error_code code);

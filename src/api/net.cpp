@@ -5,17 +5,12 @@
 #include <muster/cluster.h>
 #include "api/server_state.h"
 #include "api/socket_state.h"
+#include "api/to_address.h"
 #include "uv/socket.h"
 
 namespace muster::net {
-namespace {
 
-std::optional<Address> to_address(const std::optional<core::wire::SocketName>& name) {
-  if (!name) return std::nullopt;
-  return Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
-}
-
-}  // namespace
+using detail::to_address;
 
 bool Socket::write(std::string_view bytes) { return state_->write(bytes); }
 void Socket::end(std::string_view bytes) { state_->end(bytes); }
@@ -54,9 +49,7 @@ Socket connect(Loop& loop, const std::string& path, Function<void()> connected) 
 
 Socket from_handle(Loop& loop, Handle handle) {
   if (handle.type() != HandleType::socket && handle.type() != HandleType::native) return {};
-  uv::OwnedFd fd(handle.release());
-  uv::set_non_blocking(fd.get());
-  return Socket(detail::SocketState::adopt(loop.state(), std::move(fd)));
+  return Socket(detail::SocketState::adopt(loop.state(), std::move(handle)));
 }
 
 Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
@@ -67,8 +60,9 @@ Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
   // The server itself, by pointer: it outlives its own function.
   state->on_connection = [&loop, raw = state.get()](uv::OwnedFd fd) {
     const auto server = std::static_pointer_cast<detail::ServerState>(raw->shared_from_this());
-    Socket socket(detail::SocketState::adopt(loop, std::move(fd), [server] { server->connection_closed(); }));
-    server->connection.emit(loop.loop, socket);
+    const auto socket = detail::SocketState::adopt(loop, std::move(fd), [server] { server->connection_closed(); });
+    socket->origin = server->origin();
+    server->connection.emit(loop.loop, Socket(socket));
   };
   return Server(state);
 }
@@ -91,6 +85,7 @@ void Server::close(Function<void()> closed) { state_->close(std::move(closed)); 
 bool Server::listening() const { return state_->is_listening(); }
 std::optional<Address> Server::address() const { return state_->address(); }
 std::size_t Server::connections() const { return state_->connections(); }
+void Server::get_connections(Function<void(std::error_code, std::size_t)> done) { state_->count_connections(std::move(done)); }
 void Server::set_max_connections(std::optional<std::size_t> limit) { state_->set_max_connections(limit); }
 void Server::set_drop_max_connection(bool drop) { state_->set_drop_max_connection(drop); }
 void Server::ref() { state_->ref(); }
@@ -98,6 +93,7 @@ void Server::unref() { state_->unref(); }
 Subscription Server::on_connection(Listener<Socket> listener) { return state_->connection.on(std::move(listener)); }
 Subscription Server::on_listening(Listener<> listener) { return state_->listening.on(std::move(listener)); }
 Subscription Server::on_close(Listener<> listener) { return state_->closed.on(std::move(listener)); }
+Subscription Server::on_drop(Listener<const DroppedConnection&> listener) { return state_->dropped.on(std::move(listener)); }
 Subscription Server::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
 
 }  // namespace muster::net

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "api/handle_origin.h"
 #include "api/own_process.h"
 #include "api/socket_state.h"
 
@@ -14,7 +15,11 @@ class RemoteWorker;
 class RemoteProcess final : public ProcessState, public std::enable_shared_from_this<RemoteProcess> {
  public:
   RemoteProcess(std::weak_ptr<PrimarySide> cluster, std::shared_ptr<const core::WorkerRecord> record)
-      : cluster_(std::move(cluster)), record_(std::move(record)) {}
+      : sockets(std::make_shared<core::SocketList>([cluster, id = record->id](const core::wire::SocketListMessage& message) {
+          if (const auto side = cluster.lock()) side->send(id, message);
+        })),
+        cluster_(std::move(cluster)),
+        record_(std::move(record)) {}
 
   int pid() const override { return record_->pid; }
   bool connected() const override { return record_->connected && !cluster_.expired(); }
@@ -24,9 +29,12 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
     return cluster && cluster->kill(record_->id, signal);
   }
   bool send(Value message, Handle handle, SendCallback done) override {
+    const auto origin = handle.origin();
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle));
     const auto cluster = cluster_.lock();
-    return cluster && cluster->send(shared_from_this(), std::move(wire), std::move(done));
+    const bool sent = cluster && cluster->send(shared_from_this(), std::move(wire), std::move(done));
+    if (sockets && origin) origin->sent_through(sockets);
+    return sent;
   }
   void disconnect() override {
     if (const auto cluster = cluster_.lock()) cluster->disconnect_channel(shared_from_this());
@@ -53,6 +61,8 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
   std::size_t open_pipes = 0;
   std::optional<ExitStatus> ended;
   std::weak_ptr<RemoteWorker> worker;
+  // Null when the process has ended.
+  std::shared_ptr<core::SocketList> sockets;
 
  private:
   std::weak_ptr<PrimarySide> cluster_;
@@ -94,7 +104,10 @@ PrimarySide::~PrimarySide() = default;
 
 void PrimarySide::shut_down() {
   driver_.reset();
-  for (const auto& [id, worker] : std::exchange(workers_, {})) worker->drop_listeners();
+  for (const auto& [id, worker] : std::exchange(workers_, {})) {
+    if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
+    worker->drop_listeners();
+  }
   disconnect_callbacks_.clear();
   ClusterState::shut_down();
 }
@@ -159,6 +172,10 @@ bool PrimarySide::send(const std::shared_ptr<RemoteProcess>& process, uv::UserMe
       std::move(message), std::move(done), [&](Error error) { fail(process, std::move(error)); });
 }
 
+void PrimarySide::send(core::WorkerId id, const core::wire::SocketListMessage& message) {
+  if (driver_) driver_->send(id, message);
+}
+
 void PrimarySide::disconnect_channel(const std::shared_ptr<RemoteProcess>& process) {
   if (!driver_) return;
   if (!core_.disconnect_channel(process->id())) {
@@ -194,10 +211,18 @@ void PrimarySide::handle_message(core::WorkerId id, uv::UserMessage wire) {
   loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, wire = std::move(wire)]() mutable {
     const auto worker = self->driver_ ? self->find(id) : nullptr;
     if (!worker) return;
-    Message message = from_wire(std::move(wire));
+    Message message = from_wire(std::move(wire), worker->child->sockets);
     self->message.emit(self->loop.loop, Worker(worker), message);
     worker->message.emit(self->loop.loop, message);
     worker->child->message.emit(self->loop.loop, message);
+  });
+}
+
+void PrimarySide::handle_socket_list(core::WorkerId id, core::wire::SocketListMessage message) {
+  // In its turn: the program may still be to hear of a connection that the worker asks about.
+  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, message = std::move(message)] {
+    const auto worker = self->driver_ ? self->find(id) : nullptr;
+    if (worker && worker->child->sockets) worker->child->sockets->handle_message(message);
   });
 }
 
@@ -232,6 +257,7 @@ void PrimarySide::tell(const core::ListeningEvent& event) {
 
 void PrimarySide::tell(const core::DisconnectEvent& event) {
   if (const auto worker = find(event.worker)) {
+    if (const auto sockets = worker->child->sockets) sockets->handle_channel_closed();
     worker->disconnected.emit(loop.loop);
     disconnect.emit(loop.loop, Worker(worker));
     worker->child->disconnected.emit(loop.loop);
@@ -241,6 +267,7 @@ void PrimarySide::tell(const core::DisconnectEvent& event) {
 
 void PrimarySide::tell(const core::ExitEvent& event) {
   if (const auto worker = find(event.worker)) {
+    if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
     worker->exit.emit(loop.loop, event.status);
     exit.emit(loop.loop, Worker(worker), event.status);
     worker->child->exit.emit(loop.loop, event.status);

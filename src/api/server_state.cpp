@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/child_side.h"
+#include "api/to_address.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
@@ -110,7 +111,7 @@ int ServerState::accept_on(uv::OwnedFd socket, std::string path) {
     return error;
   }
   if (const auto name = uv::socket_name(acceptor_->descriptor())) {
-    address_ = Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
+    address_ = to_address(name);
   } else {
     address_ = Address{AddressType::pipe, query_.address, -1};
   }
@@ -119,6 +120,9 @@ int ServerState::accept_on(uv::OwnedFd socket, std::string path) {
 
 void ServerState::start_listening() {
   phase_ = Phase::listening;
+  // Node's form, but with the port it got, so that two servers on port 0 are told apart.
+  key_ = std::string(to_string(address_->type)) + ":" + address_->address.value_or("null") + ":" +
+         std::to_string(address_->port.value_or(-1));
   listening.emit(loop_.loop);
   // The program has heard; now the primary, unless the program closed the server when it heard.
   const auto cluster = cluster_.lock();
@@ -132,7 +136,7 @@ void ServerState::start_listening() {
 void ServerState::handle_listening(const std::optional<core::wire::SocketName>& name) {
   if (phase_ != Phase::opening) return;
   if (name) {
-    address_ = Address{name->ipv6 ? AddressType::tcp6 : AddressType::tcp4, name->address, name->port};
+    address_ = to_address(name);
   } else {
     address_ = Address{query_.address_type.value_or(AddressType::tcp4), query_.address, query_.port};
   }
@@ -176,16 +180,25 @@ void ServerState::fail(Error failure) {
 }
 
 void ServerState::handle_connection(uv::OwnedFd connection) {
-  if (phase_ == Phase::idle) return;
+  if (phase_ != Phase::idle) adopt(std::move(connection));
+}
+
+void ServerState::adopt(uv::OwnedFd connection) {
   ++connections_;
   on_connection(std::move(connection));
 }
 
 void ServerState::accept(uv::OwnedFd connection) {
-  if (max_connections_ && connections_ >= *max_connections_) return;
   loop_.loop.emit([this, keep = shared_from_this(), connection = std::move(connection)]() mutable {
-    if (phase_ == Phase::listening) handle_connection(std::move(connection));
+    if (phase_ != Phase::listening) return;
+    if (max_connections_ && connections_ >= *max_connections_) return handle_drop(connection.get());
+    handle_connection(std::move(connection));
   });
+}
+
+void ServerState::handle_drop(int connection) {
+  dropped.emit(loop_.loop,
+               net::DroppedConnection{to_address(uv::socket_name(connection)), to_address(uv::peer_name(connection))});
 }
 
 void ServerState::connection_closed() {
@@ -193,7 +206,7 @@ void ServerState::connection_closed() {
   if (const auto cluster = cluster_.lock(); cluster && id_ && !acceptor_) {
     if (ChildSide* child = cluster->child()) child->core().handle_connection_closed(*id_);
   }
-  if (phase_ == Phase::closing && connections_ == 0) finish_closing();
+  if (phase_ == Phase::closing && drained()) finish_closing();
 }
 
 void ServerState::close(Function<void()> on_closed) {
@@ -211,7 +224,10 @@ void ServerState::close(Function<void()> on_closed) {
     }
   }
   if (on_closing) on_closing();
-  if (connections_ == 0) finish_closing();
+  for (const auto& weak : elsewhere_) {
+    if (const auto sockets = weak.lock()) wait_for(*sockets);
+  }
+  if (drained()) finish_closing();
 }
 
 void ServerState::close_if_open() {
@@ -221,8 +237,9 @@ void ServerState::close_if_open() {
 void ServerState::finish_closing() {
   loop_.loop.next_tick([this, keep = shared_from_this(), life = life_] {
     // A connection that came in between is waited for too; its end comes back here.
-    if (phase_ != Phase::closing || life != life_ || connections_ > 0) return;
+    if (phase_ != Phase::closing || life != life_ || !drained()) return;
     phase_ = Phase::idle;
+    elsewhere_.clear();
     const auto owner = std::exchange(held_owner_, nullptr);
     const auto id = std::exchange(id_, std::nullopt);
     loop_.release(*this);
@@ -230,6 +247,67 @@ void ServerState::finish_closing() {
     const auto cluster = cluster_.lock();
     if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id) child->forget(*id);
   });
+}
+
+namespace {
+
+class AcceptedConnection final : public HandleOrigin {
+ public:
+  explicit AcceptedConnection(std::weak_ptr<ServerState> server) : server_(std::move(server)) {}
+
+  std::string key() const override {
+    const auto server = server_.lock();
+    return server ? server->key() : std::string();
+  }
+  void sent_through(const std::shared_ptr<core::SocketList>& sockets) override {
+    if (const auto server = server_.lock()) server->sent_through(sockets);
+  }
+
+ private:
+  std::weak_ptr<ServerState> server_;
+};
+
+}  // namespace
+
+std::shared_ptr<HandleOrigin> ServerState::origin() {
+  return std::make_shared<AcceptedConnection>(std::static_pointer_cast<ServerState>(shared_from_this()));
+}
+
+void ServerState::sent_through(const std::shared_ptr<core::SocketList>& sockets) {
+  if (phase_ == Phase::closing) wait_for(*sockets);
+  std::erase_if(elsewhere_, [&](const auto& known) { return known.expired() || known.lock() == sockets; });
+  elsewhere_.push_back(sockets);
+}
+
+void ServerState::wait_for(core::SocketList& sockets) {
+  ++waiting_elsewhere_;
+  sockets.when_all_closed(key_, [this, keep = shared_from_this()] {
+    --waiting_elsewhere_;
+    if (phase_ == Phase::closing && drained()) finish_closing();
+  });
+}
+
+void ServerState::count_connections(Function<void(std::error_code, std::size_t)> done) {
+  struct Count {
+    Function<void(std::error_code, std::size_t)> done;
+    std::size_t total = 0;
+    std::size_t unanswered = 0;
+    std::error_code error = {};
+  };
+  auto count = std::make_shared<Count>(Count{std::move(done), connections_});
+  const auto answered = [count, &loop = loop_.loop](std::optional<std::size_t> there) {
+    if (!there) count->error = Errc::child_closed_before_reply;
+    count->total += there.value_or(0);
+    if (--count->unanswered == 0) loop.next_tick([count] { count->done(count->error, count->total); });
+  };
+  count->unanswered = 1;
+  for (const auto& weak : elsewhere_) {
+    const auto sockets = weak.lock();
+    if (!sockets) continue;
+    ++count->unanswered;
+    sockets->count(key_, answered);
+  }
+  answered(0);
 }
 
 Handle ServerState::to_handle() const {
@@ -270,6 +348,7 @@ void ServerState::unref() {
 void ServerState::drop_listeners() {
   connection.clear();
   listening.clear();
+  dropped.clear();
   closed.clear();
   error.clear();
 }

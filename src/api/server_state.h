@@ -3,11 +3,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <muster/net.h>
 #include "api/bindable.h"
 #include "api/cluster_state.h"
 #include "api/emitter.h"
+#include "api/handle_origin.h"
 #include "core/wire.h"
 #include "uv/acceptor.h"
 
@@ -31,6 +33,8 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   bool closing() const { return phase_ == Phase::closing; }
   const std::optional<Address>& address() const { return address_; }
   std::size_t connections() const { return connections_; }
+  // A connection that was accepted elsewhere.
+  void adopt(uv::OwnedFd connection);
   void connection_closed();
   void set_max_connections(std::optional<std::size_t> limit);
   void set_drop_max_connection(bool drop);
@@ -46,6 +50,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   Emitter<net::Socket> connection;  // of a net::Server
   Emitter<> listening;
   Emitter<> closed;
+  Emitter<const net::DroppedConnection&> dropped;
   Emitter<const Error&> error;
 
   // From the primary, in a worker.
@@ -53,6 +58,13 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void handle_shared(uv::OwnedFd socket) override;
   void handle_error(const Error& failure) override;
   void handle_connection(uv::OwnedFd connection) override;
+  void handle_drop(int connection) override;
+
+  // What its connections take with them to another process.
+  std::shared_ptr<HandleOrigin> origin();
+  const std::string& key() const { return key_; }
+  void sent_through(const std::shared_ptr<core::SocketList>& sockets);
+  void count_connections(Function<void(std::error_code, std::size_t)> done);
 
  private:
   enum class Phase { idle, opening, listening, closing };
@@ -68,6 +80,8 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void fail(Error failure);
   void apply_limit();
   void finish_closing();
+  void wait_for(core::SocketList& sockets);
+  bool drained() const { return connections_ == 0 && waiting_elsewhere_ == 0; }
 
   std::weak_ptr<ClusterState> cluster_;
   LoopState& loop_;
@@ -79,6 +93,11 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   std::optional<Address> address_;
   std::size_t connections_ = 0;
   std::optional<std::size_t> max_connections_;
+  // What it is called on channels, the channels that connections of this server went through, and how many of those it waits
+  // for while it closes.
+  std::string key_;
+  std::vector<std::weak_ptr<core::SocketList>> elsewhere_;
+  std::size_t waiting_elsewhere_ = 0;
   bool drop_ = false;
   bool ref_ = true;
   // Every listen() is another life: what is told of an earlier one is not for this one.

@@ -15,6 +15,15 @@ std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, uv::OwnedFd fd,
   return state;
 }
 
+std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, Handle handle) {
+  // What its server knows of it ends when the connection does.
+  Function<void()> on_closed;
+  if (handle.origin()) on_closed = [origin = handle.origin()]() mutable { origin.reset(); };
+  uv::OwnedFd fd(handle.release());
+  uv::set_non_blocking(fd.get());
+  return adopt(loop, std::move(fd), std::move(on_closed));
+}
+
 std::shared_ptr<SocketState> SocketState::connect(LoopState& loop, const std::string& host_or_path, std::optional<int> port,
                                                   Function<void()> connected) {
   auto state = std::make_shared<SocketState>(loop);
@@ -120,11 +129,10 @@ Handle SocketState::to_handle(net::KeepOpen keep_open) {
   if (stream_->kept() > 0) {
     throw Exception(Errc::invalid_handle_type, "A socket with bytes that are not written yet cannot be sent: wait for `drain`");
   }
-  if (keep_open == net::KeepOpen::yes) {
-    return {HandleType::socket, uv::duplicate(stream_->descriptor()).release()};
-  }
-  Handle handle(HandleType::socket, stream_->release().release());
-  close();
+  const bool keep = keep_open == net::KeepOpen::yes;
+  Handle handle(HandleType::socket, (keep ? uv::duplicate(stream_->descriptor()) : stream_->release()).release());
+  handle.set_origin(origin);
+  if (!keep) close();
   return handle;
 }
 

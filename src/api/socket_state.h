@@ -6,6 +6,7 @@
 
 #include <muster/net.h>
 #include "api/emitter.h"
+#include "api/handle_origin.h"
 #include "api/loop_state.h"
 #include "uv/connector.h"
 #include "uv/stream.h"
@@ -17,6 +18,8 @@ class SocketState final : public Resource, private uv::Stream::Client {
  public:
   // A connection that is there. `on_closed` runs once, when it is no more.
   static std::shared_ptr<SocketState> adopt(LoopState& loop, uv::OwnedFd fd, Function<void()> on_closed = {});
+  // A connection that came in a Handle.
+  static std::shared_ptr<SocketState> adopt(LoopState& loop, Handle handle);
   static std::shared_ptr<SocketState> connect(LoopState& loop, const std::string& host_or_path, std::optional<int> port,
                                               Function<void()> connected);
 
@@ -43,6 +46,8 @@ class SocketState final : public Resource, private uv::Stream::Client {
   Emitter<> drained;
   Emitter<const Error&> error;
   Emitter<> closed;
+  // The server that accepted it, for the Handle it may become.
+  std::shared_ptr<HandleOrigin> origin;
 
  private:
   // `ending`: end() was called; `closed`: nothing more happens.

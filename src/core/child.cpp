@@ -186,8 +186,11 @@ void Child::handle_connection(const std::string& key, Seq seq, std::optional<FdT
     effects_.push_back(ConnectionEvent{found->second, *connection});
     return;
   }
-  effects_.push_back(CloseDescriptor{*connection});
-  if (accepted) effects_.push_back(DropEvent{found->second});
+  if (accepted) {
+    effects_.push_back(DropEvent{found->second, *connection});
+  } else {
+    effects_.push_back(CloseDescriptor{*connection});
+  }
 }
 
 void Child::handle_connection_closed(ServerId id) {

@@ -114,9 +114,10 @@ struct ConnectionEvent {
   ServerId server;
   FdToken connection;
 };
-// The server is over its limit and asked to drop what comes: the connection was closed.
+// The server is over its limit and asked to drop what comes: the program is told, and the connection closed.
 struct DropEvent {
   ServerId server;
+  FdToken connection;
 };
 // Close this server, because the worker is leaving; handle_server_closed() when its last connection
 // has ended.

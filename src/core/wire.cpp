@@ -1,5 +1,6 @@
 #include "core/wire.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/assert.h"
@@ -17,6 +18,13 @@ constexpr std::pair<HandleKind, std::string_view> handle_names[] = {
     {HandleKind::net_native, "net.Native"},     {HandleKind::net_server, "net.Server"},
     {HandleKind::net_socket, "net.Socket"},     {HandleKind::dgram_native, "dgram.Native"},
     {HandleKind::dgram_socket, "dgram.Socket"},
+};
+
+constexpr std::pair<SocketListMessage::Kind, std::string_view> socket_list_commands[] = {
+    {SocketListMessage::Kind::get_count, "NODE_SOCKET_GET_COUNT"},
+    {SocketListMessage::Kind::notify_close, "NODE_SOCKET_NOTIFY_CLOSE"},
+    {SocketListMessage::Kind::count, "NODE_SOCKET_COUNT"},
+    {SocketListMessage::Kind::all_closed, "NODE_SOCKET_ALL_CLOSED"},
 };
 
 std::string_view name_of(HandleKind kind) {
@@ -192,6 +200,16 @@ Value write_cluster(const ClusterMessage& cluster) {
   return message;
 }
 
+Payload read_other(std::string_view command, const Value& message) {
+  for (const auto& [kind, name] : socket_list_commands) {
+    if (name != command) continue;
+    const auto count = integer(message["count"]);
+    return SocketListMessage{kind, std::string(message["key"].string_or("")),
+                             static_cast<std::size_t>(std::max<std::int64_t>(0, count.value_or(0)))};
+  }
+  return UnknownInternal{};
+}
+
 std::optional<std::string> write(Serialization serialization, const Value& message) {
   MUSTER_ASSERT(supports(serialization));
   std::string payload;
@@ -235,7 +253,7 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   } else if (command == "NODE_HANDLE_NACK") {
     packet.payload = HandleNack{};
   } else {
-    packet.payload = UnknownInternal{};
+    packet.payload = read_other(command, *message);
   }
   return packet;
 }
@@ -250,6 +268,15 @@ std::string encode(Serialization serialization, const ClusterMessage& message, c
 
 std::optional<std::string> encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle) {
   return write(serialization, handle ? wrap(message, *handle) : message);
+}
+
+std::string encode(Serialization serialization, const SocketListMessage& message) {
+  Value value;
+  for (const auto& [kind, name] : socket_list_commands) {
+    if (kind == message.kind) value = Value{{"cmd", name}, {"key", message.key}};
+  }
+  if (message.kind == SocketListMessage::Kind::count) value.set("count", message.count);
+  return *write(serialization, value);
 }
 
 std::string encode_ack(Serialization serialization, bool received) {

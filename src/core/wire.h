@@ -103,10 +103,21 @@ struct HandleInfo {
 
 struct HandleAck {};
 struct HandleNack {};
+// About connections that were sent to another process, by the key of the server that accepted them. The process of the
+// server asks; the other answers.
+struct SocketListMessage {
+  enum class Kind { get_count, notify_close, count, all_closed };
+
+  Kind kind = Kind::get_count;
+  std::string key = {};
+  std::size_t count = 0;  // with Kind::count
+
+  friend bool operator==(const SocketListMessage&, const SocketListMessage&) = default;
+};
 // A NODE_ command that is none of ours: never shown to the program.
 struct UnknownInternal {};
 
-using Payload = std::variant<HandleAck, HandleNack, ClusterMessage, UnknownInternal, Value>;
+using Payload = std::variant<HandleAck, HandleNack, SocketListMessage, ClusterMessage, UnknownInternal, Value>;
 
 struct Packet {
   Payload payload;
@@ -121,6 +132,7 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {});
 std::optional<std::string> encode(Serialization serialization, const Value& message,
                                   const std::optional<HandleInfo>& handle = {});
+std::string encode(Serialization serialization, const SocketListMessage& message);
 std::string encode_ack(Serialization serialization, bool received);
 
 // Which serializations this build speaks.

@@ -43,8 +43,11 @@ void ChildDriver::handle_channel(core::Channel::Event event) {
       UserMessage user{std::move(*data)};
       if (received->descriptor) user.handle = UserHandle{*received->packet.handle, fds_.take(*received->descriptor)};
       sink_.handle_message(std::move(user));
-    } else if (received->descriptor) {
-      fds_.close(*received->descriptor);
+    } else {
+      if (received->descriptor) fds_.close(*received->descriptor);
+      if (auto* list = std::get_if<core::wire::SocketListMessage>(&received->packet.payload)) {
+        sink_.handle_socket_list(std::move(*list));
+      }
     }
   } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
     sink_.handle_sent(sent->id, sent->error);
@@ -59,6 +62,10 @@ void ChildDriver::handle_channel(core::Channel::Event event) {
 
 std::optional<core::Channel::SendResult> ChildDriver::send(UserMessage message, std::optional<core::SendId> id) {
   return send_user_message(channel_, fds_, serialization_, std::move(message), id);
+}
+
+void ChildDriver::send(const core::wire::SocketListMessage& message) {
+  channel_.send({core::wire::encode(serialization_, message)});
 }
 
 void ChildDriver::ref_channel(bool ref) {

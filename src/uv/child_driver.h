@@ -19,6 +19,7 @@ class ChildDriver {
    public:
     virtual void handle_event(core::ChildEvent event) = 0;
     virtual void handle_message(UserMessage message) = 0;
+    virtual void handle_socket_list(core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
     virtual void handle_error(Error error) = 0;
     // The worker is to end, after everything that was told before.
@@ -39,6 +40,7 @@ class ChildDriver {
   bool disconnect() { return channel_.disconnect(); }
   // Nothing when the value cannot be written; see send_user_message().
   std::optional<core::Channel::SendResult> send(UserMessage message, std::optional<core::SendId> id);
+  void send(const core::wire::SocketListMessage& message);
   void ref_channel(bool ref);
   // The descriptor an event named, for the program's side to own.
   OwnedFd take(core::FdToken token) { return fds_.take(token); }

@@ -103,8 +103,11 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event event
       UserMessage user{std::move(*data)};
       if (received->descriptor) user.handle = UserHandle{*received->packet.handle, fds_.take(*received->descriptor)};
       sink_.handle_message(id, std::move(user));
-    } else if (received->descriptor) {
-      fds_.close(*received->descriptor);
+    } else {
+      if (received->descriptor) fds_.close(*received->descriptor);
+      if (auto* list = std::get_if<core::wire::SocketListMessage>(&received->packet.payload)) {
+        sink_.handle_socket_list(id, std::move(*list));
+      }
     }
   } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
     sink_.handle_sent(sent->id, sent->error);
@@ -147,6 +150,11 @@ std::optional<core::Channel::SendResult> PrimaryDriver::send(core::WorkerId id, 
   const auto found = workers_.find(id);
   if (found == workers_.end()) return core::Channel::SendResult::closed;
   return send_user_message(*found->second.channel, fds_, found->second.serialization, std::move(message), send_id);
+}
+
+void PrimaryDriver::send(core::WorkerId id, const core::wire::SocketListMessage& message) {
+  const auto found = workers_.find(id);
+  if (found != workers_.end()) found->second.channel->send({core::wire::encode(found->second.serialization, message)});
 }
 
 bool PrimaryDriver::kill(core::WorkerId id, Signal signal) {

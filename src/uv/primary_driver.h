@@ -27,6 +27,7 @@ class PrimaryDriver {
    public:
     virtual void handle_event(core::PrimaryEvent event) = 0;
     virtual void handle_message(core::WorkerId worker, UserMessage message) = 0;
+    virtual void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
 
    protected:
@@ -42,6 +43,7 @@ class PrimaryDriver {
 
   // Nothing when the value cannot be written; see send_user_message().
   std::optional<core::Channel::SendResult> send(core::WorkerId worker, UserMessage message, std::optional<core::SendId> id);
+  void send(core::WorkerId worker, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId worker, Signal signal);
   std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);
   void ref_channel(core::WorkerId worker, bool ref);

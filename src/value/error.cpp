@@ -15,6 +15,7 @@ constexpr Description descriptions[] = {
     {Errc::ipc_channel_closed, "ERR_IPC_CHANNEL_CLOSED", "Channel closed"},
     {Errc::ipc_disconnected, "ERR_IPC_DISCONNECTED", "IPC channel is already disconnected"},
     {Errc::ipc_one_pipe, "ERR_IPC_ONE_PIPE", "Child process can have only one IPC pipe"},
+    {Errc::child_closed_before_reply, "ERR_CHILD_CLOSED_BEFORE_REPLY", "Child closed before reply received"},
     {Errc::child_process_ipc_required, "ERR_CHILD_PROCESS_IPC_REQUIRED", "Forked processes must have an IPC channel"},
     {Errc::invalid_arg_type, "ERR_INVALID_ARG_TYPE", "Value of the wrong type"},
     {Errc::invalid_arg_value, "ERR_INVALID_ARG_VALUE", "Value not accepted"},

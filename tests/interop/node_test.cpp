@@ -179,6 +179,48 @@ TEST(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
   EXPECT_EQ(greeting, "hello from node");
 }
 
+TEST(NodeWorkerUnderMuster, CountsTheSocketsItWasSent) {
+  NodeWorkers primary(R"(
+    const kept = [];
+    process.on('message', (m, socket) => {
+      if (!socket) return kept.pop().on('close', () => process.send('closed')).destroy();
+      kept.push(socket);
+      process.send('kept');
+    });
+  )");
+  Worker w = primary.cluster.fork();
+  std::vector<net::Socket> clients;
+  std::vector<std::size_t> counts;
+  int told = 0;
+  bool closed = false;
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send("keep", socket.to_handle()); });
+  server.listen(0, [&] {
+    for (int i = 0; i < 3; ++i) {
+      clients.push_back(net::connect(primary.loop, server.address()->port.value()));
+      clients.back().on_data([](std::string_view) {});
+    }
+  });
+  w.on_message([&](Message&) {
+    if (++told < 3 || closed) return;
+    server.get_connections([&](std::error_code error, std::size_t count) {
+      EXPECT_FALSE(error);
+      counts.push_back(count);
+      if (count == 1) {
+        server.close([&] {
+          closed = true;
+          primary.finish();
+        });
+      }
+      if (count > 0) w.send("close one");
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(counts, (std::vector<std::size_t>{3, 2, 1}));
+  EXPECT_TRUE(closed);
+}
+
 TEST(NodeWorkerUnderMuster, ListensOnAPathAndAgainAfterClosing) {
   NodeWorkers primary(R"(
     const net = require('node:net');
@@ -397,6 +439,43 @@ TEST(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {
   )");
 
   EXPECT_EQ(output, "true\nhello from muster\n");
+}
+
+// Keeps the sockets it is sent, and closes one for each other message.
+WORKER(MusterKeepsSockets) {
+  auto kept = std::make_shared<std::vector<net::Socket>>();
+  cluster.process().on_message([&loop, kept, self = cluster.process()](Message& message) mutable {
+    if (!message.handle) {
+      kept->back().on_close([self]() mutable { self.send("closed"); });
+      kept->back().destroy();
+      kept->pop_back();
+      return;
+    }
+    kept->push_back(net::from_handle(loop, std::move(message.handle)));
+    self.send("kept");
+  });
+  return loop.run();
+}
+
+TEST(MusterWorkerUnderNode, CountsTheSocketsItWasSent) {
+  const std::string output = node_primary(R"(
+    const w = fork({ MUSTER_TEST_WORKER: 'MusterKeepsSockets' });
+    let told = 0;
+    const server = net.createServer((s) => w.send('keep', s)).listen(0, () => {
+      for (let i = 0; i < 3; i++) net.connect(server.address().port).on('data', () => {});
+    });
+    w.on('message', (m) => {
+      if (++told < 3) return;
+      if (told === 6) return w.disconnect();
+      server.getConnections((e, n) => {
+        log(e || n);
+        if (told === 5) server.close(() => log('closed'));
+        w.send('close one');
+      });
+    });
+  )");
+
+  EXPECT_EQ(output, "3\n2\n1\nclosed\n");
 }
 
 TEST(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {

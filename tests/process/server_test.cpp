@@ -369,6 +369,39 @@ TEST(Server, RefusesToListenTwiceAndOnWhatIsNoPort) {
   primary.run();
 }
 
+// Takes no connection, and says which it dropped.
+WORKER(DropsAll) {
+  auto server = net::create_server(cluster, [](net::Socket) {});
+  server.set_max_connections(0);
+  server.set_drop_max_connection(true);
+  server.on_drop([self = cluster.process()](const net::DroppedConnection& dropped) mutable {
+    self.send(Value{{"local", dropped.local_address->port.value()}, {"remote", dropped.remote_address->port.value()}});
+  });
+  server.listen(0);
+  return loop.run();
+}
+
+TEST_P(Policy, TellsWhatIsDroppedOverTheLimit) {
+  Primary primary;
+  primary.cluster.set_scheduling_policy(GetParam());
+  net::Socket client;
+  int port = 0;
+  std::optional<int> own_port;
+  Value told;
+  Worker w = primary.cluster.fork(worker("DropsAll"));
+  w.on_listening([&](const Address& address) {
+    port = address.port.value();
+    client = net::connect(primary.loop, port, "127.0.0.1", [&] { own_port = client.local_address()->port; });
+    client.on_data([](std::string_view) {});
+    client.on_close([&] { primary.finish(); });
+  });
+  w.on_message([&](Message& message) { told = message.data; });
+
+  primary.run();
+
+  EXPECT_EQ(told, (Value{{"local", port}, {"remote", own_port.value()}}));
+}
+
 TEST(Server, WaitsForItsConnectionsWhenItsWorkerIsAskedToLeave) {
   Primary primary;
   bool ended = false;

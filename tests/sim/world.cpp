@@ -466,6 +466,8 @@ void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
     worker.child.handle_server_closed(error->server);
   } else if (auto* connection = std::get_if<core::ConnectionEvent>(&event)) {
     serve(worker, connection->server, connection->connection);
+  } else if (auto* drop = std::get_if<core::DropEvent>(&event)) {
+    worker.close(drop->connection);
   } else if (auto* close = std::get_if<core::CloseServerEvent>(&event)) {
     if (worker.servers.contains(close->server)) close_server(worker, close->server);
   }

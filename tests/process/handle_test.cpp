@@ -1,0 +1,286 @@
+// Descriptors that travel with messages, and what their server knows of them afterwards.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "support/run.h"
+#include "support/worker_main.h"
+
+namespace muster::test {
+namespace {
+
+// Keeps what it is sent, and closes one for each "close one".
+WORKER(KeepsSockets) {
+  auto kept = std::make_shared<std::vector<net::Socket>>();
+  cluster.process().on_message([&loop, kept, self = cluster.process()](Message& message) mutable {
+    if (!message.handle) {
+      kept->back().on_close([self]() mutable { self.send("done"); });
+      kept->back().destroy();
+      kept->pop_back();
+      return;
+    }
+    kept->push_back(net::from_handle(loop, std::move(message.handle)));
+    self.send("done");
+  });
+  return loop.run();
+}
+
+// A primary whose server sends each connection to a worker, and as many clients as a test asks for.
+struct SendingPrimary : Primary {
+  explicit SendingPrimary(std::size_t clients_wanted, net::KeepOpen keep_open = net::KeepOpen::no)
+      : server(net::create_server(cluster, [this, keep_open](net::Socket socket) {
+          accepted.push_back(socket);
+          w.send("keep this", socket.to_handle(keep_open));
+        })) {
+    server.listen(0, [this, clients_wanted] {
+      for (std::size_t i = 0; i < clients_wanted; ++i) {
+        clients.push_back(net::connect(loop, server.address()->port.value()));
+        clients.back().on_data([](std::string_view) {});
+      }
+    });
+  }
+
+  Worker w = cluster.fork(worker("KeepsSockets"));
+  std::vector<net::Socket> accepted;
+  std::vector<net::Socket> clients;
+  net::Server server;
+};
+
+TEST(Handles, AreCountedByTheirServerWhereverTheyLive) {
+  SendingPrimary primary(5);
+  std::vector<std::size_t> counts;
+  int done = 0;
+  primary.w.on_message([&](Message&) {
+    if (++done < 5) return;
+    primary.server.get_connections([&](std::error_code error, std::size_t count) {
+      EXPECT_FALSE(error);
+      counts.push_back(count);
+      if (count > 0) {
+        primary.w.send("close one");
+      } else {
+        primary.server.close();
+        primary.finish();
+      }
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(counts, (std::vector<std::size_t>{5, 4, 3, 2, 1, 0}));
+}
+
+TEST(Handles, KeepTheirServerOpenUntilTheLastIsClosedInTheOtherProcess) {
+  SendingPrimary primary(3);
+  int done = 0;
+  bool closed = false;
+  primary.w.on_message([&](Message&) {
+    if (++done < 3) return;
+    if (done == 3) {
+      primary.server.close([&] {
+        EXPECT_EQ(done, 6);
+        closed = true;
+        primary.finish();
+      });
+    }
+    if (done < 6) {
+      EXPECT_FALSE(closed);
+      primary.w.send("close one");
+    }
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(closed);
+}
+
+TEST(Handles, AreClosedForTheirServerWhenTheirProcessIsGone) {
+  SendingPrimary primary(2);
+  int done = 0;
+  bool closed = false;
+  std::error_code counted;
+  primary.w.on_message([&](Message&) {
+    if (++done < 2) return;
+    primary.w.kill(*Signal::from_name("SIGKILL"));
+    primary.server.get_connections([&](std::error_code error, std::size_t) { counted = error; });
+    primary.server.close([&] { closed = true; });
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(counted, Errc::child_closed_before_reply);
+}
+
+TEST(Handles, OfSocketsThatAreKeptOpenCountTwice) {
+  SendingPrimary primary(1, net::KeepOpen::yes);
+  std::size_t counted = 0;
+  primary.w.on_message([&](Message&) {
+    primary.server.get_connections([&](std::error_code, std::size_t count) {
+      counted = count;
+      EXPECT_EQ(primary.server.connections(), 1U);
+      primary.accepted.front().destroy();
+      primary.server.close();
+      primary.w.kill();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(counted, 2U);
+}
+
+// Sends each connection of its own server to the primary.
+WORKER(GivesAway) {
+  auto server = net::create_server(
+      cluster, [self = cluster.process()](net::Socket socket) mutable { self.send("take this", socket.to_handle()); });
+  cluster.process().on_message([server, self = cluster.process()](Message&) mutable {
+    server.get_connections([self](std::error_code, std::size_t count) mutable {
+      self.send(Value{{"count", static_cast<double>(count)}});
+    });
+  });
+  server.listen(0);
+  return loop.run();
+}
+
+TEST(Handles, ThatAWorkerSendsAreCountedThereToo) {
+  Primary primary;
+  net::Socket client;
+  net::Socket taken;
+  std::vector<double> counts;
+  Worker w = primary.cluster.fork(worker("GivesAway"));
+  w.on_listening([&](const Address& address) { client = net::connect(primary.loop, address.port.value()); });
+  w.on_message([&](Message& message) {
+    if (message.handle) {
+      taken = net::from_handle(primary.loop, std::move(message.handle));
+      taken.on_close([&] { w.send("how many?"); });
+      w.send("how many?");
+      return;
+    }
+    counts.push_back(message.data["count"].as_number());
+    if (counts.size() == 1) {
+      taken.destroy();
+    } else {
+      primary.finish();
+    }
+  });
+
+  primary.run();
+
+  EXPECT_EQ(counts, (std::vector<double>{1, 0}));
+}
+
+// An HTTP server that never listens: it serves what it is sent.
+WORKER(ServesWhatItIsSent) {
+  auto server = http::create_server(cluster, [](http::Request& request, http::Response& response) {
+    response.end("you asked for " + std::string(request.url()));
+  });
+  cluster.process().on_message([server](Message& message) mutable { server.handle_connection(std::move(message.handle)); });
+  return loop.run();
+}
+
+TEST(Handles, OfConnectionsAreServedByAnHttpServer) {
+  Primary primary;
+  std::string body;
+  Worker w = primary.cluster.fork(worker("ServesWhatItIsSent"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send("serve this", socket.to_handle()); });
+  server.listen(0, [&] {
+    http_get(primary.loop, server.address()->port.value(), [&](std::string response) {
+      body = body_of(response);
+      server.close();
+      primary.finish();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(body, "you asked for /");
+}
+
+TEST(Handles, OfWhatIsNoConnectionAreNotServed) {
+  Primary primary;
+  auto server = http::create_server(primary.cluster, [](http::Request&, http::Response&) {});
+
+  EXPECT_THROW(server.handle_connection(Handle()), Exception);
+  EXPECT_THROW(server.handle_connection(Handle(HandleType::udp_socket, dup(0))), Exception);
+}
+
+// Listens on a server it is sent, and says so.
+WORKER(ListensOnPath) {
+  auto server = net::create_server(cluster, [](net::Socket socket) { socket.end("from the worker"); });
+  cluster.process().on_message([server, self = cluster.process()](Message& message) mutable {
+    server.listen(std::move(message.handle), [self]() mutable { self.send("listening"); });
+  });
+  return loop.run();
+}
+
+TEST(Handles, OfPipeServersAreListenedOn) {
+  Primary primary;
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/socket";
+  std::string heard;
+  net::Socket client;
+  Worker w = primary.cluster.fork(worker("ListensOnPath"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { socket.end("from the primary"); });
+  ListenOptions options;
+  options.path = path;
+  server.listen(options, [&] { w.send("take this", server.to_handle()); });
+  w.on_message([&](Message&) {
+    // Not close(), which takes the path away. The primary accepts no more, so the worker must.
+    server.set_max_connections(0);
+    client = net::connect(primary.loop, path);
+    client.on_data([&](std::string_view bytes) { heard += bytes; });
+    client.on_close([&] {
+      if (heard.empty()) return;
+      server.close();
+      primary.finish();
+    });
+  });
+  // One that the primary was first to take is dropped: try again.
+  server.on_drop([&](const net::DroppedConnection&) {
+    client = net::connect(primary.loop, path);
+    client.on_data([&](std::string_view bytes) { heard += bytes; });
+    client.on_close([&] {
+      if (heard.empty()) return;
+      server.close();
+      primary.finish();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(heard, "from the worker");
+}
+
+TEST(Handles, OfPipeConnectionsAreReadAndWritten) {
+  Primary primary;
+  const TemporaryFolder folder;
+  std::string heard;
+  net::Socket client;
+  Worker w = primary.cluster.fork(worker("SaysGoodbye"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send("goodbye", socket.to_handle()); });
+  ListenOptions options;
+  options.path = folder.path() + "/socket";
+  server.listen(options, [&] {
+    client = net::connect(primary.loop, options.path);
+    client.on_data([&](std::string_view bytes) { heard += bytes; });
+    client.on_close([&] {
+      server.close();
+      primary.finish();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(heard, "goodbye");
+}
+
+WORKER(SaysGoodbye) {
+  cluster.process().on_message(
+      [&loop](Message& message) { net::from_handle(loop, std::move(message.handle)).end(message.data.as_string()); });
+  return loop.run();
+}
+
+}  // namespace
+}  // namespace muster::test
