@@ -16,6 +16,7 @@ enum class HandleType {
   socket,      // a connected stream socket (net.Socket)
   native,      // a stream socket without a stream around it (net.Native)
   udp_socket,  // dgram.Socket
+  descriptor,  // any other: a file, an eventfd. Only between muster processes: a Node process would die of it
 };
 
 // A descriptor on its way between processes. It owns the descriptor: dropping the Handle closes it,

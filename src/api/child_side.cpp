@@ -19,8 +19,8 @@ class WorkerProcess final : public OwnProcess {
   }
   bool send(Value message, Handle handle, SendCallback done) override {
     const auto origin = handle.origin();
-    uv::UserMessage wire = to_wire(std::move(message), std::move(handle));
     const auto side = cluster.lock();
+    uv::UserMessage wire = to_wire(std::move(message), std::move(handle), side && side->core().muster_primary());
     const bool sent = side && side->send(std::move(wire), std::move(done));
     if (side && origin) origin->sent_through(side->sockets());
     return sent;

@@ -13,6 +13,7 @@ core::wire::HandleKind kind_of(HandleType type) {
     case HandleType::server: return core::wire::HandleKind::net_server;
     case HandleType::socket: return core::wire::HandleKind::net_socket;
     case HandleType::udp_socket: return core::wire::HandleKind::dgram_socket;
+    case HandleType::descriptor: return core::wire::HandleKind::descriptor;
     case HandleType::none:
     case HandleType::native: break;
   }
@@ -26,14 +27,19 @@ HandleType type_of(core::wire::HandleKind kind) {
     case core::wire::HandleKind::net_native: return HandleType::native;
     case core::wire::HandleKind::dgram_native:
     case core::wire::HandleKind::dgram_socket: return HandleType::udp_socket;
+    case core::wire::HandleKind::descriptor: return HandleType::descriptor;
   }
   return HandleType::native;
 }
 
 }  // namespace
 
-uv::UserMessage to_wire(Value data, Handle handle) {
+uv::UserMessage to_wire(Value data, Handle handle, bool muster_peer) {
   if (data.is_undefined()) throw Exception(Errc::missing_args, "The \"message\" argument must be specified");
+  if (handle.type() == HandleType::descriptor && !muster_peer) {
+    throw Exception(Errc::invalid_handle_type,
+                    "A descriptor that is no socket can be sent to another muster process only, and once that is online");
+  }
   uv::UserMessage message{std::move(data)};
   if (handle) {
     core::wire::HandleInfo info{kind_of(handle.type())};

@@ -14,8 +14,8 @@
 // What both ends of a channel do alike with a program's messages.
 namespace muster::detail {
 
-// Throws Exception for what cannot be sent at all.
-uv::UserMessage to_wire(Value data, Handle handle);
+// Throws Exception for what cannot be sent at all, or not to this peer.
+uv::UserMessage to_wire(Value data, Handle handle, bool muster_peer);
 // `sockets` keeps account of the connections that come through the channel.
 Message from_wire(uv::UserMessage message, const std::shared_ptr<core::SocketList>& sockets);
 

@@ -30,7 +30,7 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
   }
   bool send(Value message, Handle handle, SendCallback done) override {
     const auto origin = handle.origin();
-    uv::UserMessage wire = to_wire(std::move(message), std::move(handle));
+    uv::UserMessage wire = to_wire(std::move(message), std::move(handle), record_->muster);
     const auto cluster = cluster_.lock();
     const bool sent = cluster && cluster->send(shared_from_this(), std::move(wire), std::move(done));
     if (sockets && origin) origin->sent_through(sockets);

@@ -10,7 +10,7 @@
 
 namespace muster::core {
 
-Child::Child(WorkerId id) : id_(id) { send(wire::Online{}); }
+Child::Child(WorkerId id) : id_(id) { send(wire::Online{true}); }
 
 ServerId Child::listen(wire::ListenQuery query) {
   // A worker that is leaving listens no more: waiting for such a server it would never leave.
@@ -129,6 +129,8 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
     handle_connection(connection->key, message.seq, std::exchange(descriptor, std::nullopt));
   } else if (std::holds_alternative<wire::Disconnect>(message.body)) {
     leave(Reason::primary_asked);
+  } else if (std::holds_alternative<wire::Muster>(message.body)) {
+    muster_primary_ = true;
   }
   if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
 }

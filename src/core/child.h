@@ -21,6 +21,8 @@ class Child {
 
   WorkerId id() const { return id_; }
   std::optional<bool> exited_after_disconnect() const { return exited_after_disconnect_; }
+  // Whether the primary is known to be muster's.
+  bool muster_primary() const { return muster_primary_; }
 
   // Commands.
   // Asks the primary for a listening socket. `query.index` is found here. While the worker is leaving, a
@@ -90,6 +92,7 @@ class Child {
   Leaving leaving_ = Leaving::no;
   Reason reason_ = Reason::primary_asked;
   bool connected_ = true;
+  bool muster_primary_ = false;
   std::uint64_t next_seq_ = 0;
   std::deque<ChildEffect> effects_;
 };

@@ -105,8 +105,11 @@ void Primary::handle_message(WorkerId id, wire::ClusterMessage message) {
   std::visit([this, worker, &message](const auto& body) { handle(*worker, message.seq, body); }, message.body);
 }
 
-void Primary::handle(WorkerRecord& worker, Seq, const wire::Online&) {
-  if (worker.lifecycle.report(Report::online)) effects_.push_back(OnlineEvent{worker.id});
+void Primary::handle(WorkerRecord& worker, Seq, const wire::Online& message) {
+  if (!worker.lifecycle.report(Report::online)) return;
+  worker.muster = message.muster;
+  if (message.muster) send(worker.id, wire::Muster{});
+  effects_.push_back(OnlineEvent{worker.id});
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Listening& message) {

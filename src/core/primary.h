@@ -25,6 +25,7 @@ struct WorkerRecord {
   Lifecycle lifecycle = {};
   std::optional<bool> exited_after_disconnect = {};
   bool connected = true;
+  bool muster = false;  // it has said so
   std::optional<ExitStatus> exit_status = {};
   bool listed = true;  // in cluster.workers
 };
@@ -87,7 +88,7 @@ class Primary {
     ListenerId listener;
   };
 
-  void handle(WorkerRecord& worker, Seq seq, const wire::Online&);
+  void handle(WorkerRecord& worker, Seq seq, const wire::Online& message);
   void handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& message);
   void handle(WorkerRecord& worker, Seq seq, const wire::Listening& message);
   void handle(WorkerRecord& worker, Seq seq, const wire::Close& message);

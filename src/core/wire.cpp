@@ -17,7 +17,7 @@ constexpr int max_wrapping = 4;
 constexpr std::pair<HandleKind, std::string_view> handle_names[] = {
     {HandleKind::net_native, "net.Native"},     {HandleKind::net_server, "net.Server"},
     {HandleKind::net_socket, "net.Socket"},     {HandleKind::dgram_native, "dgram.Native"},
-    {HandleKind::dgram_socket, "dgram.Socket"},
+    {HandleKind::dgram_socket, "dgram.Socket"}, {HandleKind::descriptor, "muster.Descriptor"},
 };
 
 constexpr std::pair<SocketListMessage::Kind, std::string_view> socket_list_commands[] = {
@@ -137,7 +137,7 @@ ClusterMessage read_cluster(const Value& message) {
   }
   const std::string_view act = message["act"].string_or("");
   if (act == "online") {
-    cluster.body = Online{};
+    cluster.body = Online{message["muster"].truthy()};
   } else if (act == "queryServer") {
     cluster.body = QueryServer{read_query(message)};
   } else if (act == "listening") {
@@ -150,6 +150,8 @@ ClusterMessage read_cluster(const Value& message) {
     cluster.body = NewConnection{std::string(message["key"].string_or(""))};
   } else if (act == "disconnect") {
     cluster.body = Disconnect{};
+  } else if (act == "muster") {
+    cluster.body = Muster{};
   }
   return cluster;
 }
@@ -159,7 +161,10 @@ Value write_cluster(const ClusterMessage& cluster) {
   struct Writer {
     Value& message;
     void operator()(const Unknown&) const {}
-    void operator()(const Online&) const { message.set("act", "online"); }
+    void operator()(const Online& body) const {
+      message.set("act", "online");
+      if (body.muster) message.set("muster", true);
+    }
     void operator()(const QueryServer& body) const {
       message.set("act", "queryServer");
       write_query(body.query, message);
@@ -178,6 +183,7 @@ Value write_cluster(const ClusterMessage& cluster) {
       message.set("key", body.key);
     }
     void operator()(const Disconnect&) const { message.set("act", "disconnect"); }
+    void operator()(const Muster&) const { message.set("act", "muster"); }
     void operator()(const Reply& body) const {
       const auto ack = static_cast<double>(body.ack);
       if (!body.server) {

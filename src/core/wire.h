@@ -44,7 +44,9 @@ struct SocketName {
 };
 
 // Worker to primary.
-struct Online {};
+struct Online {
+  bool muster = false;  // the worker is muster's: Muster{} follows
+};
 struct QueryServer {
   ListenQuery query;
 };
@@ -61,6 +63,8 @@ struct NewConnection {
   std::string key;
 };
 struct Disconnect {};
+// The primary is muster's too. Said only to a worker that is: so both may use what Node has not.
+struct Muster {};
 
 // The answer to QueryServer. No error number: the primary accepts (round robin). 0: the worker shares
 // the descriptor that comes along. Negative: it failed with that errno.
@@ -82,16 +86,17 @@ struct Reply {
 // An act of a later Node that we do not know: ignored, as Node does.
 struct Unknown {};
 
-using Body =
-    std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect, Reply>;
+using Body = std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect,
+                          Muster, Reply>;
 
 struct ClusterMessage {
   Body body;
   Seq seq{};
 };
 
-// What the descriptor that comes with a message is for.
-enum class HandleKind { net_native, net_server, net_socket, dgram_native, dgram_socket };
+// What the descriptor that comes with a message is for. `descriptor`, of any kind, would
+// end a Node process: it is for muster peers only.
+enum class HandleKind { net_native, net_server, net_socket, dgram_native, dgram_socket, descriptor };
 
 struct HandleInfo {
   HandleKind kind = HandleKind::net_native;

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace muster::uv {
 namespace {
@@ -62,7 +63,16 @@ std::pair<OwnedFd, int> bind_ip(const std::string& host, int port, int type, int
   return {std::move(fd), 0};
 }
 
-bool path_address(const std::string& path, SocketAddress& address) {
+// The system has room for a short path only; seen from here it may be short enough, as Node's primary does it.
+std::string shortest(const std::string& path) {
+  std::error_code error;
+  const auto here = std::filesystem::current_path(error);
+  std::string relative = error ? path : std::filesystem::path(path).lexically_relative(here).string();
+  return relative.empty() || relative.size() >= path.size() ? path : relative;
+}
+
+bool path_address(const std::string& whole_path, SocketAddress& address) {
+  const std::string path = shortest(whole_path);
   auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
   if (path.empty() || path.size() >= sizeof un->sun_path || path.find('\0') != std::string::npos) return false;
   un->sun_family = AF_UNIX;

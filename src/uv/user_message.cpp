@@ -17,7 +17,7 @@ std::optional<core::Channel::SendResult> send_user_message(ChannelIo& channel, F
   if (!message.handle) return channel.send(std::move(outgoing));
 
   // A blocking socket would block its receiver too: the flag belongs to the socket, not to the descriptor.
-  set_non_blocking(message.handle->fd.get());
+  if (info->kind != core::wire::HandleKind::descriptor) set_non_blocking(message.handle->fd.get());
   const core::FdToken token = fds.add(std::move(message.handle->fd));
   outgoing.descriptor = token;
   outgoing.ownership = core::Channel::Descriptor::give;

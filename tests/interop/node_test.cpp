@@ -179,6 +179,21 @@ TEST(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
   EXPECT_EQ(greeting, "hello from node");
 }
 
+TEST(NodeWorkerUnderMuster, IsNotSentWhatItWouldDieOf) {
+  NodeWorkers primary;
+  Worker w = primary.cluster.fork();
+  w.on_listening([&](const Address&) {
+    EXPECT_THROW(w.send("a file", Handle(HandleType::descriptor, dup(0))), Exception);
+    primary.finish();
+  });
+  std::optional<ExitStatus> status;
+  w.on_exit([&](ExitStatus s) { status = s; });
+
+  primary.run();
+
+  EXPECT_EQ(status, ExitStatus::exited(0));
+}
+
 TEST(NodeWorkerUnderMuster, CountsTheSocketsItWasSent) {
   NodeWorkers primary(R"(
     const kept = [];

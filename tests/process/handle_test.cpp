@@ -1,5 +1,6 @@
 // Descriptors that travel with messages, and what their server knows of them afterwards.
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -213,6 +214,37 @@ WORKER(ListensOnPath) {
     server.listen(std::move(message.handle), [self]() mutable { self.send("listening"); });
   });
   return loop.run();
+}
+
+// Writes on the descriptor it is sent, and sends it back with its position.
+WORKER(WritesOnDescriptor) {
+  cluster.process().on_message([self = cluster.process()](Message& message) mutable {
+    const std::string text = message.data.as_string();
+    EXPECT_EQ(message.handle.type(), HandleType::descriptor);
+    EXPECT_EQ(write(message.handle.descriptor(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    self.send("back", std::move(message.handle));
+  });
+  return loop.run();
+}
+
+TEST(Handles, OfAnyKindTravelBetweenMusterProcesses) {
+  Primary primary;
+  const TemporaryFolder folder;
+  const std::string path = folder.write("file", "");
+  off_t position = 0;
+  Worker w = primary.cluster.fork(worker("WritesOnDescriptor"));
+  const auto open_file = [&] { return Handle(HandleType::descriptor, open(path.c_str(), O_RDWR | O_CLOEXEC)); };
+  // Before it is online it may be anybody's.
+  EXPECT_THROW(w.send("too early", open_file()), Exception);
+  w.on_online([&] { w.send("written by the worker", open_file()); });
+  w.on_message([&](Message& message) {
+    position = lseek(message.handle.descriptor(), 0, SEEK_CUR);
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(position, 21);
 }
 
 TEST(Handles, OfPipeServersAreListenedOn) {

@@ -1,8 +1,12 @@
 // Servers that workers share.
 
 #include <sys/resource.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -212,6 +216,124 @@ TEST(Server, ListensOnAPathThatGoesWhenTheLastWorkerDoes) {
 
   EXPECT_EQ(answer, std::to_string(w.process().pid()));
   EXPECT_NE(access(path.c_str(), F_OK), 0) << "the socket file is left";
+}
+
+TEST(Server, SaysThatAPathIsTakenEvenByAStaleSocket) {
+  Primary primary;
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/server.sock";
+  // Bound and closed: nobody listens, but the file is there. Node leaves it to its user to remove it.
+  const int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(stale, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  close(stale);
+  Value told;
+  Worker w = primary.cluster.fork(listen_on(path));
+  w.on_message([&](Message& message) {
+    told = message.data;
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(told["code"], Value("EADDRINUSE"));
+  EXPECT_EQ(told["message"], Value("bind EADDRINUSE " + path));
+  EXPECT_EQ(access(path.c_str(), F_OK), 0) << "the file is not ours to remove";
+}
+
+TEST(Server, ListensOnAPathThatIsTooLongForTheSystemButNotFromHere) {
+  Primary primary;
+  const TemporaryFolder folder;
+  const std::string deep = folder.path() + "/" + std::string(60, 'd') + "/" + std::string(60, 'e');
+  std::filesystem::create_directories(deep);
+  std::filesystem::current_path(deep);
+  const std::string path = deep + "/server.sock";
+  std::string answer;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    EXPECT_EQ(address.address, path);
+    net::Socket client = net::connect(primary.loop, path);
+    client.on_data([&](std::string_view bytes) { answer += bytes; });
+    client.on_close([&] { primary.finish(); });
+  });
+  Worker w = primary.cluster.fork(listen_on("server.sock"));
+
+  primary.run();
+
+  EXPECT_EQ(answer, std::to_string(w.process().pid()));
+  EXPECT_NE(access(path.c_str(), F_OK), 0) << "the socket file is left";
+}
+
+TEST(Server, SaysThatAPathIsTooLong) {
+  Primary primary;
+  Value told;
+  Worker w = primary.cluster.fork(listen_on("/tmp/" + std::string(200, 'x')));
+  w.on_message([&](Message& message) {
+    told = message.data;
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(told["code"], Value("EINVAL"));
+}
+
+// Listens on the primary's descriptor, whose number says nothing here.
+WORKER(FdServer) {
+  ListenOptions options;
+  options.fd = std::stoi(std::getenv("MUSTER_TEST_FD"));
+  auto server = net::create_server(cluster, [pid = cluster.process().pid()](net::Socket socket) {
+    socket.on_data([](std::string_view) {});
+    socket.end(std::to_string(pid));
+  });
+  server.on_error([self = cluster.process()](const Error& error) mutable { self.send(error_name(error.code)); });
+  server.listen(options);
+  return loop.run();
+}
+
+TEST_P(Policy, ListensOnADescriptorOfThePrimary) {
+  Primary primary;
+  primary.cluster.set_scheduling_policy(GetParam());
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  socklen_t size = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  std::string answer;
+  Worker w = primary.cluster.fork(worker("FdServer", {{"MUSTER_TEST_FD", std::to_string(fd)}}));
+  w.on_listening([&](const Address& listening) {
+    EXPECT_EQ(listening.address, std::nullopt);
+    ask(primary.loop, ntohs(address.sin_port), [&](const std::string& text) {
+      answer = text;
+      primary.finish();
+    });
+  });
+
+  primary.run();
+  close(fd);
+
+  EXPECT_EQ(answer, std::to_string(w.process().pid()));
+}
+
+TEST_P(Policy, RefusesADescriptorThatIsNoSocket) {
+  Primary primary;
+  primary.cluster.set_scheduling_policy(GetParam());
+  const TemporaryFolder folder;
+  const int file = open(folder.path().c_str(), O_RDONLY | O_CLOEXEC);
+  std::vector<Value> told;
+  for (const int fd : {file, 900}) primary.cluster.fork(worker("FdServer", {{"MUSTER_TEST_FD", std::to_string(fd)}}));
+  primary.cluster.on_message([&](Worker, Message& message) {
+    told.push_back(message.data);
+    if (told.size() == 2) primary.finish();
+  });
+
+  primary.run();
+  close(file);
+
+  EXPECT_EQ(told, (std::vector<Value>{"EINVAL", "EINVAL"}));
 }
 
 TEST(Server, ListensAgainAfterItWasClosed) {

@@ -126,7 +126,7 @@ TEST(Channel, SendsADescriptorOnlyWithItsFirstByte) {
   EXPECT_EQ(next_write(c), (Write{"andle\n", {}}));
 }
 
-// B-038: only acknowledgements pass.
+// Only acknowledgements pass.
 TEST(Channel, HoldsBackWhatComesAfterADescriptorUntilItIsAcknowledged) {
   Channel c = channel();
   c.send(lend("h\n", fd1));
@@ -142,7 +142,6 @@ TEST(Channel, HoldsBackWhatComesAfterADescriptorUntilItIsAcknowledged) {
   EXPECT_EQ(write_all(c), (Writes{{"a\nb\n", {}}}));
 }
 
-// B-039.
 TEST(Channel, SendsOneDescriptorForEachAcknowledgement) {
   Channel c = channel();
   c.send(lend("r1\n", fd1));
@@ -165,7 +164,6 @@ TEST(Channel, SaysAsNodeDoesWhichMessagesAreQueued) {
   EXPECT_EQ(c.send(plain("second\n")), SendResult::backed_up);
 }
 
-// B-097.
 TEST(Channel, IsBackedUpFrom131072BytesOn) {
   Channel c = channel();
   EXPECT_EQ(c.send(plain(std::string(131'071, 'x'))), SendResult::sent);
@@ -176,7 +174,6 @@ TEST(Channel, IsBackedUpFrom131072BytesOn) {
   EXPECT_EQ(c.send(plain("x")), SendResult::sent);
 }
 
-// B-037.
 TEST(Channel, DeliversADescriptorWithItsMessageAndAcknowledgesItOnce) {
   Channel c = channel();
   const FdToken arrived[] = {fd1};
@@ -196,7 +193,7 @@ TEST(Channel, GivesADescriptorToTheMessageThatAnnouncesIt) {
   EXPECT_EQ(events(c), (Events{"received", "received+1", "received"}));
 }
 
-// B-052: the descriptor comes with the head of a long message.
+// The descriptor comes with the head of a long message.
 TEST(Channel, KeepsADescriptorForTheRestOfItsMessage) {
   Channel c = channel();
   const FdToken arrived[] = {fd1};
@@ -208,7 +205,6 @@ TEST(Channel, KeepsADescriptorForTheRestOfItsMessage) {
   EXPECT_EQ(events(c), Events{"received+1"});
 }
 
-// B-040.
 TEST(Channel, RefusesAnAnnouncedDescriptorThatDidNotCome) {
   Channel c = channel();
 
@@ -230,7 +226,6 @@ TEST(Channel, StillDeliversAClusterMessageThatLostItsDescriptor) {
   EXPECT_EQ(write_all(c), (Writes{{nack, {}}}));
 }
 
-// B-043.
 TEST(Channel, AcknowledgesAMessageThatIsWrappedTwiceOnce) {
   Channel c = channel();
   const FdToken arrived[] = {fd1};
@@ -243,7 +238,6 @@ TEST(Channel, AcknowledgesAMessageThatIsWrappedTwiceOnce) {
   EXPECT_EQ(write_all(c), (Writes{{ack, {}}}));
 }
 
-// B-041.
 TEST(Channel, SendsAGivenDescriptorFourTimesAndThenGivesUp) {
   Channel c = channel();
   c.send(give("h\n", fd1, SendId{5}));
@@ -257,7 +251,6 @@ TEST(Channel, SendsAGivenDescriptorFourTimesAndThenGivesUp) {
   EXPECT_EQ(write_all(c), (Writes{{"after\n", {}}}));
 }
 
-// B-042.
 TEST(Channel, GoesOnAfterARefusalOfALentDescriptorAndTellsIt) {
   Channel c = channel();
   c.send(lend("h\n", fd1));
@@ -281,7 +274,6 @@ TEST(Channel, ReleasesAGivenDescriptorWhenThePeerHasIt) {
   EXPECT_EQ(events(c), Events{"released 1"});
 }
 
-// B-044.
 TEST(Channel, IgnoresAnAcknowledgementOfNothing) {
   Channel c = channel();
 

@@ -32,7 +32,7 @@ struct Line {
   std::string operator()(const ServerSharedEvent& e) const { return "shared " + text(e.server) + " " + text(e.descriptor); }
   std::string operator()(const ServerErrorEvent& e) const { return "error " + text(e.server) + " " + e.error.message; }
   std::string operator()(const ConnectionEvent& e) const { return "connection " + text(e.server) + " " + text(e.connection); }
-  std::string operator()(const DropEvent& e) const { return "drop " + text(e.server); }
+  std::string operator()(const DropEvent& e) const { return "drop " + text(e.server) + " " + text(e.connection); }
   std::string operator()(const CloseServerEvent& e) const { return "close server " + text(e.server); }
   std::string operator()(const WorkerDisconnectEvent&) const { return "disconnect"; }
 };
@@ -72,13 +72,21 @@ struct Worker {
   std::vector<ServerId> ids;
 };
 
-// B-053.
 TEST(Child, SaysOnlineFirst) {
   Child child(WorkerId{3});
 
-  EXPECT_EQ(effects(child), Lines{R"(send "act":"online")"});
+  EXPECT_EQ(effects(child), Lines{R"(send "act":"online","muster":true)"});
   EXPECT_EQ(child.id(), WorkerId{3});
   EXPECT_EQ(child.exited_after_disconnect(), std::nullopt);
+}
+
+TEST(Child, KnowsAPrimaryOfItsOwnKindWhenThatSaysSo) {
+  Child child(WorkerId{3});
+  EXPECT_FALSE(child.muster_primary());
+
+  child.handle_message({wire::Muster{}, Seq{0}}, {});
+
+  EXPECT_TRUE(child.muster_primary());
 }
 
 TEST(Child, AsksForASocketAndListensByThePrimary) {
@@ -137,7 +145,6 @@ TEST(Child, FailsWhenTheDescriptorThatItWasToShareGotLost) {
   EXPECT_EQ(effects(worker.child), (Lines{R"(send "act":"close","key":"k")", "error 1 bind EMFILE 127.0.0.1:80"}));
 }
 
-// B-055.
 TEST(Child, NumbersTheListensOfOneAddressAndStartsAgainWhenNoneIsLeft) {
   Worker worker;
   const auto index = [&worker](int number, ServerId* id = nullptr) {
@@ -161,7 +168,6 @@ TEST(Child, NumbersTheListensOfOneAddressAndStartsAgainWhenNoneIsLeft) {
   EXPECT_EQ(index(0), "0");
 }
 
-// B-056.
 TEST(Child, ReportsWhyItCannotListenAsNodeDoes) {
   for (const auto& [error_number, message] : {std::pair{-EADDRINUSE, "error 1 bind EADDRINUSE 127.0.0.1:80"},
                                               {-EACCES, "error 1 bind EACCES 127.0.0.1:80"},
@@ -180,7 +186,6 @@ TEST(Child, ReportsWhyItCannotListenAsNodeDoes) {
   }
 }
 
-// LEA-105.
 TEST(Child, ClosesAServerThatWasClosedBeforeTheAnswerCame) {
   for (const bool forgotten : {false, true}) {
     Worker worker;
@@ -197,7 +202,6 @@ TEST(Child, ClosesAServerThatWasClosedBeforeTheAnswerCame) {
   }
 }
 
-// UDP-70.
 TEST(Child, SaysNothingOfAServerThatWasClosedBeforeItFailed) {
   Worker worker;
   worker.child.close(worker.child.listen(port(80)));
@@ -255,7 +259,6 @@ TEST(Child, ListensOnAnAnswerThatSaysNothing) {
   EXPECT_EQ(effects(worker.child), Lines{"listening 1"});
 }
 
-// B-076.
 TEST(Child, AcceptsAConnectionBeforeTheProgramSeesIt) {
   Worker worker(1);
 
@@ -264,7 +267,6 @@ TEST(Child, AcceptsAConnectionBeforeTheProgramSeesIt) {
   EXPECT_EQ(effects(worker.child), (Lines{R"(send "ack":9,"accepted":true)", "connection 1 fd5"}));
 }
 
-// B-071.
 TEST(Child, RefusesAConnectionForAServerThatItDoesNotHave) {
   Worker worker(1);
   worker.child.close(worker.ids[0]);
@@ -285,7 +287,6 @@ TEST(Child, RefusesAConnectionThatGotLost) {
   EXPECT_EQ(effects(worker.child), Lines{R"(send "ack":9,"accepted":false)"});
 }
 
-// B-075.
 TEST(Child, RefusesAConnectionOverTheLimit) {
   Worker worker(1);
   worker.child.set_limit(worker.ids[0], 1, false);
@@ -306,7 +307,7 @@ TEST(Child, DropsAConnectionOverTheLimitWhereItIsAskedTo) {
 
   worker.child.handle_message(connection("k1", 2), FdToken{6});
 
-  EXPECT_EQ(effects(worker.child), (Lines{R"(send "ack":2,"accepted":true)", "close fd6", "drop 1"}));
+  EXPECT_EQ(effects(worker.child), (Lines{R"(send "ack":2,"accepted":true)", "drop 1 fd6"}));
 }
 
 TEST(Child, HasNoLimitUnlessItIsToldOne) {
@@ -370,7 +371,7 @@ TEST(Child, LeavesWhenThePrimaryAsksAndItsLastConnectionHasEnded) {
   EXPECT_EQ(effects(worker.child), Lines{"disconnect"});
 }
 
-// B-091, from the other side.
+// From the other side.
 TEST(Child, LeavesOnceHoweverOftenItIsAsked) {
   Worker worker(1);
 
@@ -383,7 +384,6 @@ TEST(Child, LeavesOnceHoweverOftenItIsAsked) {
   EXPECT_EQ(effects(worker.child), (Lines{"close server 1", R"(send "act":"close","key":"k1")", "disconnect channel"}));
 }
 
-// B-084.
 TEST(Child, LeavesByItselfOnceThePrimaryKnows) {
   Worker worker(1);
 
@@ -431,7 +431,6 @@ TEST(Child, ClosesAServerThatBeginsToListenWhileTheWorkerLeaves) {
   EXPECT_EQ(effects(worker.child).back(), "disconnect channel");
 }
 
-// B-085.
 TEST(Child, IsKilledWithoutClosingItsServers) {
   Worker worker(1);
 
@@ -477,7 +476,6 @@ TEST(Child, IsKilledAtOnceWhenItIsDisconnectedAlready) {
   EXPECT_EQ(effects(worker.child), Lines{"exit 0"});
 }
 
-// B-089.
 TEST(Child, DoesNotGoOnWithoutItsPrimary) {
   Worker worker(1);
 
@@ -538,6 +536,8 @@ TEST(Child, SurvivesAPrimaryThatSaysAnything) {
         } else if (const auto* event = std::get_if<ChildEvent>(&*effect)) {
           if (const auto* connection = std::get_if<ConnectionEvent>(event)) {
             ASSERT_EQ(open.erase(connection->connection), 1U) << seed;
+          } else if (const auto* drop = std::get_if<DropEvent>(event)) {
+            ASSERT_EQ(open.erase(drop->connection), 1U) << seed;
           } else if (const auto* shared = std::get_if<ServerSharedEvent>(event)) {
             ASSERT_EQ(open.erase(shared->descriptor), 1U) << seed;
           } else if (const auto* server = std::get_if<CloseServerEvent>(event)) {

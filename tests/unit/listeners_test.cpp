@@ -13,7 +13,7 @@ wire::ListenQuery query(std::optional<std::string> address, std::optional<int> p
   return query;
 }
 
-// B-067, of Node 22 and later.
+// Of Node 22 and later.
 TEST(Listeners, ComposeTheirKeyAsNodeDoes) {
   EXPECT_EQ(Listeners::key_of(query({}, 18101, AddressType::tcp4)), "null:18101:4:undefined");
   EXPECT_EQ(Listeners::key_of(query("::1", 80, AddressType::tcp6)), "::1:80:6:undefined");

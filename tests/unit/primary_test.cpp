@@ -116,6 +116,22 @@ TEST(Primary, ForksInNodesOrder) {
   EXPECT_EQ(effects(primary), (Lines{"fork 1", "online 1", "listening 1 null:80"}));
 }
 
+TEST(Primary, TellsAWorkerOfItsOwnKindThatItIsToo) {
+  Primary primary({.exec = "/bin/app"}, SchedulingPolicy::round_robin);
+  const auto worker = primary.fork({});
+  const auto other = primary.fork({});
+  primary.handle_spawned(worker->id, 77);
+  primary.handle_spawned(other->id, 78);
+  effects(primary);
+
+  primary.handle_message(worker->id, {wire::Online{true}});
+  primary.handle_message(other->id, {wire::Online{}});
+
+  EXPECT_EQ(effects(primary), (Lines{R"(send 1 "act":"muster")", "online 1", "online 2"}));
+  EXPECT_TRUE(worker->muster);
+  EXPECT_FALSE(other->muster);
+}
+
 TEST(Primary, NumbersWorkersAndNeverReusesANumber) {
   Cluster cluster(2);
   cluster.die(two);
@@ -136,7 +152,6 @@ TEST(Primary, ForksNothingForSettingsThatCannotBe) {
   EXPECT_TRUE(primary.workers().empty());
 }
 
-// B-014.
 TEST(Primary, AccumulatesSettings) {
   Primary primary(settings(), SchedulingPolicy::round_robin);
   Settings first, second;
@@ -160,7 +175,6 @@ TEST(Primary, FreezesThePolicyAtTheFirstSetup) {
   EXPECT_EQ(primary.scheduling_policy(), SchedulingPolicy::none);
 }
 
-// B-093.
 TEST(Primary, ReportsAProgramThatCannotBeStartedAsNodeDoes) {
   Primary primary(settings(), SchedulingPolicy::round_robin);
   const auto worker = primary.fork({});
@@ -186,7 +200,6 @@ TEST(Primary, IsDoneWithDisconnectingWhenAProgramCannotBeStarted) {
   EXPECT_EQ(effects(primary).back(), "all disconnected 5");
 }
 
-// B-087.
 TEST(Primary, ReportsDisconnectAndThenExit) {
   Cluster cluster(1);
 
@@ -202,7 +215,6 @@ TEST(Primary, ReportsDisconnectAndThenExit) {
   EXPECT_EQ(cluster.records[0]->lifecycle.state(), State::dead);
 }
 
-// B-095.
 TEST(Primary, KeepsAWorkerThatExitedUntilItsChannelCloses) {
   Cluster cluster(1);
 
@@ -278,7 +290,6 @@ TEST(Primary, AnswersAtOnceWhereItListensAlready) {
   EXPECT_EQ(effects(cluster.primary), Lines{"send 2 " + answer_80});
 }
 
-// B-056.
 TEST(Primary, TellsEveryWorkerWhyItCannotListen) {
   Cluster cluster(2);
   cluster.primary.handle_message(one, query(port(80), 1));
@@ -293,7 +304,6 @@ TEST(Primary, TellsEveryWorkerWhyItCannotListen) {
   EXPECT_EQ(effects(cluster.primary), Lines{"listen 2 null:80:4:undefined"});
 }
 
-// B-060.
 TEST(Primary, EchoesTheDataOfTheFirstWorkerThatGaveSomeInErrorsToo) {
   Cluster cluster(2);
   wire::ListenQuery first = port(80), second = port(80);
@@ -337,7 +347,6 @@ TEST(Primary, SharesADescriptorUnderPolicyNone) {
   EXPECT_EQ(effects(cluster.primary), (Lines{"stop 1", "close fd5"}));
 }
 
-// B-064.
 TEST(Primary, SharesDatagramSocketsWhateverThePolicy) {
   Cluster cluster(1);
   wire::ListenQuery udp = port(53);
@@ -447,7 +456,7 @@ TEST(Primary, IgnoresForgedReplies) {
   EXPECT_EQ(effects(cluster.primary), Lines{});
 }
 
-// B-078, better than Node.
+// Better than Node.
 TEST(Primary, DealsTheConnectionOfADeadWorkerAgainIfNobodyTouchedIt) {
   Cluster cluster(2);
   listen_on_80(cluster);
@@ -479,7 +488,6 @@ TEST(Primary, StopsListeningWhenTheLastWorkerDiesAndClosesWhatItHadInFlight) {
   }
 }
 
-// B-074.
 TEST(Primary, OpensAPortAgainThatItsLastWorkerLeft) {
   Cluster cluster(1);
   listen_on_80(cluster);
@@ -531,7 +539,6 @@ TEST(Primary, IgnoresACloseOfWhatTheWorkerDoesNotHave) {
   EXPECT_EQ(effects(cluster.primary), Lines{});
 }
 
-// B-083.
 TEST(Primary, AsksAWorkerToLeaveOnce) {
   Cluster cluster(1);
   listen_on_80(cluster);
@@ -548,7 +555,6 @@ TEST(Primary, AsksAWorkerToLeaveOnce) {
   EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 1", "exit 1 0"}));
 }
 
-// B-092.
 TEST(Primary, GivesNoAnswerToAWorkerThatIsLeaving) {
   Cluster cluster(1);
   cluster.primary.disconnect(one);
@@ -569,7 +575,6 @@ TEST(Primary, OpensNoPortForAWorkerThatHasExited) {
   EXPECT_EQ(effects(cluster.primary), Lines{});
 }
 
-// B-084.
 TEST(Primary, AcknowledgesAWorkerThatLeavesByItself) {
   Cluster cluster(1);
 
@@ -593,7 +598,6 @@ TEST(Primary, ClosesAChannelOnceAndDealsNothingMoreToItsWorker) {
   EXPECT_FALSE(cluster.records[0]->connected);
 }
 
-// LIF-6.
 TEST(Primary, IsDoneAtOnceWithDisconnectingNobody) {
   Primary primary(settings(), SchedulingPolicy::round_robin);
 
@@ -617,7 +621,6 @@ TEST(Primary, CallsBackWhenTheLastWorkerIsDisconnected) {
   EXPECT_EQ(effects(cluster.primary), (Lines{"disconnect 2", "all disconnected 1", "all disconnected 2", "exit 2 0"}));
 }
 
-// LIF-3.
 TEST(Primary, DisconnectsOnlyWorkersThatAreConnected) {
   Cluster cluster(1);
   cluster.primary.handle_channel_closed(one);

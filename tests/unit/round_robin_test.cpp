@@ -32,7 +32,6 @@ std::vector<std::string> effects(RoundRobin& rr) {
 }
 using Effects = std::vector<std::string>;
 
-// B-068.
 TEST(RoundRobin, DealsInTurnToIdleWorkers) {
   RoundRobin rr;
   for (const WorkerId worker : {worker2, worker3, worker1}) rr.add(worker);
@@ -48,7 +47,6 @@ TEST(RoundRobin, DealsInTurnToIdleWorkers) {
   EXPECT_EQ(dealt, (Effects{"10 to 2", "11 to 3", "12 to 1", "13 to 2"}));
 }
 
-// B-069.
 TEST(RoundRobin, GivesAWorkerNoSecondConnectionBeforeItAnswers) {
   RoundRobin rr;
   rr.add(worker1);
@@ -61,7 +59,6 @@ TEST(RoundRobin, GivesAWorkerNoSecondConnectionBeforeItAnswers) {
   EXPECT_EQ(effects(rr), (Effects{"close 10", "11 to 1"}));
 }
 
-// B-070.
 TEST(RoundRobin, OffersARefusedConnectionToAnother) {
   RoundRobin rr;
   rr.add(worker1);
@@ -118,7 +115,6 @@ TEST(RoundRobin, ForgetsTheRestOfAWorkerThatLeaves) {
   EXPECT_EQ(effects(rr), Effects{"close 10"});
 }
 
-// B-073.
 TEST(RoundRobin, DealsWhatWaitedInTheOrderItArrived) {
   RoundRobin rr;
   rr.add(worker1);

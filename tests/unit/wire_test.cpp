@@ -23,6 +23,8 @@ bool unknown(std::string_view line) { return std::holds_alternative<Unknown>(clu
 // Lines captured from Node, each of which must come out again as it went in.
 constexpr const char* captured[] = {
     R"({"cmd":"NODE_CLUSTER","act":"online","seq":0})",
+    R"({"cmd":"NODE_CLUSTER","act":"online","muster":true,"seq":0})",
+    R"({"cmd":"NODE_CLUSTER","act":"muster","seq":3})",
     R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":18001,"addressType":4,"backlog":0,"seq":1})",
     R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":18001,"addressType":4,"flags":0,"backlog":0,"seq":1})",
     R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"::1","port":18001,"addressType":6,"flags":0,"backlog":0,"seq":2})",
@@ -121,11 +123,29 @@ TEST(Wire, TellsInternalMessagesFromTheProgramsOwn) {
     ASSERT_TRUE(std::holds_alternative<Value>(packet->payload)) << own;
     EXPECT_EQ(std::get<Value>(packet->payload), *parse_json(own));
   }
-  for (const char* internal :
-       {R"({"cmd":"NODE_X"})", R"({"cmd":"NODE_DEBUG_ENABLED"})", R"({"cmd":"NODE_SOCKET_GET_COUNT","key":"k"})"}) {
+  for (const char* internal : {R"({"cmd":"NODE_X"})", R"({"cmd":"NODE_DEBUG_ENABLED"})", R"({"cmd":"NODE_SOCKET_OTHER"})"}) {
     const auto packet = decode(json, internal);
     ASSERT_TRUE(packet) << internal;
     EXPECT_TRUE(std::holds_alternative<UnknownInternal>(packet->payload)) << internal;
+  }
+}
+
+TEST(Wire, ReadsAndWritesTheAccountOfSockets) {
+  using Kind = SocketListMessage::Kind;
+  const std::pair<SocketListMessage, std::string> messages[] = {
+      {{Kind::get_count, "4:a:0"}, R"({"cmd":"NODE_SOCKET_GET_COUNT","key":"4:a:0"})"},
+      {{Kind::notify_close, "4:a:0"}, R"({"cmd":"NODE_SOCKET_NOTIFY_CLOSE","key":"4:a:0"})"},
+      {{Kind::count, "4:a:0", 3}, R"({"cmd":"NODE_SOCKET_COUNT","key":"4:a:0","count":3})"},
+      {{Kind::all_closed, "4:a:0"}, R"({"cmd":"NODE_SOCKET_ALL_CLOSED","key":"4:a:0"})"},
+  };
+  for (const auto& [message, text] : messages) {
+    EXPECT_EQ(encode(json, message), text + "\n");
+    EXPECT_EQ(std::get<SocketListMessage>(decode(json, text)->payload), message);
+  }
+  // What a peer may say instead of a number.
+  for (const char* count : {"-1", "1.5", "\"3\"", "null", "1e300"}) {
+    const auto packet = decode(json, R"({"cmd":"NODE_SOCKET_COUNT","key":"k","count":)" + std::string(count) + "}");
+    EXPECT_EQ(std::get<SocketListMessage>(packet->payload).count, 0U) << count;
   }
 }
 
