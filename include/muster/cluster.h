@@ -19,6 +19,9 @@ class ClusterState;
 // worker by NODE_UNIQUE_ID what it is, and a Node primary does the same, so a muster worker may have a
 // Node primary and a Node worker a muster primary. Several clusters may live in one primary process.
 //
+// In a worker SIGPIPE is ignored from then on, unless the program has a handler: to print where nobody reads any more must not
+// end it, as it does not end a Node worker.
+//
 // No listener runs inside a call you make. For one event the worker's listeners run first, then the
 // cluster's, then those of the worker's process; for `message` the cluster's come first.
 class Cluster {

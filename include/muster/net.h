@@ -59,6 +59,9 @@ class Socket {
   std::uint64_t bytes_written() const;
   // Bytes that write() kept.
   std::size_t writable_length() const;
+  // Its descriptor, which stays the Socket's; -1 before it is connected and when it is closed. For Settings::stdio, to give a
+  // worker the connection as a descriptor: {StdioEntry::Kind::descriptor, socket.descriptor()}.
+  int descriptor() const;
   // Empty for Unix sockets and closed connections.
   std::optional<Address> local_address() const;
   std::optional<Address> remote_address() const;

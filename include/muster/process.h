@@ -51,9 +51,11 @@ class Process {
 
   // The other ends of the worker's stdio, where settings made them pipes (`silent`, `stdio`). Empty
   // handles otherwise.
-  net::Socket stdin_stream() const;
-  net::Socket stdout_stream() const;
-  net::Socket stderr_stream() const;
+  net::Socket stdin_stream() const { return stdio(0); }
+  net::Socket stdout_stream() const { return stdio(1); }
+  net::Socket stderr_stream() const { return stdio(2); }
+  // Of any descriptor in Settings::stdio. Node: process.stdio[descriptor].
+  net::Socket stdio(int descriptor) const;
 
   // It was started. Only of a worker's process, in the primary.
   Subscription on_spawn(Listener<> listener);

@@ -8,6 +8,7 @@
 
 #include "api/child_side.h"
 #include "api/primary_side.h"
+#include "uv/signal_watcher.h"
 #include "uv/socket.h"
 
 namespace muster {
@@ -69,6 +70,7 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
     throw Exception(Errc::invalid_arg_value,
                     "NODE_CHANNEL_SERIALIZATION_MODE is '" + serialization + "'; this version speaks 'json'");
   }
+  uv::ignore_broken_pipes();
   uv::OwnedFd fd(static_cast<int>(*channel));
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());

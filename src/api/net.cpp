@@ -21,6 +21,7 @@ bool Socket::destroyed() const { return state_->destroyed(); }
 std::uint64_t Socket::bytes_read() const { return state_->bytes_read(); }
 std::uint64_t Socket::bytes_written() const { return state_->bytes_written(); }
 std::size_t Socket::writable_length() const { return state_->writable_length(); }
+int Socket::descriptor() const { return state_->stream() ? state_->stream()->descriptor() : -1; }
 std::optional<Address> Socket::local_address() const {
   const uv::Stream* stream = state_->stream();
   return stream ? to_address(uv::socket_name(stream->descriptor())) : std::nullopt;

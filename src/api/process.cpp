@@ -20,9 +20,7 @@ bool Process::send(Value message, Handle handle, SendCallback done) {
 }
 bool Process::send(Value message, SendCallback done) { return send(std::move(message), Handle(), std::move(done)); }
 void Process::disconnect() { state_->disconnect(); }
-net::Socket Process::stdin_stream() const { return net::Socket(state_->pipe(0)); }
-net::Socket Process::stdout_stream() const { return net::Socket(state_->pipe(1)); }
-net::Socket Process::stderr_stream() const { return net::Socket(state_->pipe(2)); }
+net::Socket Process::stdio(int descriptor) const { return net::Socket(state_->pipe(descriptor)); }
 Subscription Process::on_spawn(Listener<> listener) { return state_->spawned.on(std::move(listener)); }
 Subscription Process::on_close(Listener<ExitStatus> listener) { return state_->closed.on(std::move(listener)); }
 Subscription Process::on_message(Listener<Message&> listener) { return state_->message.on(std::move(listener)); }

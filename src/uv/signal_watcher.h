@@ -1,6 +1,9 @@
 #pragma once
 
+#include <signal.h>
 #include <uv.h>
+
+#include <csignal>
 
 #include <muster/function.h>
 #include <muster/signal.h>
@@ -33,5 +36,12 @@ class SignalWatcher {
   Function<void()> callback_;
   UvHandle<uv_signal_t> handle_;
 };
+
+// A write to what nobody reads any more fails with EPIPE instead of ending the process, unless the program has its own way
+// with SIGPIPE.
+inline void ignore_broken_pipes() {
+  struct sigaction action {};
+  if (sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
+}
 
 }  // namespace muster::uv
