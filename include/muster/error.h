@@ -35,7 +35,8 @@ enum class Errc {
   ipc_message_too_large,
   ipc_message_truncated,
   ipc_unexpected_handle,
-  ipc_queue_full,
+  ipc_queue_full,           // also from send(): the peer does not read
+  handle_not_acknowledged,  // the peer did not answer for a descriptor in time
 };
 
 std::error_code make_error_code(Errc code);

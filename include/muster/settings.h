@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -85,6 +86,12 @@ struct Settings {
   // The largest message a worker may send, in bytes; more closes its channel with
   // Errc::ipc_message_too_large. Default: 512 MiB.
   std::optional<std::size_t> max_message_size = {};
+  // How many bytes are kept for a worker that does not read. A message goes in, whatever its size, when less than this is kept;
+  // otherwise send() returns false and its error is Errc::ipc_queue_full. Default: 256 MiB.
+  std::optional<std::size_t> max_queue_size = {};
+  // How long a worker may leave a descriptor it was sent, a connection too, unanswered for; then its channel is closed with
+  // Errc::handle_not_acknowledged, and the connections it has not accepted go to others. 0: for ever. Default: one minute.
+  std::optional<std::chrono::milliseconds> handle_timeout = {};
 
   friend bool operator==(const Settings&, const Settings&) = default;
 };

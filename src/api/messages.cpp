@@ -66,7 +66,8 @@ Message from_wire(uv::UserMessage message, const std::shared_ptr<core::SocketLis
 
 bool is_peer_error(std::error_code code) {
   return code == Errc::ipc_malformed_message || code == Errc::ipc_message_too_large || code == Errc::ipc_message_truncated ||
-         code == Errc::ipc_unexpected_handle || code == Errc::handle_not_received;
+         code == Errc::ipc_unexpected_handle || code == Errc::handle_not_received || code == Errc::handle_not_acknowledged ||
+         code == Errc::ipc_queue_full;
 }
 
 std::optional<core::SendId> SendCallbacks::add(SendCallback& done) {

@@ -46,11 +46,12 @@ bool send_message(LoopState& loop, SendCallbacks& callbacks, Send&& send, uv::Us
     if (id) callbacks.finish(loop.loop, *id, {});
     throw Exception(Errc::invalid_arg_value, "The message must not be circular, nor nest deeper than 1000 levels");
   }
-  if (*result == core::Channel::SendResult::closed) {
+  if (*result == core::Channel::SendResult::closed || *result == core::Channel::SendResult::full) {
+    const std::error_code code = *result == core::Channel::SendResult::full ? Errc::ipc_queue_full : Errc::ipc_channel_closed;
     if (has_callback) {
-      callbacks.finish(loop.loop, *id, Errc::ipc_channel_closed);
+      callbacks.finish(loop.loop, *id, code);
     } else {
-      error(Error{Errc::ipc_channel_closed, "Channel closed"});
+      error(Error{code, code.message()});
     }
   }
   return *result == core::Channel::SendResult::sent;

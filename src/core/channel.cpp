@@ -16,14 +16,19 @@ constexpr int max_unread_acknowledgements = 1024;
 
 }  // namespace
 
-Channel::Channel(Serialization serialization, std::size_t max_message)
-    : serialization_(serialization), frames_(serialization, max_message) {}
+Channel::Channel(Serialization serialization, ChannelLimits limits)
+    : serialization_(serialization), limits_(limits), frames_(serialization, limits.max_message) {}
 
 Channel::SendResult Channel::send(Outgoing message) {
   if (state_ != State::open) return SendResult::closed;
+  if (writing_bytes_ + waiting_bytes_ > limits_.max_queue) {
+    if (message.required) fail(Errc::ipc_queue_full);
+    return SendResult::full;
+  }
   if (unacknowledged_) {
     // As in Node, the first that has to wait does not count as backed up.
     const bool first = waiting_.empty();
+    waiting_bytes_ += message.frame.size();
     waiting_.push_back(std::move(message));
     return first ? SendResult::sent : SendResult::backed_up;
   }
@@ -34,6 +39,7 @@ Channel::SendResult Channel::send(Outgoing message) {
 void Channel::transmit(Outgoing message) {
   if (message.descriptor) {
     unacknowledged_ = Unacknowledged{};
+    unacknowledged_->number = ++descriptors_sent_;
     if (message.ownership == Descriptor::give) {
       unacknowledged_->given = message.descriptor;
       unacknowledged_->frame = message.frame;
@@ -57,6 +63,12 @@ bool Channel::disconnect() {
 }
 
 void Channel::abandon() { close(); }
+
+std::optional<std::uint64_t> Channel::unacknowledged() const {
+  return unacknowledged_ ? std::optional(unacknowledged_->number) : std::nullopt;
+}
+
+void Channel::handle_overdue() { fail(Errc::handle_not_acknowledged); }
 
 void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors) {
   if (state_ == State::closed) {
@@ -131,6 +143,7 @@ void Channel::send_waiting() {
   while (!waiting_.empty() && !unacknowledged_) {
     Outgoing next = std::move(waiting_.front());
     waiting_.pop_front();
+    waiting_bytes_ -= next.frame.size();
     transmit(std::move(next));
   }
 }
@@ -209,6 +222,7 @@ void Channel::close() {
   writing_bytes_ = 0;
   writing_acknowledgements_ = 0;
   waiting_.clear();
+  waiting_bytes_ = 0;
   unacknowledged_.reset();
   arrived_.reset();
   events_.push_back(Closed{});

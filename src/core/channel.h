@@ -11,6 +11,7 @@
 
 #include <muster/error.h>
 #include <muster/settings.h>
+#include "core/channel_limits.h"
 #include "core/frame.h"
 #include "core/ids.h"
 #include "core/wire.h"
@@ -55,6 +56,7 @@ class Channel {
   enum class SendResult {
     sent,       // written, or will be in this turn
     backed_up,  // queued behind others: slow down
+    full,       // not queued, because the peer does not read what is; there is no Sent for it
     closed,     // not queued; there is no Sent for it
   };
 
@@ -68,9 +70,17 @@ class Channel {
     std::optional<FdToken> descriptor = {};
     Descriptor ownership = Descriptor::lend;
     std::optional<SendId> id = {};
+    // The protocol cannot do without it: where there is no room for it the channel fails.
+    bool required = false;
   };
 
-  Channel(Serialization serialization, std::size_t max_message);
+  static Outgoing required(std::string frame) {
+    Outgoing message{std::move(frame)};
+    message.required = true;
+    return message;
+  }
+
+  explicit Channel(Serialization serialization, ChannelLimits limits = {});
 
   // False from the moment of disconnect(), of the peer's end or of a failure.
   bool connected() const { return state_ == State::open; }
@@ -81,6 +91,12 @@ class Channel {
   bool disconnect();
   // Gives up what a disconnect() still waits for.
   void abandon();
+
+  // Which descriptor waits for the peer's acknowledgement; another number for each. The peer that keeps one waiting too long
+  // is given up by handle_overdue().
+  std::optional<std::uint64_t> unacknowledged() const;
+  std::uint64_t acknowledgement_ms() const { return limits_.acknowledgement_ms; }
+  void handle_overdue();
 
   // Bytes from the peer, with the descriptors that one recvmsg(2) brought.
   void handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors);
@@ -118,6 +134,7 @@ class Channel {
     std::string frame;             // only with `given`
     int transmissions = 1;
     bool on_its_way = false;  // all of it is written; before that there is nothing to acknowledge
+    std::uint64_t number = 0;
   };
 
   void transmit(Outgoing message);
@@ -131,12 +148,15 @@ class Channel {
   void close();
 
   Serialization serialization_;
+  ChannelLimits limits_;
   FrameReader frames_;
   State state_ = State::open;
   std::deque<Writing> writing_;  // on its way to the system
   std::size_t writing_bytes_ = 0;
   int writing_acknowledgements_ = 0;
   std::deque<Outgoing> waiting_;  // behind an unacknowledged descriptor
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t descriptors_sent_ = 0;
   std::optional<Unacknowledged> unacknowledged_;
   std::optional<FdToken> arrived_;  // a descriptor whose message is not complete yet
   std::deque<Event> events_;

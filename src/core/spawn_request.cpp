@@ -9,8 +9,6 @@
 namespace muster::core {
 namespace {
 
-constexpr std::size_t default_max_message = std::size_t{512} << 20;
-
 bool is_script(std::string_view file) {
   constexpr std::string_view endings[] = {".js", ".mjs", ".cjs", ".ts"};
   return std::any_of(std::begin(endings), std::end(endings), [file](std::string_view e) { return file.ends_with(e); });
@@ -87,7 +85,12 @@ SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId wo
   request.env = env;
   request.env["NODE_UNIQUE_ID"] = std::to_string(static_cast<std::uint32_t>(worker));
   request.cwd = settings.cwd;
-  request.max_message = settings.max_message_size.value_or(default_max_message);
+  if (settings.max_message_size) request.limits.max_message = *settings.max_message_size;
+  if (settings.max_queue_size) request.limits.max_queue = *settings.max_queue_size;
+  if (settings.handle_timeout) {
+    const auto milliseconds = settings.handle_timeout->count();
+    request.limits.acknowledgement_ms = milliseconds > 0 ? static_cast<std::uint64_t>(milliseconds) : 0;
+  }
   request.uid = settings.uid;
   request.gid = settings.gid;
   return request;
@@ -110,6 +113,8 @@ Settings merged(Settings settings, const Settings& changes) {
   take(settings.inspect_port, changes.inspect_port);
   take(settings.windows_hide, changes.windows_hide);
   take(settings.max_message_size, changes.max_message_size);
+  take(settings.max_queue_size, changes.max_queue_size);
+  take(settings.handle_timeout, changes.handle_timeout);
   return settings;
 }
 

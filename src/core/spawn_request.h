@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <muster/settings.h>
+#include "core/channel_limits.h"
 #include "core/ids.h"
 #include "core/inspection.h"
 
@@ -18,7 +19,7 @@ struct SpawnRequest {
   std::optional<std::string> cwd;
   Stdio stdio;  // with exactly one ipc entry
   Serialization serialization = Serialization::json;
-  std::size_t max_message = 0;
+  ChannelLimits limits;
   std::optional<int> uid, gid;
 };
 

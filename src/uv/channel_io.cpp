@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -19,6 +20,9 @@ constexpr std::size_t max_pieces = 64;
 constexpr int reads_per_turn = 16;
 // How long a disconnect() waits for a peer that neither reads nor acknowledges.
 constexpr std::uint64_t disconnect_deadline_ms = 5000;
+// How often a missing acknowledgement is looked for in its time. A timer for each descriptor would cost more than the
+// descriptor.
+constexpr int looks = 4;
 
 }  // namespace
 
@@ -107,8 +111,30 @@ std::size_t ChannelIo::read_once() {
 
 core::Channel::SendResult ChannelIo::send(core::Channel::Outgoing message) {
   const auto result = channel_.send(std::move(message));
-  if (channel_.has_output()) loop_.at_end_of_turn(*this);
+  // Where there was no room it may have failed, which its owner hears of then too.
+  if (channel_.has_output() || result == core::Channel::SendResult::full) loop_.at_end_of_turn(*this);
+  watch_acknowledgement();
   return result;
+}
+
+void ChannelIo::watch_acknowledgement() {
+  if (acknowledgement_ || !channel_.unacknowledged() || channel_.acknowledgement_ms() == 0) return;
+  acknowledgement_ = std::make_unique<Timer>(loop_, [this] { check_acknowledgement(); });
+  acknowledgement_->unref();
+  const std::chrono::milliseconds interval(std::max<std::uint64_t>(1, channel_.acknowledgement_ms() / looks));
+  acknowledgement_->start(interval, interval);
+}
+
+void ChannelIo::check_acknowledgement() {
+  const auto owed = channel_.unacknowledged();
+  times_overdue_ = owed && owed == overdue_ ? times_overdue_ + 1 : 0;
+  overdue_ = owed;
+  if (times_overdue_ == looks) {
+    channel_.handle_overdue();
+    pump();
+  } else if (!owed) {
+    acknowledgement_.reset();
+  }
 }
 
 bool ChannelIo::disconnect() {
@@ -191,6 +217,7 @@ void ChannelIo::pump() {
 void ChannelIo::close() {
   poll_.reset();
   deadline_.reset();
+  acknowledgement_.reset();
   socket_.reset();
 }
 

@@ -9,6 +9,7 @@
 #include "uv/fd.h"
 #include "uv/fd_table.h"
 #include "uv/loop.h"
+#include "uv/timer.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
@@ -42,6 +43,9 @@ class ChannelIo final : private Loop::EndOfTurn {
   void write_out();
   void pump();
   void watch();
+  // Gives the peer up when it leaves a descriptor unacknowledged for too long.
+  void watch_acknowledgement();
+  void check_acknowledgement();
   void close();
 
   Loop& loop_;
@@ -51,8 +55,11 @@ class ChannelIo final : private Loop::EndOfTurn {
   Handler handler_;
   std::unique_ptr<UvHandle<uv_poll_t>> poll_;
   std::unique_ptr<UvHandle<uv_timer_t>> deadline_;  // of a disconnect() that waits for the peer
-  bool wants_write_ = false;                        // the system's buffer is full
-  bool broken_ = false;                             // the peer is gone; what it wrote is still to be read
+  std::unique_ptr<Timer> acknowledgement_;          // while the peer owes one
+  std::optional<std::uint64_t> overdue_;            // what it owed when last looked at
+  int times_overdue_ = 0;
+  bool wants_write_ = false;  // the system's buffer is full
+  bool broken_ = false;       // the peer is gone; what it wrote is still to be read
 };
 
 }  // namespace muster::uv

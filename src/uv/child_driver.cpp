@@ -5,17 +5,11 @@
 #include "uv/socket.h"
 
 namespace muster::uv {
-namespace {
-
-constexpr std::size_t max_message = std::size_t{512} << 20;
-
-}  // namespace
-
 ChildDriver::ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization)
     : child_(child),
       sink_(sink),
       serialization_(serialization),
-      channel_(loop, fds_, std::move(socket), core::Channel(serialization, max_message),
+      channel_(loop, fds_, std::move(socket), core::Channel(serialization),
                [this](core::Channel::Event event) { handle_channel(std::move(event)); }) {}
 
 void ChildDriver::perform() {
@@ -24,7 +18,9 @@ void ChildDriver::perform() {
   }
 }
 
-void ChildDriver::perform(core::SendToPrimary send) { channel_.send({core::wire::encode(serialization_, send.message)}); }
+void ChildDriver::perform(core::SendToPrimary send) {
+  channel_.send(core::Channel::required(core::wire::encode(serialization_, send.message)));
+}
 
 void ChildDriver::perform(core::DisconnectPrimary) { channel_.disconnect(); }
 
@@ -65,7 +61,7 @@ std::optional<core::Channel::SendResult> ChildDriver::send(UserMessage message, 
 }
 
 void ChildDriver::send(const core::wire::SocketListMessage& message) {
-  channel_.send({core::wire::encode(serialization_, message)});
+  channel_.send(core::Channel::required(core::wire::encode(serialization_, message)));
 }
 
 void ChildDriver::ref_channel(bool ref) {

@@ -29,7 +29,7 @@ void PrimaryDriver::perform(core::Spawn spawn) {
     return;
   }
   worker.channel = std::make_unique<ChannelIo>(
-      loop_, fds_, worker.process.take_channel(), core::Channel(spawn.request.serialization, spawn.request.max_message),
+      loop_, fds_, worker.process.take_channel(), core::Channel(spawn.request.serialization, spawn.request.limits),
       [this, id](core::Channel::Event event) { handle_channel(id, std::move(event)); });
   primary_.handle_spawned(id, worker.process.pid());
 }
@@ -37,7 +37,9 @@ void PrimaryDriver::perform(core::Spawn spawn) {
 void PrimaryDriver::perform(core::SendToWorker send) {
   const auto found = workers_.find(send.worker);
   if (found == workers_.end()) return;
-  core::Channel::Outgoing outgoing{core::wire::encode(found->second.serialization, send.message, send.handle), send.descriptor};
+  core::Channel::Outgoing outgoing =
+      core::Channel::required(core::wire::encode(found->second.serialization, send.message, send.handle));
+  outgoing.descriptor = send.descriptor;
   found->second.channel->send(std::move(outgoing));
 }
 
@@ -154,7 +156,8 @@ std::optional<core::Channel::SendResult> PrimaryDriver::send(core::WorkerId id, 
 
 void PrimaryDriver::send(core::WorkerId id, const core::wire::SocketListMessage& message) {
   const auto found = workers_.find(id);
-  if (found != workers_.end()) found->second.channel->send({core::wire::encode(found->second.serialization, message)});
+  if (found != workers_.end())
+    found->second.channel->send(core::Channel::required(core::wire::encode(found->second.serialization, message)));
 }
 
 bool PrimaryDriver::kill(core::WorkerId id, Signal signal) {

@@ -22,7 +22,7 @@ std::optional<core::Channel::SendResult> send_user_message(ChannelIo& channel, F
   outgoing.descriptor = token;
   outgoing.ownership = core::Channel::Descriptor::give;
   const auto result = channel.send(std::move(outgoing));
-  if (result == core::Channel::SendResult::closed) fds.close(token);
+  if (result == core::Channel::SendResult::closed || result == core::Channel::SendResult::full) fds.close(token);
   return result;
 }
 

@@ -36,6 +36,7 @@ constexpr Description descriptions[] = {
     {Errc::ipc_message_truncated, "ERR_IPC_MESSAGE_TRUNCATED", "The channel ended in the middle of a message"},
     {Errc::ipc_unexpected_handle, "ERR_IPC_UNEXPECTED_HANDLE", "The peer sent a descriptor with a message that announces none"},
     {Errc::ipc_queue_full, "ERR_IPC_QUEUE_FULL", "The peer does not read and the queue of messages for it is full"},
+    {Errc::handle_not_acknowledged, "ERR_HANDLE_NOT_ACKNOWLEDGED", "The peer did not acknowledge a handle in time"},
 };
 
 const Description* describe(int value) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -92,6 +93,78 @@ INSTANTIATE_TEST_SUITE_P(Peer, MisbehavingWorker,
                                          Case{"huge", Errc::ipc_message_too_large},
                                          Case{"{\"unasked\":1}", Errc::ipc_unexpected_handle},
                                          Case{"half", Errc::ipc_message_truncated}));
+
+// A worker that serves until it is told to stop: then it neither reads nor acknowledges, but is not dead.
+WORKER(Stops) {
+  auto server = net::create_server(cluster, [](net::Socket socket) {
+    socket.on_data([](std::string_view) {});
+    socket.end("served");
+  });
+  cluster.process().on_message([](Message&) { raise(SIGSTOP); });
+  server.listen(0);
+  return loop.run();
+}
+
+TEST(Peer, WhoDoesNotReadFillsItsOwnQueueOnly) {
+  Primary primary;
+  Settings settings;
+  settings.max_queue_size = 1 << 20;
+  primary.cluster.setup_primary(settings);
+  Worker stopped = primary.cluster.fork(worker("Stops"));
+  Worker other = primary.cluster.fork(worker("Correct"));
+  std::error_code refused;
+  bool answered = false;
+  stopped.on_online([&] {
+    stopped.send("stop");
+    const std::string text(100'000, 'x');
+    // What the system takes, and a mebibyte that it does not, is less than this.
+    for (int i = 0; i < 40; ++i) {
+      stopped.send(text, [&](std::error_code error) {
+        if (error == Errc::ipc_queue_full && !std::exchange(refused, error)) other.send("still there?");
+      });
+    }
+  });
+  other.on_message([&](Message&) {
+    if (std::exchange(answered, true)) return;
+    stopped.kill(Signal::kill);
+    other.disconnect();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(refused, Errc::ipc_queue_full);
+  EXPECT_TRUE(answered);
+}
+
+TEST(Peer, WhoDoesNotAcknowledgeIsGivenUpAndItsConnectionIsServedByAnother) {
+  Primary primary;
+  Settings settings;
+  settings.handle_timeout = std::chrono::milliseconds(200);
+  primary.cluster.setup_primary(settings);
+  std::vector<std::string> errors;
+  std::string answer;
+  net::Socket client;
+  std::optional<Worker> other;
+  Worker stopped = primary.cluster.fork(worker("Stops"));
+  stopped.on_error([&](const Error& error) { errors.push_back(error_name(error.code)); });
+  stopped.on_listening([&](const Address&) { other = primary.cluster.fork(worker("Stops")); });
+  primary.cluster.on_listening([&](Worker w, const Address& address) {
+    if (w == stopped) return;
+    stopped.send("stop");
+    // The first connection is the first worker's.
+    client = net::connect(primary.loop, address.port.value());
+    client.on_data([&](std::string_view bytes) { answer += bytes; });
+    client.on_close([&] {
+      stopped.kill(Signal::kill);
+      other->disconnect();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(answer, "served");
+  EXPECT_EQ(errors, (std::vector<std::string>{"ERR_HANDLE_NOT_ACKNOWLEDGED"}));
+}
 
 TEST(Peer, WhoBreaksTheProtocolCannotEndAPrimaryThatListensForNoError) {
   Primary primary;

@@ -77,7 +77,7 @@ class Process {
 // One end of a channel, in a process.
 struct End {
   End(Process& p, Pipe& i, Pipe& o) : process(&p), in(&i), out(&o) {}
-  core::Channel channel{Serialization::json, std::size_t{1} << 20};
+  core::Channel channel{Serialization::json, {.max_message = std::size_t{1} << 20}};
   Process* process;
   Pipe* in;
   Pipe* out;

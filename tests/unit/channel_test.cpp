@@ -16,7 +16,7 @@ const std::string nack = "{\"cmd\":\"NODE_HANDLE_NACK\"}\n";
 const std::string handle_message = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Socket\",\"msg\":\"h\"}\n";
 using SendResult = Channel::SendResult;
 
-Channel channel() { return Channel(Serialization::json, 1U << 20); }
+Channel channel() { return Channel(Serialization::json, {.max_message = 1U << 20}); }
 
 Channel::Outgoing plain(std::string frame, std::optional<SendId> id = {}) {
   return {std::move(frame), {}, Channel::Descriptor::lend, id};
@@ -413,7 +413,7 @@ TEST(Channel, DeliversWhatIsGoodBeforeWhatIsMalformed) {
 }
 
 TEST(Channel, ClosesOnAMessageOverItsLimit) {
-  Channel c(Serialization::json, 10);
+  Channel c(Serialization::json, {.max_message = 10});
 
   c.handle_bytes("12345678901", {});
 
@@ -506,6 +506,60 @@ TEST(Channel, AcknowledgesAsManyHandlesAsAPeerThatReadsSends) {
   }
 
   EXPECT_TRUE(c.connected());
+}
+
+TEST(Channel, TakesNoMoreThanItMayKeepForAPeerThatDoesNotRead) {
+  Channel c(Serialization::json, {.max_queue = 10});
+  EXPECT_EQ(c.send(plain("twenty characters .\n", SendId{1})), SendResult::sent) << "whatever its size, when nothing waits";
+  EXPECT_EQ(c.send(plain("x\n", SendId{2})), SendResult::full);
+
+  c.handle_written(15);
+
+  EXPECT_EQ(c.send(plain("y\n", SendId{3})), SendResult::sent);
+  write_all(c);
+  EXPECT_EQ(events(c), (Events{"sent 1", "sent 3"}));
+  EXPECT_TRUE(c.connected());
+}
+
+TEST(Channel, CountsWhatWaitsBehindADescriptorToo) {
+  Channel c(Serialization::json, {.max_queue = 10});
+  c.send(lend("handle\n", fd1));
+  write_all(c);
+  c.send(plain("eight..\n"));
+  c.send(plain("eight..\n"));
+
+  EXPECT_EQ(c.send(plain("x\n")), SendResult::full);
+
+  c.handle_bytes(ack, {});
+  write_all(c);
+  EXPECT_EQ(c.send(plain("x\n")), SendResult::sent);
+}
+
+TEST(Channel, FailsWhereThereIsNoRoomForWhatTheProtocolNeeds) {
+  Channel c(Serialization::json, {.max_queue = 10});
+  c.send(plain("twelve chars\n"));
+
+  EXPECT_EQ(c.send(Channel::required("x\n")), SendResult::full);
+
+  EXPECT_EQ(events(c), (Events{"ERR_IPC_QUEUE_FULL", "closed"}));
+}
+
+TEST(Channel, GivesUpAPeerThatKeepsADescriptorUnacknowledged) {
+  Channel c = channel();
+  EXPECT_EQ(c.unacknowledged(), std::nullopt);
+  c.send(give("handle\n", fd1, SendId{1}));
+  const auto first = c.unacknowledged();
+  EXPECT_TRUE(first);
+  write_all(c);
+  c.handle_bytes(ack, {});
+  EXPECT_EQ(c.unacknowledged(), std::nullopt);
+  c.send(give("handle\n", fd2, SendId{2}));
+  EXPECT_NE(c.unacknowledged(), first);
+  events(c);
+
+  c.handle_overdue();
+
+  EXPECT_EQ(events(c), (Events{"ERR_HANDLE_NOT_ACKNOWLEDGED", "failed sent 2", "released 2", "closed"}));
 }
 
 TEST(Channel, DeliversTheSameHoweverTheBytesAreCut) {

@@ -138,8 +138,8 @@ TEST(SpawnRequest, CarriesWhatTheSettingsSay) {
   EXPECT_EQ(request.cwd, "/tmp");
   EXPECT_EQ(request.uid, 1);
   EXPECT_EQ(request.gid, 2);
-  EXPECT_EQ(request.max_message, 10U);
-  EXPECT_EQ(spawn_request(program(), {}, WorkerId{1}).max_message, std::size_t{512} << 20);
+  EXPECT_EQ(request.limits.max_message, 10U);
+  EXPECT_EQ(spawn_request(program(), {}, WorkerId{1}).limits.max_message, std::size_t{512} << 20);
 }
 
 TEST(MergedSettings, TakeEveryChangeAndKeepTheRest) {
