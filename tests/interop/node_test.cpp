@@ -108,8 +108,8 @@ struct Ending {
 class NodeWorker : public testing::TestWithParam<std::tuple<int, Ending>> {};
 
 TEST_P(NodeWorker, EndsAsUnderANodePrimary) {
-  const auto [version, ending] = GetParam();
-  NodeWorkers primary(version);
+  const Ending ending = std::get<1>(GetParam());
+  NodeWorkers primary(std::get<0>(GetParam()));
   Settings silent;
   silent.silent = true;  // an uncaught exception prints
   primary.cluster.setup_primary(silent);
