@@ -12,6 +12,7 @@
 
 #include "core/json.h"
 #include "core/utf8.h"
+#include "support/node.h"
 
 // Node is the oracle: what JSON.parse accepts, and what JSON.stringify makes of it.
 namespace muster::core {
@@ -41,7 +42,7 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-std::vector<std::string> answers_of_node(const std::vector<std::string>& texts) {
+std::vector<std::string> answers_of(int version, const std::vector<std::string>& texts) {
   const std::string stem = testing::TempDir() + "json_differential_" + std::to_string(getpid());
   const std::string program = stem + ".js", input = stem + ".in";
   std::ofstream(program) << oracle;
@@ -51,7 +52,7 @@ std::vector<std::string> answers_of_node(const std::vector<std::string>& texts) 
   }
   std::vector<std::string> answers;
   std::string output;
-  if (FILE* node = popen(("node '" + program + "' < '" + input + "'").c_str(), "r")) {
+  if (FILE* node = popen(("'" + test::node_program(version) + "' '" + program + "' < '" + input + "'").c_str(), "r")) {
     char buffer[65536];
     for (std::size_t n = 0; (n = fread(buffer, 1, sizeof buffer, node)) > 0;) output.append(buffer, n);
     EXPECT_EQ(pclose(node), 0);
@@ -69,9 +70,14 @@ std::string our_answer(const std::string& text) {
   return value && write_json(*value, out) ? "+" + hex(out) : "-";
 }
 
-void compare_with_node(const std::vector<std::string>& texts) {
-  const auto expected = answers_of_node(texts);
-  ASSERT_EQ(expected.size(), texts.size()) << "node has to be on the PATH";
+class JsonAndNode : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Json, JsonAndNode, testing::ValuesIn(test::node_versions),
+                         [](const auto& info) { return test::node_name(info.param); });
+
+void compare_with_node(int version, const std::vector<std::string>& texts) {
+  const auto expected = answers_of(version, texts);
+  ASSERT_EQ(expected.size(), texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(our_answer(texts[i]), expected[i]) << texts[i];
 }
 
@@ -147,7 +153,7 @@ std::vector<std::string> fragments() {
   return all;
 }
 
-TEST(JsonAndNode, AgreeOnWhatIsJsonAndOnWhatItMeans) {
+TEST_P(JsonAndNode, AgreeOnWhatIsJsonAndOnWhatItMeans) {
   std::vector<std::string> texts;
   for (const std::string& fragment : fragments()) {
     texts.push_back(fragment);
@@ -159,7 +165,7 @@ TEST(JsonAndNode, AgreeOnWhatIsJsonAndOnWhatItMeans) {
   }
   ASSERT_GE(texts.size(), 300U);
 
-  compare_with_node(texts);
+  compare_with_node(GetParam(), texts);
 }
 
 class Generator {
@@ -237,15 +243,15 @@ class Generator {
   std::mt19937_64 random_{20202020};
 };
 
-TEST(JsonAndNode, AgreeOnRandomValues) {
+TEST_P(JsonAndNode, AgreeOnRandomValues) {
   Generator generator;
   std::vector<std::string> texts;
   for (int i = 0; i < 2000; ++i) texts.push_back(generator.value(4));
 
-  compare_with_node(texts);
+  compare_with_node(GetParam(), texts);
 }
 
-TEST(JsonAndNode, AgreeOnRandomValuesWithBytesChanged) {
+TEST_P(JsonAndNode, AgreeOnRandomValuesWithBytesChanged) {
   Generator generator;
   std::mt19937 random(7);
   std::vector<std::string> texts;
@@ -255,7 +261,7 @@ TEST(JsonAndNode, AgreeOnRandomValuesWithBytesChanged) {
     texts.push_back(std::move(text));
   }
 
-  compare_with_node(texts);
+  compare_with_node(GetParam(), texts);
 }
 
 }  // namespace

@@ -1,13 +1,15 @@
-// muster and an unmodified Node on one wire, each as primary and as worker. Needs `node` on the PATH.
+// muster and an unmodified Node on one wire, each as primary and as worker.
 
 #include <sys/socket.h>
 
 #include <filesystem>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
+#include "support/node.h"
 #include "support/run.h"
 #include "support/worker_main.h"
 
@@ -33,22 +35,34 @@ const char* const node_http_worker = R"(
 )";
 
 struct NodeWorkers : Primary {
-  explicit NodeWorkers(const char* script = node_http_worker) {
+  explicit NodeWorkers(int version, const char* script = node_http_worker) {
     Settings settings;
+    settings.exec_path = node_program(version);
     settings.exec = folder.write("worker.js", script);
     cluster.setup_primary(settings);
   }
   TemporaryFolder folder;
 };
 
-class NodeWorkersUnder : public testing::TestWithParam<SchedulingPolicy> {};
+using VersionAndPolicy = std::tuple<int, const char*>;
+const auto policies = testing::Values("rr", "none");
+
+std::string name_of(const testing::TestParamInfo<VersionAndPolicy>& info) {
+  const auto [version, policy] = info.param;
+  return policy + ("_" + node_name(version));
+}
+
+class NodeWorkersUnder : public testing::TestWithParam<VersionAndPolicy> {};
 
 TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
+  const auto [version, name] = GetParam();
+  const SchedulingPolicy policy = scheduling_policy_from_name(name).value();
   Primary primary;
   const TemporaryFolder folder;
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(policy);
   Settings settings;
   settings.exec = folder.write("worker.js", node_http_worker);
+  settings.exec_path = node_program(version);
   primary.cluster.setup_primary(settings);
   int listening = 0;
   std::map<std::string, int> served;
@@ -75,14 +89,14 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
   int total = 0;
   for (const Worker& w : {first, second}) {
     const int here = served["node " + std::to_string(w.process().pid())];
-    EXPECT_TRUE(here > 0 || GetParam() == SchedulingPolicy::none);
+    EXPECT_TRUE(here > 0 || policy == SchedulingPolicy::none);
     total += here;
   }
   EXPECT_EQ(total, 40);
   EXPECT_EQ(exits, (std::vector{ExitStatus::exited(0), ExitStatus::exited(0)}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder, testing::Combine(testing::ValuesIn(node_versions), policies), name_of);
 
 // What ends a Node worker, and what its primary hears of it.
 struct Ending {
@@ -91,10 +105,11 @@ struct Ending {
   bool voluntary;
 };
 
-class NodeWorker : public testing::TestWithParam<Ending> {};
+class NodeWorker : public testing::TestWithParam<std::tuple<int, Ending>> {};
 
 TEST_P(NodeWorker, EndsAsUnderANodePrimary) {
-  NodeWorkers primary;
+  const Ending ending = std::get<1>(GetParam());
+  NodeWorkers primary(std::get<0>(GetParam()));
   Settings silent;
   silent.silent = true;  // an uncaught exception prints
   primary.cluster.setup_primary(silent);
@@ -103,29 +118,38 @@ TEST_P(NodeWorker, EndsAsUnderANodePrimary) {
   w.on_online([&] { events.push_back("online"); });
   w.on_listening([&](const Address&) {
     events.push_back("listening");
-    w.send(GetParam().message);
+    w.send(ending.message);
   });
   w.on_disconnect([&] { events.push_back("disconnect"); });
   w.on_exit([&](ExitStatus status) {
     events.push_back("exit");
-    EXPECT_EQ(status, GetParam().status) << status.to_string();
+    EXPECT_EQ(status, ending.status) << status.to_string();
   });
 
   primary.run();
 
   EXPECT_EQ(events, (std::vector<std::string>{"online", "listening", "disconnect", "exit"}));
-  EXPECT_EQ(w.exited_after_disconnect(), GetParam().voluntary);
+  EXPECT_EQ(w.exited_after_disconnect(), ending.voluntary);
 }
 
 INSTANTIATE_TEST_SUITE_P(Node, NodeWorker,
-                         testing::Values(Ending{"exit", ExitStatus::exited(3), false},
-                                         Ending{"throw", ExitStatus::exited(1), false},
-                                         Ending{"disconnect", ExitStatus::exited(0), false},
-                                         Ending{"leave", ExitStatus::exited(0), true},
-                                         Ending{"kill", ExitStatus::exited(0), true}));
+                         testing::Combine(testing::ValuesIn(node_versions),
+                                          testing::Values(Ending{"exit", ExitStatus::exited(3), false},
+                                                          Ending{"throw", ExitStatus::exited(1), false},
+                                                          Ending{"disconnect", ExitStatus::exited(0), false},
+                                                          Ending{"leave", ExitStatus::exited(0), true},
+                                                          Ending{"kill", ExitStatus::exited(0), true})),
+                         [](const auto& info) {
+                           return std::get<1>(info.param).message + ("_" + node_name(std::get<0>(info.param)));
+                         });
 
-TEST(NodeWorkerUnderMuster, HearsThatItsPortIsTaken) {
-  NodeWorkers primary;
+class NodeWorkerUnderMuster : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorkerUnderMuster, testing::ValuesIn(node_versions),
+                         [](const auto& info) { return node_name(info.param); });
+
+TEST_P(NodeWorkerUnderMuster, HearsThatItsPortIsTaken) {
+  NodeWorkers primary(GetParam());
   auto blocker = net::create_server(primary.cluster, [](net::Socket) {});
   std::string message;
   ListenOptions options;
@@ -146,8 +170,8 @@ TEST(NodeWorkerUnderMuster, HearsThatItsPortIsTaken) {
   EXPECT_EQ(message, "bind EADDRINUSE 127.0.0.1:" + port);
 }
 
-TEST(NodeWorkerUnderMuster, EchoesMessagesAsTheyWere) {
-  NodeWorkers primary;
+TEST_P(NodeWorkerUnderMuster, EchoesMessagesAsTheyWere) {
+  NodeWorkers primary(GetParam());
   const Value sent{
       {"echo", Value::array({1, -0.5, 1e21, "\xc3\xa9\xf0\x9f\x98\x80", nullptr, true, Value{{"b", 1}, {"a", 2}}})}};
   Value received;
@@ -163,8 +187,8 @@ TEST(NodeWorkerUnderMuster, EchoesMessagesAsTheyWere) {
   EXPECT_EQ(received, sent);
 }
 
-TEST(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
-  NodeWorkers primary;
+TEST_P(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
+  NodeWorkers primary(GetParam());
   std::string greeting;
   int fds[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
@@ -179,8 +203,8 @@ TEST(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
   EXPECT_EQ(greeting, "hello from node");
 }
 
-TEST(NodeWorkerUnderMuster, IsNotSentWhatItWouldDieOf) {
-  NodeWorkers primary;
+TEST_P(NodeWorkerUnderMuster, IsNotSentWhatItWouldDieOf) {
+  NodeWorkers primary(GetParam());
   Worker w = primary.cluster.fork();
   w.on_listening([&](const Address&) {
     EXPECT_THROW(w.send("a file", Handle(HandleType::descriptor, dup(0))), Exception);
@@ -194,8 +218,8 @@ TEST(NodeWorkerUnderMuster, IsNotSentWhatItWouldDieOf) {
   EXPECT_EQ(status, ExitStatus::exited(0));
 }
 
-TEST(NodeWorkerUnderMuster, CountsTheSocketsItWasSent) {
-  NodeWorkers primary(R"(
+TEST_P(NodeWorkerUnderMuster, CountsTheSocketsItWasSent) {
+  NodeWorkers primary(GetParam(), R"(
     const kept = [];
     process.on('message', (m, socket) => {
       if (!socket) return kept.pop().on('close', () => process.send('closed')).destroy();
@@ -236,8 +260,8 @@ TEST(NodeWorkerUnderMuster, CountsTheSocketsItWasSent) {
   EXPECT_TRUE(closed);
 }
 
-TEST(NodeWorkerUnderMuster, ListensOnAPathAndAgainAfterClosing) {
-  NodeWorkers primary(R"(
+TEST_P(NodeWorkerUnderMuster, ListensOnAPathAndAgainAfterClosing) {
+  NodeWorkers primary(GetParam(), R"(
     const net = require('node:net');
     const path = process.env.TEST_PATH;
     let left = 3;
@@ -260,8 +284,8 @@ TEST(NodeWorkerUnderMuster, ListensOnAPathAndAgainAfterClosing) {
   EXPECT_EQ(listened, 3);
 }
 
-TEST(NodeWorkerUnderMuster, ThatDiedLosesNoConnectionNobodyTouched) {
-  NodeWorkers primary;
+TEST_P(NodeWorkerUnderMuster, ThatDiedLosesNoConnectionNobodyTouched) {
+  NodeWorkers primary(GetParam());
   std::string answer;
   Worker stopped = primary.cluster.fork();
   std::optional<Worker> second;
@@ -280,8 +304,8 @@ TEST(NodeWorkerUnderMuster, ThatDiedLosesNoConnectionNobodyTouched) {
   EXPECT_EQ(answer, "node " + std::to_string(second->process().pid()));
 }
 
-TEST(NodeWorkerUnderMuster, BindsUdpThroughItsPrimary) {
-  NodeWorkers primary(R"(
+TEST_P(NodeWorkerUnderMuster, BindsUdpThroughItsPrimary) {
+  NodeWorkers primary(GetParam(), R"(
     const socket = require('node:dgram').createSocket('udp4');
     socket.on('message', (m, from) => socket.send('node got ' + m, from.port, from.address));
     socket.bind(0);
@@ -335,7 +359,7 @@ WORKER(MusterHttp) {
 }
 
 // Runs a script as a Node primary whose workers are this program; what it prints is what happened.
-std::string node_primary(const std::string& script, const Env& env = {}) {
+std::string node_primary(int version, const std::string& script, const Env& env = {}) {
   const TemporaryFolder folder;
   const std::string path = folder.write("primary.js", R"(
     const cluster = require('node:cluster'), http = require('node:http'), net = require('node:net');
@@ -350,15 +374,16 @@ std::string node_primary(const std::string& script, const Env& env = {}) {
   )" + script);
   Env all = env;
   all["TEST_PROGRAM"] = std::filesystem::read_symlink("/proc/self/exe").string();
-  const ProgramResult result = run_program({"node", path}, all);
+  const ProgramResult result = run_program({node_program(version), path}, all);
   EXPECT_EQ(result.exit_code, 0) << result.output;
   return result.output;
 }
 
-class MusterWorkersUnder : public testing::TestWithParam<const char*> {};
+class MusterWorkersUnder : public testing::TestWithParam<VersionAndPolicy> {};
 
 TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
-  const std::string output = node_primary(R"(
+  const auto [version, policy] = GetParam();
+  const std::string output = node_primary(version, R"(
     let listening = 0, left = 20; const seen = {};
     cluster.on('listening', (w, a) => {
       if (++listening < 2) return;
@@ -370,39 +395,48 @@ TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
     cluster.on('exit', (w, code, signal) => log('exit', code, signal, w.exitedAfterDisconnect));
     fork(); fork();
   )",
-                                          {{"NODE_CLUSTER_SCHED_POLICY", GetParam()}});
+                                          {{"NODE_CLUSTER_SCHED_POLICY", policy}});
 
   EXPECT_EQ(output, "20 true\nexit 0 null true\nexit 0 null true\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder, testing::Values("rr", "none"));
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder, testing::Combine(testing::ValuesIn(node_versions), policies), name_of);
 
 struct NodeSees {
   const char* message;
   const char* exit;
 };
 
-class MusterWorker : public testing::TestWithParam<NodeSees> {};
+class MusterWorker : public testing::TestWithParam<std::tuple<int, NodeSees>> {};
 
 TEST_P(MusterWorker, EndsAsANodeWorkerDoes) {
-  const std::string output = node_primary(R"(
+  const auto [version, seen] = GetParam();
+  const std::string output = node_primary(version, R"(
     const w = fork();
     for (const e of ['fork', 'online', 'disconnect']) cluster.on(e, () => log(e));
     cluster.on('listening', () => { log('listening'); w.send(process.env.TEST_MESSAGE); });
     cluster.on('exit', (w, code, signal) => log('exit', code, signal, w.exitedAfterDisconnect));
   )",
-                                          {{"TEST_MESSAGE", GetParam().message}});
+                                          {{"TEST_MESSAGE", seen.message}});
 
-  EXPECT_EQ(output, std::string("fork\nonline\nlistening\ndisconnect\n") + GetParam().exit + "\n");
+  EXPECT_EQ(output, std::string("fork\nonline\nlistening\ndisconnect\n") + seen.exit + "\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, MusterWorker,
-                         testing::Values(NodeSees{"exit", "exit 3 null false"}, NodeSees{"disconnect", "exit 0 null false"},
-                                         NodeSees{"leave", "exit 0 null true"}, NodeSees{"kill", "exit 0 null true"}));
+INSTANTIATE_TEST_SUITE_P(
+    Node, MusterWorker,
+    testing::Combine(testing::ValuesIn(node_versions),
+                     testing::Values(NodeSees{"exit", "exit 3 null false"}, NodeSees{"disconnect", "exit 0 null false"},
+                                     NodeSees{"leave", "exit 0 null true"}, NodeSees{"kill", "exit 0 null true"})),
+    [](const auto& info) { return std::get<1>(info.param).message + ("_" + node_name(std::get<0>(info.param))); });
 
-TEST(MusterWorkerUnderNode, HearsThatItsPortIsTaken) {
+class MusterWorkerUnderNode : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorkerUnderNode, testing::ValuesIn(node_versions),
+                         [](const auto& info) { return node_name(info.param); });
+
+TEST_P(MusterWorkerUnderNode, HearsThatItsPortIsTaken) {
   for (const char* policy : {"rr", "none"}) {
-    const std::string output = node_primary(R"(
+    const std::string output = node_primary(GetParam(), R"(
       const blocker = net.createServer().listen(0, '127.0.0.1', () => {
         const w = fork({ TEST_PORT: blocker.address().port });
         w.on('message', (m) => {
@@ -426,8 +460,8 @@ WORKER(MusterUdp) {
   return loop.run();
 }
 
-TEST(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
-  const std::string output = node_primary(R"(
+TEST_P(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
+  const std::string output = node_primary(GetParam(), R"(
     let listening = 0; const ports = new Set();
     const client = require('node:dgram').createSocket('udp4');
     client.on('message', (m) => { log(String(m), ports.size); client.close(); cluster.disconnect(); });
@@ -439,8 +473,8 @@ TEST(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
   EXPECT_EQ(output, "udp4\nudp4\nmuster got this 1\nexit 0 null\nexit 0 null\n");
 }
 
-TEST(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {
-  const std::string output = node_primary(R"(
+TEST_P(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {
+  const std::string output = node_primary(GetParam(), R"(
     const w = fork();
     const sent = { echo: [1, -0.5, 1e21, 'é😀', null, true, { b: 1, a: 2 }] };
     w.on('message', (m) => {
@@ -472,8 +506,8 @@ WORKER(MusterKeepsSockets) {
   return loop.run();
 }
 
-TEST(MusterWorkerUnderNode, CountsTheSocketsItWasSent) {
-  const std::string output = node_primary(R"(
+TEST_P(MusterWorkerUnderNode, CountsTheSocketsItWasSent) {
+  const std::string output = node_primary(GetParam(), R"(
     const w = fork({ MUSTER_TEST_WORKER: 'MusterKeepsSockets' });
     let told = 0;
     const server = net.createServer((s) => w.send('keep', s)).listen(0, () => {
@@ -493,7 +527,7 @@ TEST(MusterWorkerUnderNode, CountsTheSocketsItWasSent) {
   EXPECT_EQ(output, "3\n2\n1\nclosed\n");
 }
 
-TEST(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
+TEST_P(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
   // The worker holds the primary's standard output too: run_program() returns when both are gone.
   const TemporaryFolder folder;
   const std::string path = folder.write("primary.js", R"(
@@ -504,8 +538,8 @@ TEST(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
     cluster.on('listening', () => process.kill(process.pid, 'SIGKILL'));
   )");
 
-  const ProgramResult result =
-      run_program({"node", path}, {{"TEST_PROGRAM", std::filesystem::read_symlink("/proc/self/exe").string()}});
+  const ProgramResult result = run_program({node_program(GetParam()), path},
+                                           {{"TEST_PROGRAM", std::filesystem::read_symlink("/proc/self/exe").string()}});
 
   EXPECT_EQ(result.output.find("gave up"), std::string::npos);
 }

@@ -1,14 +1,18 @@
 // The same scenarios on Node's cluster and on muster: every event, in its order, with what is true at that moment.
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "support/node.h"
 #include "support/run.h"
 #include "support/worker_main.h"
 
@@ -223,24 +227,49 @@ struct TracePrimary : Primary {
   std::ostringstream output;
 };
 
-class Trace : public testing::TestWithParam<Value> {};
-
-TEST_P(Trace, IsNodes) {
-  const TemporaryFolder folder;
-  std::string scenario;
-  core::write_json(GetParam(), scenario);
-  const Env env{{"SCENARIO", scenario}, {"TEST_PATH", folder.path() + "/socket"}};
-
-  const ProgramResult node = run_program({"node", MUSTER_SOURCE_DIR "/tests/conformance/trace.js"}, env);
-  TracePrimary muster(GetParam(), env);
-  muster.run();
-
-  EXPECT_EQ(node.exit_code, 0) << node.output;
-  EXPECT_EQ(lives(muster.output.str()), lives(node.output));
+// Of two workers that end at once one may be reaped with the other, before its channel was read to the end. Neither Node nor
+// muster says which of `disconnect` and `exit` comes first, and such a run can not be compared.
+bool overtaken(const std::string& life) {
+  const std::size_t exit = life.find("worker exit"), disconnect = life.find("worker disconnect");
+  return exit != std::string::npos && disconnect != std::string::npos && exit < disconnect;
 }
 
-INSTANTIATE_TEST_SUITE_P(Conformance, Trace, testing::ValuesIn(scenarios()),
-                         [](const auto& info) { return info.param["name"].as_string(); });
+std::multiset<std::string> comparable(const Value& scenario, const std::function<std::string()>& play) {
+  std::multiset<std::string> result = lives(play());
+  for (int again = 0; scenario["workers"].as_number() > 1 && again < 10; ++again) {
+    if (std::none_of(result.begin(), result.end(), overtaken)) break;
+    result = lives(play());
+  }
+  return result;
+}
+
+class Trace : public testing::TestWithParam<std::tuple<Value, int>> {};
+
+TEST_P(Trace, IsNodes) {
+  const auto& [scenario, version] = GetParam();
+  std::string text;
+  core::write_json(scenario, text);
+  const TemporaryFolder folder;
+  const Env env{{"SCENARIO", text}, {"TEST_PATH", folder.path() + "/socket"}};
+
+  const auto nodes = comparable(scenario, [&, version = version] {
+    const ProgramResult node = run_program({node_program(version), MUSTER_SOURCE_DIR "/tests/conformance/trace.js"}, env);
+    EXPECT_EQ(node.exit_code, 0) << node.output;
+    return node.output;
+  });
+  const auto musters = comparable(scenario, [&, &scenario = scenario] {
+    TracePrimary muster(scenario, env);
+    muster.run();
+    return muster.output.str();
+  });
+
+  EXPECT_EQ(musters, nodes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Conformance, Trace, testing::Combine(testing::ValuesIn(scenarios()), testing::ValuesIn(node_versions)),
+                         [](const auto& info) {
+                           return std::get<0>(info.param)["name"].as_string() + "_" + node_name(std::get<1>(info.param));
+                         });
 
 }  // namespace
 }  // namespace muster::test

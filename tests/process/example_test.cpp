@@ -1,81 +1,13 @@
-// Every program in examples/, run as a user would and spoken to by a real client.
+// The programs in examples/ that serve, run as a user would and spoken to by a real client.
 
-#include <csignal>
-#include <regex>
+#include <set>
 
 #include <gtest/gtest.h>
 
-#include "support/run.h"
+#include "support/example.h"
 
 namespace muster::test {
 namespace {
-
-// A program under way, whose output is read line by line. It is started as a worker that never speaks, which is how a
-// primary can start any program.
-struct Example : Primary {
-  Example(const std::string& name, const Env& env, const std::vector<std::string>& arguments = {}) {
-    Settings settings;
-    settings.exec = "/usr/bin/env";
-    // It is a primary of its own, not a worker of this one.
-    settings.args = {"-u", "NODE_UNIQUE_ID", "-u", "NODE_CHANNEL_FD", std::string(MUSTER_BINARY_DIR) + "/" + name};
-    settings.args->insert(settings.args->end(), arguments.begin(), arguments.end());
-    settings.silent = true;
-    cluster.setup_primary(settings);
-    program.emplace(cluster.fork(env));
-    program->process().stdout_stream().on_data([this](std::string_view bytes) {
-      output += bytes;
-      if (on_output) on_output();
-    });
-    program->process().stderr_stream().on_data([this](std::string_view bytes) { errors += bytes; });
-    program->on_exit([this](ExitStatus s) { status = s; });
-  }
-
-  // The first group of the first line that matches; empty when there is none yet.
-  std::string find(const std::string& pattern) const {
-    std::smatch match;
-    return std::regex_search(output, match, std::regex(pattern)) ? match[1].str() : "";
-  }
-  std::size_t count(const std::string& pattern) const {
-    const std::regex regex(pattern);
-    return static_cast<std::size_t>(
-        std::distance(std::sregex_iterator(output.begin(), output.end(), regex), std::sregex_iterator()));
-  }
-
-  std::optional<Worker> program;
-  std::string output, errors;
-  Function<void()> on_output;
-  std::optional<ExitStatus> status;
-};
-
-// Asks again until a server listens; `done` gets the body.
-void get_when_up(Loop& loop, int port, const std::string& path, Function<void(std::string)> done) {
-  auto text = std::make_shared<std::string>();
-  auto callback = std::make_shared<Function<void(std::string)>>(std::move(done));
-  net::Socket socket = net::connect(loop, port);
-  socket.write("GET " + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  socket.on_data([text](std::string_view bytes) { text->append(bytes); });
-  socket.on_close([&loop, port, path, text, callback] {
-    if (text->empty() && path != "/crash") {
-      loop.set_timeout(std::chrono::milliseconds(5), [&loop, port, path, callback] {
-        get_when_up(loop, port, path, [callback](std::string body) { (*callback)(std::move(body)); });
-      });
-      return;
-    }
-    (*callback)(body_of(*text));
-  });
-}
-
-std::string free_port() {
-  Primary probe;
-  std::string port;
-  auto server = net::create_server(probe.cluster, [](net::Socket) {});
-  server.listen(0, [&] {
-    port = std::to_string(server.address()->port.value());
-    server.close();
-  });
-  probe.run();
-  return port;
-}
 
 TEST(Example, HelloHttpServesAndPrintsWhatTheManualPrints) {
   const std::string port = free_port();
@@ -115,14 +47,15 @@ TEST(Example, HelloHttpSaysThatItsPortIsTakenAndFails) {
   std::string port;
   server.listen(0, [&] {
     port = std::to_string(server.address()->port.value());
-    result = run_program({std::string(MUSTER_BINARY_DIR) + "/hello_http"}, {{"PORT", port}, {"WORKERS", "2"}});
+    result = run_example("hello_http", {{"PORT", port}, {"WORKERS", "2"}});
     server.close();
   });
   blocker.run();
 
   EXPECT_EQ(result.exit_code, 1);
-  const std::regex line("hello_http: cannot listen on \\*:" + port + ": Address already in use \\(EADDRINUSE\\)\n");
-  EXPECT_EQ(std::distance(std::sregex_iterator(result.output.begin(), result.output.end(), line), std::sregex_iterator()), 1)
+  EXPECT_EQ(
+      count_matches(result.output, "hello_http: cannot listen on \\*:" + port + ": Address already in use \\(EADDRINUSE\\)\n"),
+      1U)
       << result.output;
 }
 
@@ -139,13 +72,6 @@ TEST(Example, CountRequestsPrintsHowManyItServed) {
   example.run();
 
   EXPECT_NE(example.output.find("requests = 10\n"), std::string::npos);
-}
-
-TEST(Example, EchoMessagesHearsItselfAndEnds) {
-  const ProgramResult result = run_program({std::string(MUSTER_BINARY_DIR) + "/echo_messages"});
-
-  EXPECT_EQ(result.output, "the worker said: hi there\n");
-  EXPECT_EQ(result.exit_code, 0);
 }
 
 TEST(Example, RestartOnExitServesOnAfterACrash) {
@@ -165,6 +91,27 @@ TEST(Example, RestartOnExitServesOnAfterACrash) {
 
   EXPECT_EQ(body, "hello world\n");
   EXPECT_EQ(example.count("worker [0-9]+ died \\(SIGABRT\\). restarting...\n"), 1U) << example.output;
+}
+
+TEST(Example, IsDeadAnswersOnceFromEachWorkerAndEnds) {
+  const std::string port = free_port();
+  Example example("is_dead", {{"PORT", port}, {"WORKERS", "2"}});
+  std::set<std::string> answers;
+  const auto heard = [&](const std::string& body) {
+    EXPECT_TRUE(body.starts_with("Current process\n ")) << body;
+    answers.insert(body);
+  };
+  get_when_up(example.loop, std::stoi(port), "/", [&](const std::string& first) {
+    heard(first);
+    get_when_up(example.loop, std::stoi(port), "/", heard);
+  });
+
+  example.run();
+
+  EXPECT_EQ(answers.size(), 2U);
+  EXPECT_EQ(example.count("worker is dead: false\n"), 2U);
+  EXPECT_EQ(example.count("worker is dead: true\n"), 2U);
+  EXPECT_EQ(example.status, ExitStatus::exited(0));
 }
 
 class GracefulShutdown : public testing::TestWithParam<bool> {};

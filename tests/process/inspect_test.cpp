@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/node.h"
 #include "support/run.h"
 #include "support/worker_main.h"
 
@@ -84,6 +85,7 @@ TEST(Inspect, RunsAProgramUnderADebuggerThatStartsIt) {
 TEST(Inspect, HaltsANodeWorkerBeforeItsProgram) {
   const TemporaryFolder folder;
   Settings settings;
+  settings.exec_path = node_program(20);
   settings.exec = folder.write("w.js", "process.send('ran'); setInterval(() => {}, 1000);");
   settings.exec_argv = {{"--inspect-brk"}};
   InspectingPrimary primary(settings);
@@ -105,6 +107,7 @@ TEST(Inspect, GivesNodeWorkersPortsOfTheirOwnWhenTheEnvironmentAsks) {
   ::setenv("NODE_OPTIONS", "--inspect", 1);
   const TemporaryFolder folder;
   Settings settings;
+  settings.exec_path = node_program(20);
   settings.exec = folder.write("w.js", "process.send(process.execArgv.join());");
   InspectingPrimary primary(settings);
   std::vector<std::string> told;
