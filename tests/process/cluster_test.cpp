@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <csignal>
@@ -336,6 +337,28 @@ TEST(ClusterProcess, GivesAWorkerNoDescriptorButItsChannel) {
 WORKER(ListDescriptors) {
   cluster.process().send(inheritable_descriptors());
   return loop.run();
+}
+
+// Root may become anybody; another user only itself.
+TEST(ClusterProcess, RunsAWorkerAsAnotherUser) {
+  Primary primary;
+  Settings settings;
+  const bool root = geteuid() == 0;
+  settings.uid = root ? 65534 : static_cast<int>(geteuid());
+  settings.gid = root ? 65533 : static_cast<int>(getegid());
+  // Not this program: nobody may not be allowed to read it.
+  settings.exec = "/bin/sh";
+  settings.args = {{"-c", "id -u; id -g; id -G"}};
+  settings.silent = true;
+  primary.cluster.setup_primary(settings);
+  std::string output;
+  Worker w = primary.cluster.fork();
+  w.process().stdout_stream().on_data([&](std::string_view bytes) { output += bytes; });
+
+  primary.run();
+
+  const std::string groups = root ? "65533\n" : output.substr(output.rfind('\n', output.size() - 2) + 1);
+  EXPECT_EQ(output, std::to_string(*settings.uid) + "\n" + std::to_string(*settings.gid) + "\n" + groups);
 }
 
 TEST(ClusterProcess, HidesItsVariablesFromWhatAWorkerStarts) {
