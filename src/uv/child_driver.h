@@ -37,8 +37,8 @@ class ChildDriver {
   bool connected() const { return channel_.connected(); }
   // process.disconnect(). False when it was disconnected already.
   bool disconnect() { return channel_.disconnect(); }
-  // Nothing when the value cannot be written; see send_user_message().
-  std::optional<core::Channel::SendResult> send(UserMessage message, std::optional<core::SendId> id);
+  // Throws what send_user_message() does.
+  core::Channel::SendResult send(UserMessage message, std::optional<core::SendId> id);
   void ref_channel(bool ref);
   // The descriptor an event named, for the program's side to own.
   OwnedFd take(core::FdToken token) { return fds_.take(token); }

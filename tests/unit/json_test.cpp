@@ -13,7 +13,7 @@ namespace {
 
 std::string written(const Value& value) {
   std::string out;
-  EXPECT_TRUE(write_json(value, out));
+  EXPECT_EQ(write_json(value, out), Written::whole);
   return out;
 }
 
@@ -245,13 +245,13 @@ TEST(WriteJson, WritesOnlyUtf8WhateverTheStringHolds) {
 
 TEST(WriteJson, AppendsAndLeavesTheOutputAsItWasWhenItFails) {
   std::string out = "before ";
-  ASSERT_TRUE(write_json(1, out));
+  ASSERT_EQ(write_json(1, out), Written::whole);
   EXPECT_EQ(out, "before 1");
 
   Value deep = 1;
   for (int i = 0; i <= max_depth; ++i) deep = Value::array({deep});
 
-  EXPECT_FALSE(write_json(deep, out));
+  EXPECT_EQ(write_json(deep, out), Written::too_deep);
   EXPECT_EQ(out, "before 1");
 }
 
@@ -262,8 +262,8 @@ TEST(Json, NestsAsDeepAsTheLimitAndNoDeeper) {
   EXPECT_EQ(written(*deepest), nested(max_depth));
   EXPECT_FALSE(parse_json(nested(max_depth + 1)));
   std::string out;
-  EXPECT_FALSE(write_json(Value::array({*deepest}), out));
-  EXPECT_FALSE(write_json(Value{{"a", *deepest}}, out));
+  EXPECT_EQ(write_json(Value::array({*deepest}), out), Written::too_deep);
+  EXPECT_EQ(write_json(Value{{"a", *deepest}}, out), Written::too_deep);
 }
 
 TEST(WriteJson, RefusesACircularValue) {
@@ -271,7 +271,7 @@ TEST(WriteJson, RefusesACircularValue) {
   circle.set("self", circle);
   std::string out;
 
-  EXPECT_FALSE(write_json(circle, out));
+  EXPECT_EQ(write_json(circle, out), Written::too_deep);
 
   circle.as_object().erase("self");
 }
@@ -294,11 +294,11 @@ TEST(ParseJson, TakesAnObjectOfManyKeysInItsStride) {
   EXPECT_EQ(written(*value), text);
 }
 
-TEST(NestsWithin, CountsArraysAndObjects) {
-  EXPECT_TRUE(nests_within(1, 0));
-  EXPECT_FALSE(nests_within(Value::array(), 0));
-  EXPECT_TRUE(nests_within(Value::array({Value::object()}), 2));
-  EXPECT_FALSE(nests_within(Value{{"a", 1}, {"b", Value::array()}}, 1));
+TEST(IsPlainTree, CountsArraysAndObjects) {
+  EXPECT_TRUE(is_plain_tree(1, 0));
+  EXPECT_FALSE(is_plain_tree(Value::array(), 0));
+  EXPECT_TRUE(is_plain_tree(Value::array({Value::object()}), 2));
+  EXPECT_FALSE(is_plain_tree(Value{{"a", 1}, {"b", Value::array()}}, 1));
 }
 
 }  // namespace

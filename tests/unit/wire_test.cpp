@@ -1,6 +1,7 @@
 #include "core/wire.h"
 
 #include <gtest/gtest.h>
+#include <muster/error.h>
 
 #include <random>
 
@@ -195,8 +196,8 @@ TEST(Wire, TellsTheProgramThatItsMessageNestsTooDeep) {
   Value deep = 1;
   for (int i = 0; i < max_depth; ++i) deep = Value::array({deep});
 
-  EXPECT_TRUE(encode(json, deep));
-  EXPECT_FALSE(encode(json, deep, HandleInfo{}));
+  EXPECT_NO_THROW(encode(json, deep));
+  EXPECT_THROW(encode(json, deep, HandleInfo{}), Exception);
 }
 
 // It aborted the primary: the answer with a descriptor is one object deeper than the question was.

@@ -1,0 +1,908 @@
+#include "core/clone.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "core/number.h"
+#include "core/utf8.h"
+
+// docs/protocol.md describes the format.
+namespace muster::core {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "V8 writes numbers as its machine stores them");
+
+constexpr std::uint32_t oldest_version = 13;
+constexpr std::uint32_t version_with_view_flags = 14;
+constexpr std::uint32_t latest_version = 15;
+
+namespace tag {
+
+enum : char {
+  version = '\xff',
+  padding = '\0',
+  object_count = '?',
+  hole = '-',
+  undefined = '_',
+  null = '0',
+  true_value = 'T',
+  false_value = 'F',
+  int32 = 'I',
+  uint32 = 'U',
+  number = 'N',
+  bigint = 'Z',
+  one_byte_string = '"',
+  two_byte_string = 'c',
+  utf8_string = 'S',
+  reference = '^',
+  object = 'o',
+  end_object = '{',
+  dense_array = 'A',
+  end_dense_array = '$',
+  sparse_array = 'a',
+  end_sparse_array = '@',
+  date = 'D',
+  true_object = 'y',
+  false_object = 'x',
+  number_object = 'n',
+  bigint_object = 'z',
+  string_object = 's',
+  regexp = 'R',
+  map = ';',
+  end_map = ':',
+  set = '\'',
+  end_set = ',',
+  array_buffer = 'B',
+  resizable_array_buffer = '~',
+  view = 'V',
+  host_object = '\\',
+  error = 'r',
+};
+
+}  // namespace tag
+
+// Of an error, after its tag.
+namespace part {
+
+enum : char { message = 'm', stack = 's', cause = 'c', end = '.' };
+
+}  // namespace part
+
+// How Node marks its host objects.
+constexpr std::uint32_t host_view = 0;
+constexpr std::uint32_t host_copy = 1;
+
+// The views, by the number that Node gives them and by the letter that V8 does.
+struct ViewKind {
+  View::Type type;
+  char letter;  // Node's Buffer has none
+};
+constexpr ViewKind view_kinds[] = {
+    {View::Type::int8, 'b'},      {View::Type::uint8, 'B'},     {View::Type::uint8_clamped, 'C'}, {View::Type::int16, 'w'},
+    {View::Type::uint16, 'W'},    {View::Type::int32, 'd'},     {View::Type::uint32, 'D'},        {View::Type::float32, 'f'},
+    {View::Type::float64, 'F'},   {View::Type::data_view, '?'}, {View::Type::buffer, '\0'},       {View::Type::bigint64, 'q'},
+    {View::Type::biguint64, 'Q'}, {View::Type::float16, 'h'},
+};
+
+struct ErrorKind {
+  ErrorObject::Type type;
+  char letter;
+};
+constexpr ErrorKind error_kinds[] = {
+    {ErrorObject::Type::eval_error, 'E'},   {ErrorObject::Type::range_error, 'R'}, {ErrorObject::Type::reference_error, 'F'},
+    {ErrorObject::Type::syntax_error, 'S'}, {ErrorObject::Type::type_error, 'T'},  {ErrorObject::Type::uri_error, 'U'},
+};
+
+// In the order in which JavaScript lists them.
+struct RegExpFlag {
+  char letter;
+  std::uint32_t bit;
+};
+constexpr RegExpFlag regexp_flags[] = {{'d', 128}, {'g', 1}, {'i', 2}, {'m', 4}, {'s', 32}, {'u', 16}, {'v', 256}, {'y', 8}};
+
+constexpr double latest_date = 8.64e15;
+constexpr std::size_t max_bigint_limbs = std::size_t{1} << 24;
+constexpr std::size_t free_holes = std::size_t{1} << 20;
+
+// Compares values in a vector as the keys of a Map are, by their positions.
+struct SameKey {
+  const std::vector<std::pair<Value, Value>>& entries;
+
+  std::size_t operator()(std::size_t at) const { return hash(entries[at].first); }
+  bool operator()(std::size_t a, std::size_t b) const { return entries[a].first.same(entries[b].first); }
+
+ private:
+  static std::size_t hash(const Value& key) {
+    switch (key.kind()) {
+      case Value::Kind::undefined:
+      case Value::Kind::null: return static_cast<std::size_t>(key.kind());
+      case Value::Kind::boolean: return std::hash<bool>()(key.as_bool());
+      // + 0.0 makes one of the two zeros, and any NaN has the hash of all.
+      case Value::Kind::number: return std::isnan(key.as_number()) ? 0 : std::hash<double>()(key.as_number() + 0.0);
+      case Value::Kind::string: return std::hash<std::string>()(key.as_string());
+      case Value::Kind::bigint: return key.as_bigint().is_zero() ? 0 : key.as_bigint().limbs().front();
+      default: return std::hash<const void*>()(key.identity());
+    }
+  }
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view frame)
+      : rest_(frame), elements_left_(frame.size() + std::max(free_holes, frame.size())), view_bytes_left_(frame.size()) {}
+
+  std::optional<Value> document() {
+    Value value;
+    if (!header() || !read(value, 0)) return std::nullopt;
+    return value;
+  }
+
+ private:
+  // --- bytes ---
+
+  bool byte(char& into) {
+    if (rest_.empty()) return false;
+    into = rest_[0];
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool bytes(std::size_t count, std::string_view& into) {
+    if (count > rest_.size()) return false;
+    into = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return true;
+  }
+
+  // As V8 reads it: any number of bytes, and bits beyond the 32nd are lost.
+  bool varint(std::uint32_t& into) {
+    into = 0;
+    unsigned shift = 0;
+    for (char c = 0;; shift += 7) {
+      if (!byte(c)) return false;
+      if (shift < 32) into |= static_cast<std::uint32_t>(c & 0x7f) << shift;
+      if (!(c & 0x80)) return true;
+    }
+  }
+
+  bool number(double& into) {
+    std::string_view digits;
+    if (!bytes(sizeof into, digits)) return false;
+    std::memcpy(&into, digits.data(), sizeof into);
+    return true;
+  }
+
+  bool counted_bytes(std::string_view& into) {
+    std::uint32_t length = 0;
+    return varint(length) && bytes(length, into);
+  }
+
+  bool header() {
+    char first = 0;
+    return byte(first) && first == tag::version && varint(version_) && version_ >= oldest_version && version_ <= latest_version;
+  }
+
+  void skip_padding() {
+    while (!rest_.empty() && rest_[0] == tag::padding) rest_.remove_prefix(1);
+  }
+
+  // Takes the tag away if it is next.
+  bool take(char expected) {
+    skip_padding();
+    if (rest_.empty() || rest_[0] != expected) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool value_tag(char& into) {
+    std::uint32_t ignored = 0;
+    while (take(tag::object_count)) {
+      if (!varint(ignored)) return false;
+    }
+    return byte(into);
+  }
+
+  // A count at the end of what was counted while it was read.
+  bool confirm(std::size_t count) {
+    std::uint32_t claimed = 0;
+    return varint(claimed) && claimed == count;
+  }
+
+  // --- objects, by the order in which they begin ---
+
+  std::size_t begin(const Value& object) {
+    objects_.push_back({object, true});
+    return objects_.size() - 1;
+  }
+  bool end(std::size_t id) {
+    objects_[id].open = false;
+    return true;
+  }
+  // One that holds no other.
+  bool leaf(Value object, Value& into) {
+    into = std::move(object);
+    return end(begin(into));
+  }
+
+  bool reference(Value& into) {
+    std::uint32_t id = 0;
+    if (!varint(id) || id >= objects_.size() || objects_[id].value.is_undefined()) return false;
+    const Begun& object = objects_[id];
+    if (object.open) {
+      into = object.value.weak();
+    } else {
+      into = object.value;
+    }
+    return true;
+  }
+
+  // --- values ---
+
+  bool read(Value& into, int depth) {
+    char next = 0;
+    if (!value_tag(next)) return false;
+    switch (next) {
+      case tag::undefined: into = Undefined(); return true;
+      case tag::null: into = nullptr; return true;
+      case tag::true_value: into = true; return true;
+      case tag::false_value: into = false; return true;
+      case tag::int32:
+      case tag::uint32:
+      case tag::number: return any_number(next, into);
+      case tag::bigint: return bigint(into);
+      case tag::one_byte_string:
+      case tag::two_byte_string:
+      case tag::utf8_string: return string_value(next, into);
+      case tag::reference: return reference(into) && view_of(into);
+      case tag::object: return object(into, depth);
+      case tag::dense_array: return dense_array(into, depth);
+      case tag::sparse_array: return sparse_array(into, depth);
+      case tag::date: return date(into);
+      case tag::true_object: return leaf(Boxed{true}, into);
+      case tag::false_object: return leaf(Boxed{false}, into);
+      case tag::number_object: return number_object(into);
+      case tag::bigint_object: return bigint(into) && leaf(Boxed{into.as_bigint()}, into);
+      case tag::string_object: return string_object(into);
+      case tag::regexp: return regexp(into);
+      case tag::map: return map(into, depth);
+      case tag::set: return set(into, depth);
+      case tag::array_buffer:
+      case tag::resizable_array_buffer: return array_buffer(next, into) && view_of(into);
+      case tag::host_object: return host_object(into, depth);
+      case tag::error: return error(into, depth);
+      default: return false;
+    }
+  }
+
+  bool any_number(char kind, Value& into) {
+    std::uint32_t bits = 0;
+    double number_read = 0;
+    switch (kind) {
+      case tag::int32:
+        if (!varint(bits)) return false;
+        into = static_cast<std::int32_t>((bits >> 1) ^ (0 - (bits & 1)));
+        return true;
+      case tag::uint32:
+        if (!varint(bits)) return false;
+        into = bits;
+        return true;
+      default:
+        if (!number(number_read)) return false;
+        into = number_read;
+        return true;
+    }
+  }
+
+  bool bigint(Value& into) {
+    std::uint32_t bitfield = 0;
+    std::string_view digits;
+    if (!varint(bitfield) || !bytes((bitfield >> 1) & 0x3fffffff, digits)) return false;
+    std::vector<std::uint64_t> limbs((digits.size() + 7) / 8);
+    if (!digits.empty()) std::memcpy(limbs.data(), digits.data(), digits.size());
+    const bool negative = bitfield & 1;
+    BigInt number_read(negative, std::move(limbs));
+    if (negative && number_read.is_zero()) return false;
+    into = std::move(number_read);
+    return true;
+  }
+
+  bool characters(char kind, std::string& into) {
+    std::string_view text;
+    if (!counted_bytes(text)) return false;
+    switch (kind) {
+      case tag::one_byte_string: append_latin1(into, text); return true;
+      case tag::two_byte_string: append_utf16le(into, text); return text.size() % 2 == 0;
+      case tag::utf8_string: append_replacing_invalid(into, text); return true;
+      default: return false;
+    }
+  }
+
+  bool string(std::string& into) {
+    char kind = 0;
+    return value_tag(kind) && characters(kind, into);
+  }
+
+  bool string_value(char kind, Value& into) {
+    std::string text;
+    if (!characters(kind, text)) return false;
+    into = std::move(text);
+    return true;
+  }
+
+  // A number or a string.
+  bool key(Value& into) {
+    char kind = 0;
+    if (!value_tag(kind)) return false;
+    const bool numeric = kind == tag::int32 || kind == tag::uint32 || kind == tag::number;
+    return numeric ? any_number(kind, into) : string_value(kind, into);
+  }
+
+  bool object(Value& into, int depth) {
+    if (depth >= max_depth) return false;
+    into = Value::object();
+    const std::size_t id = begin(into);
+    Object& members = into.as_object();
+    while (!take(tag::end_object)) {
+      Value name, value;
+      if (!key(name) || !read(value, depth + 1)) return false;
+      const std::size_t before = members.size();
+      if (name.is_string()) {
+        members.set(name.as_string(), std::move(value));
+      } else {
+        std::string digits;
+        append_number(name.as_number(), digits);
+        members.set(digits, std::move(value));
+      }
+      if (members.size() == before) return false;  // it was there
+    }
+    return confirm(members.size()) && end(id);
+  }
+
+  bool reserve_elements(std::uint32_t count) {
+    if (count > elements_left_) return false;
+    elements_left_ -= count;
+    return true;
+  }
+
+  bool dense_array(Value& into, int depth) {
+    std::uint32_t length = 0;
+    if (depth >= max_depth || !varint(length) || length > rest_.size() || !reserve_elements(length)) return false;
+    into = Value::array();
+    const std::size_t id = begin(into);
+    Array& elements = into.as_array();
+    elements.reserve(length);
+    for (std::uint32_t i = 0; i < length; ++i) {
+      Value element = Hole();
+      if (!take(tag::hole) && !read(element, depth + 1)) return false;
+      elements.push_back(std::move(element));
+    }
+    return array_properties(tag::end_dense_array, elements, depth) && end(id);
+  }
+
+  bool sparse_array(Value& into, int depth) {
+    std::uint32_t length = 0;
+    if (depth >= max_depth || !varint(length) || !reserve_elements(length)) return false;
+    into = Array(length, Hole());
+    const std::size_t id = begin(into);
+    return array_properties(tag::end_sparse_array, into.as_array(), depth) && end(id);
+  }
+
+  bool array_properties(char end_tag, Array& elements, int depth) {
+    std::size_t count = 0;
+    for (; !take(end_tag); ++count) {
+      Value name, value;
+      if (!key(name) || !read(value, depth + 1)) return false;
+      const auto index = element_index(name);
+      if (!index) continue;
+      if (*index >= elements.size() || !elements[*index].is_hole()) return false;
+      elements[*index] = std::move(value);
+    }
+    return confirm(count) && confirm(elements.size());
+  }
+
+  static std::optional<std::uint32_t> element_index(const Value& name) {
+    if (name.is_string()) return array_index(name.as_string());
+    const double number = name.as_number();
+    if (!(number >= 0 && number < 0xffffffffU) || number != std::trunc(number)) return std::nullopt;
+    return static_cast<std::uint32_t>(number);
+  }
+
+  bool date(Value& into) {
+    double time = 0;
+    if (!number(time)) return false;
+    const bool valid = std::fabs(time) <= latest_date;
+    return leaf(Date(valid ? std::trunc(time) + 0.0 : std::numeric_limits<double>::quiet_NaN()), into);
+  }
+
+  bool number_object(Value& into) {
+    double value = 0;
+    return number(value) && leaf(Boxed{value}, into);
+  }
+
+  bool string_object(Value& into) {
+    std::string text;
+    return string(text) && leaf(Boxed{std::move(text)}, into);
+  }
+
+  bool regexp(Value& into) {
+    RegExp read;
+    std::uint32_t bits = 0;
+    if (!string(read.source) || !varint(bits)) return false;
+    for (const auto& [letter, bit] : regexp_flags) {
+      if (bits & bit) read.flags.push_back(letter);
+      bits &= ~bit;
+    }
+    return bits == 0 && leaf(std::move(read), into);
+  }
+
+  // Node never sends a key twice, but what reads it in Node would set it twice.
+  class Keys {
+   public:
+    explicit Keys(std::vector<std::pair<Value, Value>>& entries) : entries_(entries), positions_(0, {entries}, {entries}) {}
+
+    void add(Value key, Value value) {
+      entries_.emplace_back(std::move(key), std::move(value));
+      const auto [position, added] = positions_.insert(entries_.size() - 1);
+      if (added) return;
+      entries_[*position].second = std::move(entries_.back().second);
+      entries_.pop_back();
+    }
+
+   private:
+    std::vector<std::pair<Value, Value>>& entries_;
+    std::unordered_set<std::size_t, SameKey, SameKey> positions_;
+  };
+
+  bool map(Value& into, int depth) {
+    if (depth >= max_depth) return false;
+    into = Map();
+    const std::size_t id = begin(into);
+    Keys entries(into.as_map().entries);
+    std::size_t count = 0;
+    for (; !take(tag::end_map); count += 2) {
+      Value key, value;
+      if (!read(key, depth + 1) || !read(value, depth + 1)) return false;
+      entries.add(std::move(key), std::move(value));
+    }
+    return confirm(count) && end(id);
+  }
+
+  bool set(Value& into, int depth) {
+    if (depth >= max_depth) return false;
+    into = Set();
+    const std::size_t id = begin(into);
+    std::vector<std::pair<Value, Value>> entries;
+    Keys values(entries);
+    std::size_t count = 0;
+    for (; !take(tag::end_set); ++count) {
+      Value value;
+      if (!read(value, depth + 1)) return false;
+      values.add(std::move(value), {});
+    }
+    Set& result = into.as_set();
+    result.values.reserve(entries.size());
+    for (auto& entry : entries) result.values.push_back(std::move(entry.first));
+    return confirm(count) && end(id);
+  }
+
+  bool array_buffer(char kind, Value& into) {
+    const bool resizable = kind == tag::resizable_array_buffer;
+    std::uint32_t length = 0, max_length = 0;
+    std::string_view contents;
+    if (!varint(length) || (resizable && !varint(max_length)) || !bytes(length, contents)) return false;
+    ArrayBuffer buffer{std::string(contents)};
+    if (resizable) {
+      if (length > max_length) return false;
+      buffer.max_size = max_length;
+    }
+    return leaf(std::move(buffer), into);
+  }
+
+  // V8's own way to write a view: behind the buffer it is of. Node has another, so none of its programs
+  // sends it. A reference may stand for the buffer, so each byte could be asked for many times.
+  bool view_of(Value& into) {
+    if (!into.is_array_buffer() || !take(tag::view)) return true;
+    std::uint32_t letter = 0, offset = 0, length = 0, flags = 0;
+    if (!varint(letter) || !varint(offset) || !varint(length)) return false;
+    if (version_ >= version_with_view_flags && !varint(flags)) return false;
+    const ArrayBuffer& buffer = into.as_array_buffer();
+    const auto* kind = std::find_if(std::begin(view_kinds), std::end(view_kinds), [letter](const ViewKind& known) {
+      return known.letter != '\0' && static_cast<std::uint32_t>(known.letter) == letter;
+    });
+    if (kind == std::end(view_kinds) || (flags != 0 && !buffer.max_size)) return false;
+    if (offset > buffer.bytes.size() || length > buffer.bytes.size() - offset || length > view_bytes_left_) return false;
+    view_bytes_left_ -= length;
+    View view{kind->type, buffer.bytes.substr(offset, length)};
+    if (offset % view.element_size() != 0 || length % view.element_size() != 0) return false;
+    return leaf(std::move(view), into);
+  }
+
+  bool host_object(Value& into, int depth) {
+    std::uint32_t kind = 0;
+    if (!varint(kind)) return false;
+    if (kind == host_view) return node_view(into);
+    if (kind != host_copy || depth >= max_depth) return false;
+    // The object has an id, which its copy cannot refer to, and then the copy has one.
+    const std::size_t id = begin(Value());
+    if (!read(into, depth + 1) || !into.identity()) return false;
+    objects_[id].value = into;
+    return end(id);
+  }
+
+  bool node_view(Value& into) {
+    std::uint32_t index = 0;
+    std::string_view contents;
+    if (!varint(index) || index >= std::size(view_kinds) || !counted_bytes(contents)) return false;
+    View view{view_kinds[index].type, {}};
+    view.bytes = contents.substr(0, contents.size() - contents.size() % view.element_size());
+    return leaf(std::move(view), into);
+  }
+
+  bool error(Value& into, int depth) {
+    if (depth >= max_depth) return false;
+    into = ErrorObject();
+    const std::size_t id = begin(into);
+    ErrorObject& error = into.as_error();
+    // Up to version 21 Node writes the cause before the stack.
+    for (char next = 0;;) {
+      if (!byte(next)) return false;
+      switch (next) {
+        case part::end: return end(id);
+        case part::message:
+          if (!string(error.message.emplace())) return false;
+          break;
+        case part::stack:
+          if (!string(error.stack.emplace())) return false;
+          break;
+        case part::cause:
+          if (Value cause; read(cause, depth + 1)) {
+            error.cause = std::move(cause);
+            break;
+          }
+          return false;
+        default: {
+          const auto* kind = std::find_if(std::begin(error_kinds), std::end(error_kinds),
+                                          [next](const ErrorKind& known) { return known.letter == next; });
+          if (kind == std::end(error_kinds)) return false;
+          error.type = kind->type;
+        }
+      }
+    }
+  }
+
+  struct Begun {
+    Value value;
+    bool open;  // what refers to it is inside of it
+  };
+
+  std::string_view rest_;
+  std::uint32_t version_ = 0;
+  std::vector<Begun> objects_;
+  std::size_t elements_left_;
+  std::size_t view_bytes_left_;
+};
+
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out), start_(out.size()) {}
+
+  Written document(const Value& value) {
+    out_.push_back(tag::version);
+    varint(latest_version);
+    if (!write(value, 0)) return failure_;
+    return size() > max_payload ? Written::too_long : Written::whole;
+  }
+
+ private:
+  bool fail(Written why) {
+    failure_ = why;
+    return false;
+  }
+
+  std::size_t size() const { return out_.size() - start_; }
+
+  // --- bytes ---
+
+  void byte(char c) { out_.push_back(c); }
+
+  void varint(std::uint32_t value) {
+    for (; value >= 0x80; value >>= 7) byte(static_cast<char>(value | 0x80));
+    byte(static_cast<char>(value));
+  }
+
+  void raw(double number) {
+    char bytes[sizeof number];
+    // One NaN for all, V8's.
+    if (std::isnan(number)) number = std::numeric_limits<double>::quiet_NaN();
+    std::memcpy(bytes, &number, sizeof number);
+    out_.append(bytes, sizeof bytes);
+  }
+
+  bool counted_bytes(std::string_view bytes) {
+    if (bytes.size() > max_payload) return fail(Written::too_long);
+    varint(static_cast<std::uint32_t>(bytes.size()));
+    out_.append(bytes);
+    return true;
+  }
+
+  bool count(std::size_t n) {
+    if (n > max_payload) return fail(Written::too_long);
+    varint(static_cast<std::uint32_t>(n));
+    return true;
+  }
+
+  // --- values ---
+
+  bool write(const Value& value, int depth) {
+    switch (value.kind()) {
+      case Value::Kind::undefined: byte(tag::undefined); return true;
+      case Value::Kind::null: byte(tag::null); return true;
+      case Value::Kind::boolean: byte(value.as_bool() ? tag::true_value : tag::false_value); return true;
+      case Value::Kind::number: number(value.as_number()); return true;
+      case Value::Kind::string: return string(value.as_string());
+      case Value::Kind::bigint: byte(tag::bigint); return bigint(value.as_bigint());
+      default: return reference(value, depth);
+    }
+  }
+
+  // What may be met again: then its number is written.
+  bool reference(const Value& value, int depth) {
+    const auto [known, is_new] = ids_.try_emplace(value.identity(), static_cast<std::uint32_t>(ids_.size()));
+    if (is_new) return object_like(value, depth);
+    byte(tag::reference);
+    varint(known->second);
+    return true;
+  }
+
+  bool object_like(const Value& value, int depth) {
+    switch (value.kind()) {
+      case Value::Kind::array: return array(value.as_array(), depth);
+      case Value::Kind::object: return object(value.as_object(), depth);
+      case Value::Kind::date: return date(value.as_date());
+      case Value::Kind::regexp: return regexp(value.as_regexp());
+      case Value::Kind::map: return map(value.as_map(), depth);
+      case Value::Kind::set: return set(value.as_set(), depth);
+      case Value::Kind::boxed: return std::visit([this](const auto& p) { return boxed(p); }, value.as_boxed().primitive);
+      case Value::Kind::array_buffer: return array_buffer(value.as_array_buffer());
+      case Value::Kind::view: return view(value.as_view());
+      default: return error(value.as_error(), depth);
+    }
+  }
+
+  bool may_nest(int depth) { return depth < max_depth || fail(Written::too_deep); }
+
+  void number(double value) {
+    const bool integer = value >= INT32_MIN && value <= INT32_MAX && value == std::trunc(value);
+    if (integer && !(value == 0 && std::signbit(value))) {
+      const auto bits = static_cast<std::uint32_t>(static_cast<std::int32_t>(value));
+      byte(tag::int32);
+      varint((bits << 1) ^ (0 - (bits >> 31)));
+    } else {
+      byte(tag::number);
+      raw(value);
+    }
+  }
+
+  bool bigint(const BigInt& value) {
+    const auto& limbs = value.limbs();
+    if (limbs.size() > max_bigint_limbs) return fail(Written::too_long);
+    varint(static_cast<std::uint32_t>(limbs.size() * sizeof limbs[0] * 2) | (value.negative() ? 1 : 0));
+    out_.append(reinterpret_cast<const char*>(limbs.data()), limbs.size() * sizeof limbs[0]);
+    return true;
+  }
+
+  bool string(std::string_view text) {
+    if (text.size() > 3 * max_string) return fail(Written::too_long);
+    const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    std::string recoded;
+    const bool latin1 = ascii || recode_latin1(text, recoded);
+    if (!latin1) recode_utf16(text, recoded);
+    const std::string_view characters = ascii ? text : recoded;
+    if (characters.size() / (latin1 ? 1 : 2) > max_string) return fail(Written::too_long);
+    // What stands in two bytes begins at an even place.
+    if (!latin1 && (size() + 1 + varint_size(characters.size())) % 2 != 0) byte(tag::padding);
+    byte(latin1 ? tag::one_byte_string : tag::two_byte_string);
+    return counted_bytes(characters);
+  }
+
+  static std::size_t varint_size(std::size_t value) {
+    std::size_t size = 1;
+    for (; value >= 0x80; value >>= 7) ++size;
+    return size;
+  }
+
+  static bool recode_latin1(std::string_view text, std::string& out) {
+    while (!text.empty()) {
+      const std::uint32_t code = take_code_point(text);
+      if (code > 0xff) return false;
+      out.push_back(static_cast<char>(code));
+    }
+    return true;
+  }
+
+  static void recode_utf16(std::string_view text, std::string& out) {
+    const auto unit = [&out](std::uint32_t code) {
+      out.push_back(static_cast<char>(code));
+      out.push_back(static_cast<char>(code >> 8));
+    };
+    out.clear();
+    while (!text.empty()) {
+      const std::uint32_t code = take_code_point(text);
+      if (code >= 0x10000) {
+        unit(0xd800 + ((code - 0x10000) >> 10));
+        unit(0xdc00 + ((code - 0x10000) & 0x3ff));
+      } else {
+        unit(code);
+      }
+    }
+  }
+
+  bool object(const Object& members, int depth) {
+    if (!may_nest(depth)) return false;
+    byte(tag::object);
+    const auto write_all = [&](const Object& all) {
+      const auto written = [&](const Object::Member* member) { return key(member->first) && write(member->second, depth + 1); };
+      const auto ordered = all.ordered();
+      return std::all_of(ordered.begin(), ordered.end(), written) && end(tag::end_object, all.size());
+    };
+    const auto regular = [](const Object::Member& member) { return is_regular(member.first); };
+    return std::all_of(members.begin(), members.end(), regular) ? write_all(members) : write_all(with_regular_keys(members));
+  }
+
+  bool end(char end_tag, std::size_t n) {
+    byte(end_tag);
+    return count(n);
+  }
+
+  bool key(const std::string& name) {
+    const auto index = array_index(name);
+    if (!index) return string(name);
+    number(*index);
+    return true;
+  }
+
+  // Whether a string is what a reader will make of it. Different ones that are not may become the same,
+  // and Node takes an object with a key twice for the end of the world.
+  static bool is_regular(std::string_view text) {
+    while (!text.empty()) {
+      const std::size_t length = utf8_sequence(text);
+      if (length == 0) return false;
+      text.remove_prefix(length);
+    }
+    return true;
+  }
+
+  static Object with_regular_keys(const Object& members) {
+    Object result;
+    for (const auto& [name, value] : members) {
+      std::string utf16, regular;
+      recode_utf16(name, utf16);
+      append_utf16le(regular, utf16);
+      result.set(regular, value);
+    }
+    return result;
+  }
+
+  bool array(const Array& elements, int depth) {
+    if (!may_nest(depth)) return false;
+    byte(tag::dense_array);
+    if (!count(elements.size())) return false;
+    for (const Value& element : elements) {
+      if (element.is_hole()) {
+        byte(tag::hole);
+      } else if (!write(element, depth + 1)) {
+        return false;
+      }
+    }
+    byte(tag::end_dense_array);
+    return count(0) && count(elements.size());
+  }
+
+  bool date(const Date& date) {
+    byte(tag::date);
+    raw(date.milliseconds);
+    return true;
+  }
+
+  bool regexp(const RegExp& regexp) {
+    std::uint32_t bits = 0;
+    for (const auto& [letter, bit] : regexp_flags) {
+      if (regexp.flags.find(letter) != std::string::npos) bits |= bit;
+    }
+    byte(tag::regexp);
+    return string(regexp.source) && count(bits);
+  }
+
+  bool map(const Map& map, int depth) {
+    if (!may_nest(depth)) return false;
+    byte(tag::map);
+    const auto written = [&](const auto& entry) { return write(entry.first, depth + 1) && write(entry.second, depth + 1); };
+    return std::all_of(map.entries.begin(), map.entries.end(), written) && end(tag::end_map, 2 * map.entries.size());
+  }
+
+  bool set(const Set& set, int depth) {
+    if (!may_nest(depth)) return false;
+    byte(tag::set);
+    const auto written = [&](const Value& value) { return write(value, depth + 1); };
+    return std::all_of(set.values.begin(), set.values.end(), written) && end(tag::end_set, set.values.size());
+  }
+
+  bool boxed(bool b) {
+    byte(b ? tag::true_object : tag::false_object);
+    return true;
+  }
+  bool boxed(double number) {
+    byte(tag::number_object);
+    raw(number);
+    return true;
+  }
+  bool boxed(const std::string& text) {
+    byte(tag::string_object);
+    return string(text);
+  }
+  bool boxed(const BigInt& number) {
+    byte(tag::bigint_object);
+    return bigint(number);
+  }
+
+  bool array_buffer(const ArrayBuffer& buffer) {
+    if (!buffer.max_size) {
+      byte(tag::array_buffer);
+      return counted_bytes(buffer.bytes);
+    }
+    byte(tag::resizable_array_buffer);
+    if (!count(buffer.bytes.size()) || !count(std::max(*buffer.max_size, buffer.bytes.size()))) return false;
+    out_.append(buffer.bytes);
+    return true;
+  }
+
+  bool view(const View& view) {
+    byte(tag::host_object);
+    varint(host_view);
+    const auto* kind = std::find_if(std::begin(view_kinds), std::end(view_kinds),
+                                    [&](const ViewKind& known) { return known.type == view.type; });
+    varint(static_cast<std::uint32_t>(kind - std::begin(view_kinds)));
+    return counted_bytes(std::string_view(view.bytes).substr(0, view.length() * view.element_size()));
+  }
+
+  bool error(const ErrorObject& error, int depth) {
+    if (!may_nest(depth)) return false;
+    byte(tag::error);
+    for (const auto& [type, letter] : error_kinds) {
+      if (type == error.type) byte(letter);
+    }
+    // Since version 22 Node reads them in this order only.
+    if (error.message && !(byte(part::message), string(*error.message))) return false;
+    if (error.stack && !(byte(part::stack), string(*error.stack))) return false;
+    if (error.cause && !(byte(part::cause), write(*error.cause, depth + 1))) return false;
+    byte(part::end);
+    return true;
+  }
+
+  std::string& out_;
+  std::size_t start_;
+  std::unordered_map<const void*, std::uint32_t> ids_;
+  Written failure_ = Written::whole;
+};
+
+}  // namespace
+
+std::optional<Value> parse_clone(std::string_view frame) { return Reader(frame).document(); }
+
+Written write_clone(const Value& value, std::string& out) {
+  const std::size_t before = out.size();
+  const Written written = Writer(out).document(value);
+  if (written != Written::whole) out.resize(before);
+  return written;
+}
+
+}  // namespace muster::core
