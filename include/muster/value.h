@@ -265,7 +265,7 @@ class Object {
 };
 
 // JavaScript's Map: its entries in the order they were added, no key twice. Keys are compared by
-// Value::same().
+// Value::same(), and -0 is kept as 0.
 struct Map {
   std::vector<std::pair<Value, Value>> entries;
 

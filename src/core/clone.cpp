@@ -444,12 +444,13 @@ class Reader {
     return bits == 0 && leaf(std::move(read), into);
   }
 
-  // Node never sends a key twice, but what reads it in Node would set it twice.
+  // What Map and Set make of what they are given: of -0 they make 0, and what comes twice is set twice.
   class Keys {
    public:
     explicit Keys(std::vector<std::pair<Value, Value>>& entries) : entries_(entries), positions_(0, {entries}, {entries}) {}
 
     void add(Value key, Value value) {
+      if (key.is_number() && key.as_number() == 0) key = 0;
       entries_.emplace_back(std::move(key), std::move(value));
       const auto [position, added] = positions_.insert(entries_.size() - 1);
       if (added) return;

@@ -414,6 +414,13 @@ class Comparison {
 
 bool operator==(const Value& a, const Value& b) { return Comparison::equal(a, b); }
 
+namespace {
+
+// A Map or Set makes 0 of -0.
+Value as_key(Value value) { return value.is_number() && value.as_number() == 0 ? Value(0) : value; }
+
+}  // namespace
+
 const Value* Map::find(const Value& key) const {
   const auto found = std::find_if(entries.begin(), entries.end(), [&key](const auto& entry) { return entry.first.same(key); });
   return found == entries.end() ? nullptr : &found->second;
@@ -423,7 +430,7 @@ void Map::set(Value key, Value value) {
   if (const Value* existing = find(key)) {
     *const_cast<Value*>(existing) = std::move(value);
   } else {
-    entries.emplace_back(std::move(key), std::move(value));
+    entries.emplace_back(as_key(std::move(key)), std::move(value));
   }
 }
 
@@ -432,7 +439,7 @@ bool Set::has(const Value& value) const {
 }
 
 void Set::add(Value value) {
-  if (!has(value)) values.push_back(std::move(value));
+  if (!has(value)) values.push_back(as_key(std::move(value)));
 }
 
 std::string_view ErrorObject::name() const {

@@ -364,6 +364,7 @@ TEST(ParseClone, RefusesAFlagThatNoRegExpHas) {
 TEST(ParseClone, SetsAKeyThatAMapHoldsTwiceAsNodeWould) {
   expect_same("3b 22 01 'a' 49 02 22 01 'b' 49 04 22 01 'a' 49 06 3a 06", "3b 22 01 'a' 49 06 22 01 'b' 49 04 3a 04");
   expect_same("3b 49 00 30 4e 00 00 00 00 00 00 00 80 54 3a 04", "3b 49 00 54 3a 02");
+  expect_same("27 4e 00 00 00 00 00 00 00 80 2c 01", "27 49 00 2c 01");
   expect_same("27 4e 00 00 00 00 00 00 f8 7f 4e 00 00 00 00 00 00 f8 ff 2c 02", "27 4e 00 00 00 00 00 00 f8 7f 2c 01");
   expect_same("27 6f 7b 00 6f 7b 00 5e 01 2c 03", "27 6f 7b 00 6f 7b 00 2c 02");
   expect_same("27 5a 00 5a 04 00 00 5f 5f 30 54 46 54 2c 08", "27 5a 00 5f 30 54 46 2c 05");
