@@ -163,15 +163,16 @@ class Reader {
     return true;
   }
 
-  // As V8 reads it: any number of bytes, and bits beyond the 32nd are lost.
+  // As V8 reads it: zeros may follow, bits beyond the 32nd are lost, and the fifth byte is the last whatever
+  // it says, if only there is another.
   bool varint(std::uint32_t& into) {
     into = 0;
-    unsigned shift = 0;
-    for (char c = 0;; shift += 7) {
+    char c = '\x80';
+    for (unsigned shift = 0; shift < 35 && (c & 0x80); shift += 7) {
       if (!byte(c)) return false;
-      if (shift < 32) into |= static_cast<std::uint32_t>(c & 0x7f) << shift;
-      if (!(c & 0x80)) return true;
+      into |= static_cast<std::uint32_t>(c & 0x7f) << shift;
     }
+    return !(c & 0x80) || !rest_.empty();
   }
 
   bool number(double& into) {
@@ -309,9 +310,8 @@ class Reader {
     std::vector<std::uint64_t> limbs((digits.size() + 7) / 8);
     if (!digits.empty()) std::memcpy(limbs.data(), digits.data(), digits.size());
     const bool negative = bitfield & 1;
-    BigInt number_read(negative, std::move(limbs));
-    if (negative && number_read.is_zero()) return false;
-    into = std::move(number_read);
+    if (negative && limbs.empty()) return false;
+    into = BigInt(negative, std::move(limbs));
     return true;
   }
 
@@ -554,9 +554,9 @@ class Reader {
     const std::size_t id = begin(into);
     ErrorObject& error = into.as_error();
     // Up to version 21 Node writes the cause before the stack.
-    for (char next = 0;;) {
-      if (!byte(next)) return false;
-      switch (next) {
+    for (std::uint32_t next = 0;;) {
+      if (!varint(next)) return false;
+      switch (static_cast<char>(next)) {
         case part::end: return end(id);
         case part::message:
           if (!string(error.message.emplace())) return false;
@@ -572,7 +572,7 @@ class Reader {
           return false;
         default: {
           const auto* kind = std::find_if(std::begin(error_kinds), std::end(error_kinds),
-                                          [next](const ErrorKind& known) { return known.letter == next; });
+                                          [next](const ErrorKind& known) { return known.letter == static_cast<char>(next); });
           if (kind == std::end(error_kinds)) return false;
           error.type = kind->type;
         }

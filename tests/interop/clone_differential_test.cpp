@@ -320,11 +320,13 @@ class Generator {
     if (below(3) != 0) result.message = text();
     // Where there is none, some versions of Node make one.
     result.stack = text();
-    // An error must not be inside of its cause for Node before 22, so nothing else is either.
+    // No Node before 22 reads an error that its cause leads back to, so causes lead nowhere.
     if (below(2) == 0) {
-      const auto outside = std::exchange(enclosing_, {});
+      const auto enclosing = std::exchange(enclosing_, {});
+      const auto pool = std::exchange(pool_, {});
       result.cause = value(depth - 1);
-      enclosing_ = outside;
+      enclosing_ = enclosing;
+      pool_ = pool;
     }
     return result;
   }
@@ -474,9 +476,10 @@ constexpr const char* sender = R"js(
       case 15: return whole.length ? pick(...whole) : 1;
       case 16: return around.length ? pick(...around) : 1;
       case 17: {
-        const type = pick(...errors), outside = around.splice(0);
+        const type = pick(...errors), enclosing = around.splice(0), others = whole.splice(0);
         const e = new type(text(), below(2) ? { cause: value(depth - 1) } : undefined);
-        around.push(...outside);
+        around.push(...enclosing);
+        whole.splice(0, whole.length, ...others);
         return e;
       }
       case 18: return into([], (a) => a.push(value(depth - 1)));
@@ -600,8 +603,10 @@ TEST(CloneAndNodes, AgreeOnWhatIsMalformed) {
       frame[2 + random() % (frame.size() - 2)] =
           static_cast<char>(random() % 3 ? "o{A$a@;:',^\\_0TFIUNZ\"cSDyxnzsBVr.ms?-\x01\x02\x03"[random() % 42] : random());
     }
-    // Node compiles a regular expression, and refuses what does not; we do not look into it.
-    if (frame.find('R') == std::string::npos) frames.push_back(std::move(frame));
+    // Node compiles a regular expression, and refuses what does not; we do not look into it. And not every Node knows
+    // a Float16Array.
+    if (frame.find('R') != std::string::npos || frame.find({"\\\0\r", 3}) != std::string::npos) continue;
+    frames.push_back(std::move(frame));
   }
 
   const auto answers = judged(frames);
