@@ -33,21 +33,26 @@ const char* const node_http_worker = R"(
 )";
 
 struct NodeWorkers : Primary {
-  explicit NodeWorkers(const char* script = node_http_worker) {
-    Settings settings;
+  explicit NodeWorkers(const char* script = node_http_worker, Serialization serialization = Serialization::json) {
+    Settings settings = speaking(serialization);
     settings.exec = folder.write("worker.js", script);
     cluster.setup_primary(settings);
   }
   TemporaryFolder folder;
 };
 
-class NodeWorkersUnder : public testing::TestWithParam<SchedulingPolicy> {};
+struct Mode {
+  SchedulingPolicy policy;
+  Serialization serialization;
+};
+
+class NodeWorkersUnder : public testing::TestWithParam<Mode> {};
 
 TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
   Primary primary;
   const TemporaryFolder folder;
-  primary.cluster.set_scheduling_policy(GetParam());
-  Settings settings;
+  primary.cluster.set_scheduling_policy(GetParam().policy);
+  Settings settings = speaking(GetParam().serialization);
   settings.exec = folder.write("worker.js", node_http_worker);
   primary.cluster.setup_primary(settings);
   int listening = 0;
@@ -75,14 +80,18 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
   int total = 0;
   for (const Worker& w : {first, second}) {
     const int here = served["node " + std::to_string(w.process().pid())];
-    EXPECT_TRUE(here > 0 || GetParam() == SchedulingPolicy::none);
+    EXPECT_TRUE(here > 0 || GetParam().policy == SchedulingPolicy::none);
     total += here;
   }
   EXPECT_EQ(total, 40);
   EXPECT_EQ(exits, (std::vector{ExitStatus::exited(0), ExitStatus::exited(0)}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder,
+                         testing::Values(Mode{SchedulingPolicy::round_robin, Serialization::json},
+                                         Mode{SchedulingPolicy::none, Serialization::json},
+                                         Mode{SchedulingPolicy::round_robin, Serialization::advanced},
+                                         Mode{SchedulingPolicy::none, Serialization::advanced}));
 
 // What ends a Node worker, and what its primary hears of it.
 struct Ending {
@@ -163,8 +172,40 @@ TEST(NodeWorkerUnderMuster, EchoesMessagesAsTheyWere) {
   EXPECT_EQ(received, sent);
 }
 
-TEST(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
-  NodeWorkers primary;
+class NodeWorkerUnderMusterIn : public testing::TestWithParam<Serialization> {};
+INSTANTIATE_TEST_SUITE_P(Each, NodeWorkerUnderMusterIn, testing::Values(Serialization::json, Serialization::advanced));
+
+TEST(NodeWorkerUnderMuster, EchoesMessagesOfEveryKindInAdvancedSerialization) {
+  NodeWorkers primary(node_http_worker, Serialization::advanced);
+  Value sent{{"text", "\xc3\xa9\xf0\x9f\x98\x80"},
+             {"nothing", Undefined()},
+             {"bigint", BigInt(-5)},
+             {"date", Date(1.7e12)},
+             {"regexp", RegExp{"^a+$", "gi"}},
+             {"map", Map{{{"key", 1}, {2, Value::array()}}}},
+             {"set", Set{{1, "two"}}},
+             {"boxed", Boxed{"boxed"}},
+             {"array buffer", ArrayBuffer{"bytes"}},
+             {"buffer", View::buffer("Buffer")},
+             {"floats", View::of<float>({1.5F, -2})},
+             {"error", ErrorObject{ErrorObject::Type::type_error, "message", "stack", "cause"}}};
+  sent.set("self", sent.weak());
+  Value received;
+  Worker w = primary.cluster.fork();
+  w.on_online([&] { w.send(Value{{"echo", sent}}); });
+  w.on_message([&](Message& message) {
+    received = message.data["echo"];
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(received == sent);
+  EXPECT_TRUE(received["self"].same(received));
+}
+
+TEST_P(NodeWorkerUnderMusterIn, TakesASocketThatComesWithAMessage) {
+  NodeWorkers primary(node_http_worker, GetParam());
   std::string greeting;
   int fds[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
@@ -223,12 +264,13 @@ TEST(NodeWorkerUnderMuster, ThatDiedLosesNoConnectionNobodyTouched) {
   EXPECT_EQ(answer, "node " + std::to_string(second->process().pid()));
 }
 
-TEST(NodeWorkerUnderMuster, BindsUdpThroughItsPrimary) {
+TEST_P(NodeWorkerUnderMusterIn, BindsUdpThroughItsPrimary) {
   NodeWorkers primary(R"(
     const socket = require('node:dgram').createSocket('udp4');
     socket.on('message', (m, from) => socket.send('node got ' + m, from.port, from.address));
     socket.bind(0);
-  )");
+  )",
+                      GetParam());
   std::string answer;
   std::set<int> ports;
   int listening = 0;
@@ -285,7 +327,7 @@ std::string node_primary(const std::string& script, const Env& env = {}) {
     const log = console.log;
     setTimeout(() => { log('gave up waiting'); process.exit(1); }, 60000).unref();
     process.execPath = process.env.TEST_PROGRAM;
-    cluster.setupPrimary({ exec: 'unused', args: [] });
+    cluster.setupPrimary({ exec: 'unused', args: [], serialization: process.env.TEST_SERIALIZATION });
     const fork = (env) => cluster.fork({ MUSTER_TEST_WORKER: 'MusterHttp', ...env });
     const get = (port, f) => http.get({ port, host: '127.0.0.1', agent: false }, (res) => {
       let body = ''; res.on('data', (d) => body += d).on('end', () => f(body));
@@ -298,10 +340,16 @@ std::string node_primary(const std::string& script, const Env& env = {}) {
   return result.output;
 }
 
-class MusterWorkersUnder : public testing::TestWithParam<const char*> {};
+struct NodeMode {
+  const char* policy;
+  const char* serialization;
+};
+
+class MusterWorkersUnder : public testing::TestWithParam<NodeMode> {};
 
 TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
-  const std::string output = node_primary(R"(
+  const std::string output =
+      node_primary(R"(
     let listening = 0, left = 20; const seen = {};
     cluster.on('listening', (w, a) => {
       if (++listening < 2) return;
@@ -313,12 +361,14 @@ TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
     cluster.on('exit', (w, code, signal) => log('exit', code, signal, w.exitedAfterDisconnect));
     fork(); fork();
   )",
-                                          {{"NODE_CLUSTER_SCHED_POLICY", GetParam()}});
+                   {{"NODE_CLUSTER_SCHED_POLICY", GetParam().policy}, {"TEST_SERIALIZATION", GetParam().serialization}});
 
   EXPECT_EQ(output, "20 true\nexit 0 null true\nexit 0 null true\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder, testing::Values("rr", "none"));
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder,
+                         testing::Values(NodeMode{"rr", "json"}, NodeMode{"none", "json"}, NodeMode{"rr", "advanced"},
+                                         NodeMode{"none", "advanced"}));
 
 struct NodeSees {
   const char* message;
@@ -369,7 +419,10 @@ WORKER(MusterUdp) {
   return loop.run();
 }
 
-TEST(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
+class MusterWorkerUnderNodeIn : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Each, MusterWorkerUnderNodeIn, testing::Values("json", "advanced"));
+
+TEST_P(MusterWorkerUnderNodeIn, BindsUdpThroughItsPrimary) {
   const std::string output = node_primary(R"(
     let listening = 0; const ports = new Set();
     const client = require('node:dgram').createSocket('udp4');
@@ -377,12 +430,13 @@ TEST(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
     cluster.on('listening', (w, a) => { ports.add(a.port); log(a.addressType); if (++listening === 2) client.send('this', a.port, '127.0.0.1'); });
     cluster.on('exit', (w, code, signal) => log('exit', code, signal));
     fork({ MUSTER_TEST_WORKER: 'MusterUdp' }); fork({ MUSTER_TEST_WORKER: 'MusterUdp' });
-  )");
+  )",
+                                          {{"TEST_SERIALIZATION", GetParam()}});
 
   EXPECT_EQ(output, "udp4\nudp4\nmuster got this 1\nexit 0 null\nexit 0 null\n");
 }
 
-TEST(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {
+TEST_P(MusterWorkerUnderNodeIn, EchoesMessagesAndTakesASocket) {
   const std::string output = node_primary(R"(
     const w = fork();
     const sent = { echo: [1, -0.5, 1e21, 'é😀', null, true, { b: 1, a: 2 }] };
@@ -394,9 +448,31 @@ TEST(MusterWorkerUnderNode, EchoesMessagesAndTakesASocket) {
       });
     });
     w.on('online', () => w.send(sent));
-  )");
+  )",
+                                          {{"TEST_SERIALIZATION", GetParam()}});
 
   EXPECT_EQ(output, "true\nhello from muster\n");
+}
+
+TEST(MusterWorkerUnderNode, EchoesMessagesOfEveryKindInAdvancedSerialization) {
+  const std::string output = node_primary(R"(
+    const assert = require('node:assert');
+    const sent = { echo: { nothing: undefined, bigint: -5n, date: new Date(1.7e12), regexp: /^a+$/gi, holes: [1, , 3],
+                           map: new Map([['key', 1], [2, []]]), set: new Set([1, 'two']), boxed: Object('boxed'),
+                           'array buffer': new Uint8Array([1, 2]).buffer, buffer: Buffer.from('Buffer'),
+                           floats: Float32Array.of(1.5, -2), error: new TypeError('message', { cause: 'cause' }) } };
+    sent.echo.self = sent.echo;
+    const w = fork();
+    w.on('message', (m) => {
+      assert.deepStrictEqual(m, sent);
+      log(m.echo.error instanceof TypeError, m.echo.error.stack === sent.echo.error.stack, 1 in m.echo.holes);
+      w.disconnect();
+    });
+    w.on('online', () => w.send(sent));
+  )",
+                                          {{"TEST_SERIALIZATION", "advanced"}});
+
+  EXPECT_EQ(output, "true true false\n");
 }
 
 TEST(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
