@@ -417,7 +417,10 @@ bool operator==(const Value& a, const Value& b) { return Comparison::equal(a, b)
 namespace {
 
 // A Map or Set makes 0 of -0.
-Value as_key(Value value) { return value.is_number() && value.as_number() == 0 ? Value(0) : value; }
+Value as_key(Value value) {
+  if (value.is_number() && value.as_number() == 0) value = 0;
+  return value;
+}
 
 }  // namespace
 

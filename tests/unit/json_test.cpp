@@ -276,6 +276,42 @@ TEST(WriteJson, RefusesACircularValue) {
   circle.as_object().erase("self");
 }
 
+TEST(WriteJson, MakesOfEachKindWhatJsonStringifyDoes) {
+  EXPECT_EQ(written(Date(1709210096789)), R"("2024-02-29T12:34:56.789Z")");
+  EXPECT_EQ(written(Date(std::nan(""))), "null");
+  EXPECT_EQ(written(Map{{{1, 2}}}), "{}");
+  EXPECT_EQ(written(Set{{1}}), "{}");
+  EXPECT_EQ(written(RegExp{"a"}), "{}");
+  EXPECT_EQ(written(ErrorObject{{}, "m", "s", Value(1)}), "{}");
+  EXPECT_EQ(written(ArrayBuffer{"abc"}), "{}");
+  EXPECT_EQ(written(View::buffer("ab")), R"({"type":"Buffer","data":[97,98]})");
+  EXPECT_EQ(written(View::buffer("")), R"({"type":"Buffer","data":[]})");
+  EXPECT_EQ(written(View::of<std::uint8_t>({1, 2})), R"({"0":1,"1":2})");
+  EXPECT_EQ(written(View::of<double>({1.5, std::nan(""), -0.0})), R"({"0":1.5,"1":null,"2":0})");
+  EXPECT_EQ(written(View{View::Type::data_view, "ab"}), "{}");
+  EXPECT_EQ(written(View{View::Type::bigint64, ""}), "{}");
+  EXPECT_EQ(written(Array{Boxed{true}, Boxed{1.5}, Boxed{"a"}}), R"([true,1.5,"a"])");
+  EXPECT_EQ(written(Array{Hole(), 1}), "[null,1]");
+  EXPECT_EQ(written(Value{{"a", Hole()}}), "{}");
+}
+
+TEST(WriteJson, RefusesABigIntWhereverItIs) {
+  std::string out;
+  for (const Value& value : {Value(BigInt(1)), Value(Array{BigInt(1)}), Value{{"a", BigInt()}}, Value(Boxed{BigInt(1)}),
+                             Value(View::of<std::int64_t>({1})), Value(View::of<std::uint64_t>({1}))}) {
+    EXPECT_EQ(write_json(value, out), Written::has_bigint);
+    EXPECT_EQ(out, "");
+  }
+}
+
+TEST(WriteJson, RefusesAWeakCircle) {
+  Value circle = Value::object();
+  circle.set("self", circle.weak());
+  std::string out;
+
+  EXPECT_EQ(write_json(circle, out), Written::too_deep);
+}
+
 TEST(ParseJson, SurvivesMillionsOfOpenBrackets) {
   EXPECT_FALSE(parse_json(std::string(10'000'000, '[')));
   std::string objects;
@@ -299,6 +335,18 @@ TEST(IsPlainTree, CountsArraysAndObjects) {
   EXPECT_FALSE(is_plain_tree(Value::array(), 0));
   EXPECT_TRUE(is_plain_tree(Value::array({Value::object()}), 2));
   EXPECT_FALSE(is_plain_tree(Value{{"a", 1}, {"b", Value::array()}}, 1));
+}
+
+TEST(IsPlainTree, HoldsNothingTwiceAndNothingThatJsonDoesNotHave) {
+  const Value shared = Value::array();
+  EXPECT_FALSE(is_plain_tree(Array{shared, shared}, 9));
+  Value circle = Value::object();
+  circle.set("self", circle.weak());
+  EXPECT_FALSE(is_plain_tree(circle, 9));
+  for (const Value& value : {Value(BigInt(1)), Value(Date()), Value(Map()), Value(View())}) {
+    EXPECT_FALSE(is_plain_tree(value, 9));
+    EXPECT_FALSE(is_plain_tree(Array{value}, 9));
+  }
 }
 
 }  // namespace
