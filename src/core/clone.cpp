@@ -252,6 +252,20 @@ class Reader {
     char next = 0;
     if (!value_tag(next)) return false;
     switch (next) {
+      case tag::object: return depth < max_depth && object(into, depth);
+      case tag::dense_array: return depth < max_depth && dense_array(into, depth);
+      case tag::sparse_array: return depth < max_depth && sparse_array(into, depth);
+      case tag::map: return depth < max_depth && map(into, depth);
+      case tag::set: return depth < max_depth && set(into, depth);
+      case tag::error: return depth < max_depth && error(into, depth);
+      case tag::host_object: return depth < max_depth && host_object(into, depth);
+      default: return read_flat(next, into);
+    }
+  }
+
+  // What holds no other value. Not inlined, for what it needs of the stack would be taken for each level.
+  [[gnu::noinline]] bool read_flat(char next, Value& into) {
+    switch (next) {
       case tag::undefined: into = Undefined(); return true;
       case tag::null: into = nullptr; return true;
       case tag::true_value: into = true; return true;
@@ -264,9 +278,6 @@ class Reader {
       case tag::two_byte_string:
       case tag::utf8_string: return string_value(next, into);
       case tag::reference: return reference(into) && view_of(into);
-      case tag::object: return object(into, depth);
-      case tag::dense_array: return dense_array(into, depth);
-      case tag::sparse_array: return sparse_array(into, depth);
       case tag::date: return date(into);
       case tag::true_object: return leaf(Boxed{true}, into);
       case tag::false_object: return leaf(Boxed{false}, into);
@@ -274,12 +285,8 @@ class Reader {
       case tag::bigint_object: return bigint(into) && leaf(Boxed{into.as_bigint()}, into);
       case tag::string_object: return string_object(into);
       case tag::regexp: return regexp(into);
-      case tag::map: return map(into, depth);
-      case tag::set: return set(into, depth);
       case tag::array_buffer:
       case tag::resizable_array_buffer: return array_buffer(next, into) && view_of(into);
-      case tag::host_object: return host_object(into, depth);
-      case tag::error: return error(into, depth);
       default: return false;
     }
   }
@@ -347,7 +354,6 @@ class Reader {
   }
 
   bool object(Value& into, int depth) {
-    if (depth >= max_depth) return false;
     into = Value::object();
     const std::size_t id = begin(into);
     Object& members = into.as_object();
@@ -375,7 +381,7 @@ class Reader {
 
   bool dense_array(Value& into, int depth) {
     std::uint32_t length = 0;
-    if (depth >= max_depth || !varint(length) || length > rest_.size() || !reserve_elements(length)) return false;
+    if (!varint(length) || length > rest_.size() || !reserve_elements(length)) return false;
     into = Value::array();
     const std::size_t id = begin(into);
     Array& elements = into.as_array();
@@ -390,7 +396,7 @@ class Reader {
 
   bool sparse_array(Value& into, int depth) {
     std::uint32_t length = 0;
-    if (depth >= max_depth || !varint(length) || !reserve_elements(length)) return false;
+    if (!varint(length) || !reserve_elements(length)) return false;
     into = Array(length, Hole());
     const std::size_t id = begin(into);
     return array_properties(tag::end_sparse_array, into.as_array(), depth) && end(id);
@@ -464,7 +470,6 @@ class Reader {
   };
 
   bool map(Value& into, int depth) {
-    if (depth >= max_depth) return false;
     into = Map();
     const std::size_t id = begin(into);
     Keys entries(into.as_map().entries);
@@ -478,7 +483,6 @@ class Reader {
   }
 
   bool set(Value& into, int depth) {
-    if (depth >= max_depth) return false;
     into = Set();
     const std::size_t id = begin(into);
     std::vector<std::pair<Value, Value>> entries;
@@ -531,7 +535,7 @@ class Reader {
     std::uint32_t kind = 0;
     if (!varint(kind)) return false;
     if (kind == host_view) return node_view(into);
-    if (kind != host_copy || depth >= max_depth) return false;
+    if (kind != host_copy) return false;
     // The object has an id, which its copy cannot refer to, and then the copy has one.
     const std::size_t id = begin(Value());
     if (!read(into, depth + 1) || !into.identity()) return false;
@@ -549,7 +553,6 @@ class Reader {
   }
 
   bool error(Value& into, int depth) {
-    if (depth >= max_depth) return false;
     into = ErrorObject();
     const std::size_t id = begin(into);
     ErrorObject& error = into.as_error();
@@ -644,19 +647,8 @@ class Writer {
   // --- values ---
 
   bool write(const Value& value, int depth) {
-    switch (value.kind()) {
-      case Value::Kind::undefined: byte(tag::undefined); return true;
-      case Value::Kind::null: byte(tag::null); return true;
-      case Value::Kind::boolean: byte(value.as_bool() ? tag::true_value : tag::false_value); return true;
-      case Value::Kind::number: number(value.as_number()); return true;
-      case Value::Kind::string: return string(value.as_string());
-      case Value::Kind::bigint: byte(tag::bigint); return bigint(value.as_bigint());
-      default: return reference(value, depth);
-    }
-  }
-
-  // What may be met again: then its number is written.
-  bool reference(const Value& value, int depth) {
+    if (value.kind() < Value::Kind::array) return primitive(value);
+    // What may be met again: then its number is written.
     const auto [known, is_new] = ids_.try_emplace(value.identity(), static_cast<std::uint32_t>(ids_.size()));
     if (is_new) return object_like(value, depth);
     byte(tag::reference);
@@ -666,20 +658,38 @@ class Writer {
 
   bool object_like(const Value& value, int depth) {
     switch (value.kind()) {
-      case Value::Kind::array: return array(value.as_array(), depth);
-      case Value::Kind::object: return object(value.as_object(), depth);
-      case Value::Kind::date: return date(value.as_date());
-      case Value::Kind::regexp: return regexp(value.as_regexp());
-      case Value::Kind::map: return map(value.as_map(), depth);
-      case Value::Kind::set: return set(value.as_set(), depth);
-      case Value::Kind::boxed: return std::visit([this](const auto& p) { return boxed(p); }, value.as_boxed().primitive);
-      case Value::Kind::array_buffer: return array_buffer(value.as_array_buffer());
-      case Value::Kind::view: return view(value.as_view());
-      default: return error(value.as_error(), depth);
+      case Value::Kind::array: return may_nest(depth) && array(value.as_array(), depth);
+      case Value::Kind::object: return may_nest(depth) && object(value.as_object(), depth);
+      case Value::Kind::map: return may_nest(depth) && map(value.as_map(), depth);
+      case Value::Kind::set: return may_nest(depth) && set(value.as_set(), depth);
+      case Value::Kind::error: return may_nest(depth) && error(value.as_error(), depth);
+      default: return flat_object(value);
     }
   }
 
   bool may_nest(int depth) { return depth < max_depth || fail(Written::too_deep); }
+
+  // These two hold no other value, and are not inlined for what they would take of each level's stack.
+  [[gnu::noinline]] bool primitive(const Value& value) {
+    switch (value.kind()) {
+      case Value::Kind::null: byte(tag::null); return true;
+      case Value::Kind::boolean: byte(value.as_bool() ? tag::true_value : tag::false_value); return true;
+      case Value::Kind::number: number(value.as_number()); return true;
+      case Value::Kind::string: return string(value.as_string());
+      case Value::Kind::bigint: byte(tag::bigint); return bigint(value.as_bigint());
+      default: byte(tag::undefined); return true;
+    }
+  }
+
+  [[gnu::noinline]] bool flat_object(const Value& value) {
+    switch (value.kind()) {
+      case Value::Kind::date: return date(value.as_date());
+      case Value::Kind::regexp: return regexp(value.as_regexp());
+      case Value::Kind::boxed: return std::visit([this](const auto& p) { return boxed(p); }, value.as_boxed().primitive);
+      case Value::Kind::array_buffer: return array_buffer(value.as_array_buffer());
+      default: return view(value.as_view());
+    }
+  }
 
   void number(double value) {
     const bool integer = value >= INT32_MIN && value <= INT32_MAX && value == std::trunc(value);
@@ -748,7 +758,6 @@ class Writer {
   }
 
   bool object(const Object& members, int depth) {
-    if (!may_nest(depth)) return false;
     byte(tag::object);
     const auto write_all = [&](const Object& all) {
       const auto written = [&](const Object::Member* member) { return key(member->first) && write(member->second, depth + 1); };
@@ -794,7 +803,6 @@ class Writer {
   }
 
   bool array(const Array& elements, int depth) {
-    if (!may_nest(depth)) return false;
     byte(tag::dense_array);
     if (!count(elements.size())) return false;
     for (const Value& element : elements) {
@@ -824,14 +832,12 @@ class Writer {
   }
 
   bool map(const Map& map, int depth) {
-    if (!may_nest(depth)) return false;
     byte(tag::map);
     const auto written = [&](const auto& entry) { return write(entry.first, depth + 1) && write(entry.second, depth + 1); };
     return std::all_of(map.entries.begin(), map.entries.end(), written) && end(tag::end_map, 2 * map.entries.size());
   }
 
   bool set(const Set& set, int depth) {
-    if (!may_nest(depth)) return false;
     byte(tag::set);
     const auto written = [&](const Value& value) { return write(value, depth + 1); };
     return std::all_of(set.values.begin(), set.values.end(), written) && end(tag::end_set, set.values.size());
@@ -876,7 +882,6 @@ class Writer {
   }
 
   bool error(const ErrorObject& error, int depth) {
-    if (!may_nest(depth)) return false;
     byte(tag::error);
     for (const auto& [type, letter] : error_kinds) {
       if (type == error.type) byte(letter);
