@@ -285,7 +285,8 @@ struct Set {
 };
 
 // What a JavaScript program throws. Not muster::Error, which is what an `error` event brings. Other
-// properties of an error, `code` among them, do not travel.
+// properties of an error, `code` among them, do not travel. A Node before 22 that is sent an error which
+// its cause leads back to ends with an uncaught error.
 struct ErrorObject {
   // By its `name`.
   enum class Type { error, eval_error, range_error, reference_error, syntax_error, type_error, uri_error };
