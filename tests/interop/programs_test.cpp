@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <tuple>
 
@@ -192,10 +193,12 @@ TEST_P(NodeProgramsUnder, MusterSendSocketsUpAndDown) {
   ProgramPrimary primary(version, policy, "sockets.js", {"sockets_client.js"});
   primary.start();
   int taken = 0;
-  // In turn they go to the other worker and are answered here.
+  std::map<int, int> taken_from;
+  // Of each worker's in turn one goes to the other worker, and one is answered here.
   primary.cluster.on_message([&](Worker from, Message& message) {
     ASSERT_TRUE(message.handle);
-    if (++taken % 2 == 0) {
+    ++taken;
+    if (++taken_from[from.id()] % 2 == 1) {
       Worker& other = primary.workers[from == primary.workers[0] ? 1 : 0];
       other.send(message.data, std::move(message.handle));
       return;

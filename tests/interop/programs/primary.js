@@ -2,6 +2,7 @@
 const cluster = require('node:cluster');
 const { request, Agent } = require('undici');
 
+setTimeout(() => { console.log('gave up waiting'); process.exit(1); }, 60000).unref();
 process.execPath = process.env.WORKER;
 cluster.setupPrimary({ exec: 'worker', args: ['--shop', 'open'] });
 
