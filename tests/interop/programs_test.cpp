@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <stdexcept>
 #include <tuple>
 
 #include <gtest/gtest.h>
@@ -18,7 +19,7 @@
 namespace muster::test {
 namespace {
 
-// A copy of the programs, with their packages where Node looks for them, and a certificate.
+// A copy of the programs, with their packages where Node looks for them.
 struct ProgramFolder : TemporaryFolder {
   ProgramFolder() {
     std::filesystem::copy(MUSTER_SOURCE_DIR "/tests/interop/programs", path());
