@@ -11,4 +11,7 @@ inline constexpr int node_versions[] = {20, 26};
 std::string node_program(int version);
 std::string node_name(int version);
 
+// The folder of the packages that tests/interop/programs/package-lock.json names. Throws when it does not hold just them.
+std::string node_modules();
+
 }  // namespace muster::test
