@@ -42,7 +42,9 @@ class Process {
   // Sends to the other side of the channel. Returns false when the channel is closed, or when so much
   // is queued that the sender should slow down; it is queued all the same. What went wrong reaches
   // `done`, or an `error` event when there is no `done`: Errc::ipc_channel_closed.
-  // Throws Exception for an undefined message, and for one nested too deep or in a circle.
+  // Throws Exception(Errc::invalid_arg_value) for a message that nests deeper than 1000 levels; in json
+  // serialization also for one that leads back to itself or holds a bigint. Errc::missing_args for an
+  // undefined one.
   bool send(Value message, Handle handle = {}, SendCallback done = {});
   bool send(Value message, SendCallback done);
   // Closes the channel when everything that was sent is written. On a closed one: an `error` event with

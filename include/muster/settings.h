@@ -16,7 +16,8 @@
 
 namespace muster {
 
-// How messages are written on the channel. Node's `serialization`.
+// How messages are written on the channel. Node's `serialization`: `json` carries what JSON.stringify
+// makes of a message, `advanced` every kind of Value, and circles.
 enum class Serialization { json, advanced };
 
 // Variables to add to a worker's environment. A variable without a value is removed.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -11,10 +12,16 @@
 #include <variant>
 #include <vector>
 
+#include <muster/bigint.h>
+#include <muster/builtins.h>
+
 namespace muster {
 
 class Value;
 class Object;
+struct Map;
+struct Set;
+struct ErrorObject;
 using Array = std::vector<Value>;
 
 struct Undefined {
@@ -24,17 +31,46 @@ struct Null {
   friend bool operator==(Null, Null) = default;
 };
 
+// An element that an array does not have: [1,,3][1].
+struct Hole {};
+
 // A JavaScript value, as messages carry it.
 //
-// It behaves as in JavaScript: primitives are copied; a copy of an array or object names the same
-// array or object, so copying is cheap and a change through one copy is seen through the other.
-// clone() makes an independent one. == compares contents.
+// It behaves as in JavaScript: primitives are copied; a copy of an array, object, Map, Date ... names the
+// same one, so copying is cheap and a change through one copy is seen through the other. clone() makes
+// an independent one. == compares contents.
 //
 // Strings are UTF-8. A lone surrogate, which JavaScript allows, is kept as its three generalised
 // UTF-8 bytes and is escaped when written. Numbers are doubles: integers are exact up to 2^53.
+//
+// Objects may lead back to themselves. Nobody collects garbage here, so where a message does that, the
+// inner reference is weak: it names the outer object without keeping it alive, and everything goes when
+// the last copy of the outermost value does. What is left of it then reads as undefined. A copy of a weak
+// reference is a strong one, so `Value self = message.data["self"]` is as good as any. A program that
+// builds a circle breaks it with weak() too: object.set("self", object.weak()).
 class Value {
  public:
   using Member = std::pair<std::string, Value>;
+
+  enum class Kind {
+    undefined,  // a hole too
+    null,
+    boolean,
+    number,
+    string,
+    bigint,
+    // Those below are references.
+    array,
+    object,
+    date,
+    regexp,
+    map,
+    set,
+    boxed,
+    array_buffer,
+    view,
+    error,
+  };
 
   Value() = default;  // undefined
   Value(const Value& other);
@@ -43,6 +79,7 @@ class Value {
   Value& operator=(Value&& other) noexcept;
   ~Value();
   Value(Undefined) {}
+  Value(Hole) : data_(Hole{}) {}
   Value(Null) : data_(Null{}) {}
   Value(std::nullptr_t) : data_(Null{}) {}
   Value(bool b) : data_(b) {}
@@ -52,23 +89,44 @@ class Value {
   Value(const char* text) : data_(std::string(text)) {}
   Value(std::string_view text) : data_(std::string(text)) {}
   Value(std::string text) : data_(std::move(text)) {}
+  Value(BigInt number) : data_(std::move(number)) {}
   Value(Array elements);
   Value(Object members);
+  Value(Date date);
+  Value(RegExp regexp);
+  Value(Map map);
+  Value(Set set);
+  Value(Boxed boxed);
+  Value(ArrayBuffer buffer);
+  Value(View view);
+  Value(ErrorObject error);
   // An object: Value{{"hi", "there"}, {"n", 3}}.
   Value(std::initializer_list<Member> members);
 
   static Value object();
   static Value array(std::initializer_list<Value> elements = {});
 
-  bool is_undefined() const { return std::holds_alternative<Undefined>(data_); }
-  bool is_null() const { return std::holds_alternative<Null>(data_); }
+  Kind kind() const;
+  bool is_undefined() const { return kind() == Kind::undefined; }
+  // An array's missing element, which is_undefined() and == take for undefined.
+  bool is_hole() const { return std::holds_alternative<Hole>(data_); }
+  bool is_null() const { return kind() == Kind::null; }
   // undefined or null.
-  bool is_nullish() const { return data_.index() <= 1; }
-  bool is_bool() const { return std::holds_alternative<bool>(data_); }
-  bool is_number() const { return std::holds_alternative<double>(data_); }
-  bool is_string() const { return std::holds_alternative<std::string>(data_); }
-  bool is_array() const { return std::holds_alternative<std::shared_ptr<Array>>(data_); }
-  bool is_object() const { return std::holds_alternative<std::shared_ptr<Object>>(data_); }
+  bool is_nullish() const { return kind() <= Kind::null; }
+  bool is_bool() const { return kind() == Kind::boolean; }
+  bool is_number() const { return kind() == Kind::number; }
+  bool is_string() const { return kind() == Kind::string; }
+  bool is_bigint() const { return kind() == Kind::bigint; }
+  bool is_array() const { return kind() == Kind::array; }
+  bool is_object() const { return kind() == Kind::object; }
+  bool is_date() const { return kind() == Kind::date; }
+  bool is_regexp() const { return kind() == Kind::regexp; }
+  bool is_map() const { return kind() == Kind::map; }
+  bool is_set() const { return kind() == Kind::set; }
+  bool is_boxed() const { return kind() == Kind::boxed; }
+  bool is_array_buffer() const { return kind() == Kind::array_buffer; }
+  bool is_view() const { return kind() == Kind::view; }
+  bool is_error() const { return kind() == Kind::error; }
 
   // JavaScript's !!value.
   bool truthy() const;
@@ -78,10 +136,27 @@ class Value {
   bool as_bool() const;
   double as_number() const;
   const std::string& as_string() const;
+  const BigInt& as_bigint() const;
   const Array& as_array() const;
   Array& as_array();
   const Object& as_object() const;
   Object& as_object();
+  const Date& as_date() const;
+  Date& as_date();
+  const RegExp& as_regexp() const;
+  RegExp& as_regexp();
+  const Map& as_map() const;
+  Map& as_map();
+  const Set& as_set() const;
+  Set& as_set();
+  const Boxed& as_boxed() const;
+  Boxed& as_boxed();
+  const ArrayBuffer& as_array_buffer() const;
+  ArrayBuffer& as_array_buffer();
+  const View& as_view() const;
+  View& as_view();
+  const ErrorObject& as_error() const;
+  ErrorObject& as_error();
 
   bool bool_or(bool fallback) const;
   double number_or(double fallback) const;
@@ -93,22 +168,62 @@ class Value {
   const Value& operator[](const char* key) const { return (*this)[std::string_view(key)]; }
   const Value& operator[](std::size_t index) const;
   const Value& operator[](int index) const { return (*this)[static_cast<std::size_t>(index)]; }
-  // Members of an object, elements of an array, otherwise 0.
+  // Members of an object, elements of an array, Map or Set, otherwise 0.
   std::size_t size() const;
 
   // Sets a member. Throws Exception(Errc::invalid_arg_type) on what is not an object.
   void set(std::string_view key, Value value);
 
-  // An independent copy of everything below.
+  // A reference that does not keep alive what it names; a primitive is copied. Only moving keeps it
+  // weak: put it in place with set() or push_back(), not in an initializer list.
+  Value weak() const;
+  bool is_weak() const;
+
+  // The address that all references to one array, object ... share; null for a primitive.
+  const void* identity() const;
+  // Whether they are the same to a Map or Set: references to one thing, or equal primitives, NaN among
+  // them.
+  bool same(const Value& other) const;
+
+  // An independent copy of everything below. What it holds twice, or leads back to itself, does so in the
+  // copy.
   Value clone() const;
 
+  // The members of an object may be in any order, those of a Map or Set not.
   friend bool operator==(const Value& a, const Value& b);
 
-  using Data = std::variant<Undefined, Null, bool, double, std::string, std::shared_ptr<Array>, std::shared_ptr<Object>>;
-  const Data& data() const { return data_; }
-
  private:
-  Data data_;
+  // Shares a T, or names it without keeping it alive. Holds nothing when the T has gone.
+  template <class T>
+  class Ref {
+   public:
+    explicit Ref(std::shared_ptr<T> target) : link_(std::move(target)) {}
+    explicit Ref(std::weak_ptr<T> target) : link_(std::move(target)) {}
+    Ref(const Ref& other);  // strong
+    Ref(Ref&& other) noexcept;
+    Ref& operator=(Ref other) noexcept;
+    ~Ref();
+
+    T* get() const;
+    bool is_weak() const { return link_.index() == 1; }
+    Ref weak() const;
+
+   private:
+    std::variant<std::shared_ptr<T>, std::weak_ptr<T>> link_;
+  };
+
+  template <class T>
+  T* target() const;
+  template <class T>
+  T& target_or_throw(const char* expected) const;
+  template <class Result, class Visitor>
+  Result visit_reference(Result otherwise, Visitor visitor) const;
+  friend class Cloner;
+
+  // The order of the references is Kind's.
+  std::variant<Undefined, Hole, Null, bool, double, std::string, BigInt, Ref<Array>, Ref<Object>, Ref<Date>, Ref<RegExp>,
+               Ref<Map>, Ref<Set>, Ref<Boxed>, Ref<ArrayBuffer>, Ref<View>, Ref<ErrorObject>>
+      data_;
 };
 
 // The members of an object in the order they were added. Written to a channel they take
@@ -148,5 +263,44 @@ class Object {
   // Open addressing, position + 1 in each used slot. Empty while the object is small enough to search.
   std::vector<std::uint32_t> index_;
 };
+
+// JavaScript's Map: its entries in the order they were added, no key twice. Keys are compared by
+// Value::same(), and -0 is kept as 0.
+struct Map {
+  std::vector<std::pair<Value, Value>> entries;
+
+  // Null when there is no such key. Looks at one entry after the other.
+  const Value* find(const Value& key) const;
+  // Adds an entry, or gives an existing one a new value in its old place.
+  void set(Value key, Value value);
+};
+
+// JavaScript's Set: its values in the order they were added, none twice.
+struct Set {
+  std::vector<Value> values;
+
+  // Looks at one value after the other.
+  bool has(const Value& value) const;
+  void add(Value value);
+};
+
+// What a JavaScript program throws. Not muster::Error, which is what an `error` event brings. Other
+// properties of an error, `code` among them, do not travel. A Node before 22 that is sent an error which
+// its cause leads back to ends with an uncaught error.
+struct ErrorObject {
+  // By its `name`.
+  enum class Type { error, eval_error, range_error, reference_error, syntax_error, type_error, uri_error };
+
+  Type type = Type::error;
+  std::optional<std::string> message = {};
+  std::optional<std::string> stack = {};
+  std::optional<Value> cause = {};
+
+  // "TypeError".
+  std::string_view name() const;
+};
+
+// An array index in JavaScript: "0", "1", ... "4294967294", with no leading zero. Empty for another key.
+std::optional<std::uint32_t> array_index(std::string_view key);
 
 }  // namespace muster

@@ -66,15 +66,15 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
     throw Exception(Errc::ipc_channel_closed,
                     "NODE_UNIQUE_ID says that this is a worker, but NODE_CHANNEL_FD names no channel to a primary");
   }
-  if (!serialization.empty() && serialization != "json") {
+  if (!serialization.empty() && serialization != "json" && serialization != "advanced") {
     throw Exception(Errc::invalid_arg_value,
-                    "NODE_CHANNEL_SERIALIZATION_MODE is '" + serialization + "'; this version speaks 'json'");
+                    "NODE_CHANNEL_SERIALIZATION_MODE is '" + serialization + "'; this version speaks 'json' and 'advanced'");
   }
   uv::ignore_broken_pipes();
   uv::OwnedFd fd(static_cast<int>(*channel));
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());
-  return ChildSide::make(loop, id, std::move(fd), Serialization::json);
+  return ChildSide::make(loop, id, std::move(fd), serialization == "advanced" ? Serialization::advanced : Serialization::json);
 }
 
 }  // namespace detail

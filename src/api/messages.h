@@ -28,6 +28,8 @@ class SendCallbacks {
   // The id to send under; none without a callback.
   std::optional<core::SendId> add(SendCallback& done);
   void finish(uv::Loop& loop, core::SendId id, std::error_code error);
+  // Of a send that threw.
+  void forget(core::SendId id) { pending_.erase(id); }
 
  private:
   std::map<core::SendId, SendCallback> pending_;
@@ -41,20 +43,22 @@ bool send_message(LoopState& loop, SendCallbacks& callbacks, Send&& send, uv::Us
                   Function<void(Error)> error) {
   const bool has_callback = static_cast<bool>(done);
   const auto id = callbacks.add(done);
-  const std::optional<core::Channel::SendResult> result = send(std::move(message), id);
-  if (!result) {
-    if (id) callbacks.finish(loop.loop, *id, {});
-    throw Exception(Errc::invalid_arg_value, "The message must not be circular, nor nest deeper than 1000 levels");
+  core::Channel::SendResult result{};
+  try {
+    result = send(std::move(message), id);
+  } catch (...) {
+    if (id) callbacks.forget(*id);
+    throw;
   }
-  if (*result == core::Channel::SendResult::closed || *result == core::Channel::SendResult::full) {
-    const std::error_code code = *result == core::Channel::SendResult::full ? Errc::ipc_queue_full : Errc::ipc_channel_closed;
+  if (result == core::Channel::SendResult::closed || result == core::Channel::SendResult::full) {
+    const std::error_code code = result == core::Channel::SendResult::full ? Errc::ipc_queue_full : Errc::ipc_channel_closed;
     if (has_callback) {
       callbacks.finish(loop.loop, *id, code);
     } else {
       error(Error{code, code.message()});
     }
   }
-  return *result == core::Channel::SendResult::sent;
+  return result == core::Channel::SendResult::sent;
 }
 
 }  // namespace muster::detail

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <unordered_set>
 
+#include "core/number.h"
 #include "core/utf8.h"
 
 namespace muster::core {
@@ -242,90 +244,134 @@ class Parser {
   std::string_view rest_;
 };
 
-// ECMAScript's Number::toString: the shortest digits that read back the same, laid out by its rules.
-void write_number(double value, std::string& out) {
-  if (!std::isfinite(value)) {
-    out += "null";
-    return;
-  }
-  char buffer[40];
-  if (value == std::trunc(value) && std::fabs(value) < 1e15) {
-    // Also turns -0 into 0.
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, static_cast<std::int64_t>(value)).ptr;
-    out.append(buffer, end);
-    return;
-  }
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
-  std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
-  if (text[0] == '-') {
-    out.push_back('-');
-    text.remove_prefix(1);
-  }
-  const std::size_t e = text.find('e');
-  int exponent = 0;
-  const char* exponent_text = text.data() + e + 1 + (text[e + 1] == '+' ? 1 : 0);
-  std::from_chars(exponent_text, text.data() + text.size(), exponent);
-  std::string digits(text.substr(0, 1));
-  if (e > 1) digits.append(text.substr(2, e - 2));
-  const int count = static_cast<int>(digits.size());
-  const int point = exponent + 1;  // where the decimal point stands, counted from the first digit
-  if (count <= point && point <= 21) {
-    out += digits;
-    out.append(static_cast<std::size_t>(point - count), '0');
-  } else if (0 < point && point <= 21) {
-    out.append(digits, 0, static_cast<std::size_t>(point));
-    out.push_back('.');
-    out.append(digits, static_cast<std::size_t>(point));
-  } else if (-6 < point && point <= 0) {
-    out += "0.";
-    out.append(static_cast<std::size_t>(-point), '0');
-    out += digits;
-  } else {
-    out.push_back(digits[0]);
-    if (count > 1) {
-      out.push_back('.');
-      out.append(digits, 1);
-    }
-    out += exponent < 0 ? "e-" : "e+";
-    out += std::to_string(std::abs(exponent));
-  }
-}
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out), limit_(out.size() + max_string) {}
 
-bool write(const Value& value, std::string& out, int depth) {
-  if (value.is_string()) {
-    write_json_string(value.as_string(), out);
-  } else if (value.is_number()) {
-    write_number(value.as_number(), out);
-  } else if (value.is_bool()) {
-    out += value.as_bool() ? "true" : "false";
-  } else if (value.is_array()) {
-    if (depth >= max_depth) return false;
-    out.push_back('[');
-    bool first = true;
-    for (const Value& element : value.as_array()) {
-      if (!first) out.push_back(',');
-      first = false;
-      if (!write(element, out, depth + 1)) return false;
+  Written write(const Value& value, int depth) {
+    switch (value.kind()) {
+      case Value::Kind::undefined:
+      case Value::Kind::null: out_ += "null"; return Written::whole;
+      case Value::Kind::boolean: boolean(value.as_bool()); return Written::whole;
+      case Value::Kind::number: number(value.as_number()); return Written::whole;
+      case Value::Kind::string: write_json_string(value.as_string(), out_); return Written::whole;
+      case Value::Kind::bigint: return Written::has_bigint;
+      case Value::Kind::array: return array(value.as_array(), depth);
+      case Value::Kind::object: return object(value.as_object(), depth);
+      case Value::Kind::date: date(value.as_date()); return Written::whole;
+      case Value::Kind::boxed:
+        return std::visit([this](const auto& primitive) { return boxed(primitive); }, value.as_boxed().primitive);
+      case Value::Kind::view: return view(value.as_view());
+      // What they hold is not in properties, and those are all that JSON.stringify looks at.
+      case Value::Kind::regexp:
+      case Value::Kind::map:
+      case Value::Kind::set:
+      case Value::Kind::array_buffer:
+      case Value::Kind::error: break;
     }
-    out.push_back(']');
-  } else if (value.is_object()) {
-    if (depth >= max_depth) return false;
-    out.push_back('{');
-    bool first = true;
-    for (const Object::Member* member : value.as_object().ordered()) {
-      if (member->second.is_undefined()) continue;
-      if (!first) out.push_back(',');
-      first = false;
-      write_json_string(member->first, out);
-      out.push_back(':');
-      if (!write(member->second, out, depth + 1)) return false;
-    }
-    out.push_back('}');
-  } else {
-    out += "null";
+    out_ += "{}";
+    return Written::whole;
   }
-  return true;
-}
+
+ private:
+  void boolean(bool b) { out_ += b ? "true" : "false"; }
+
+  void number(double value) {
+    if (std::isfinite(value)) {
+      append_number(value, out_);
+    } else {
+      out_ += "null";
+    }
+  }
+
+  // What holds the same array twice at each of many levels is short in memory and endless in JSON.
+  Written may_open(int depth) const {
+    if (depth >= max_depth) return Written::too_deep;
+    return out_.size() > limit_ ? Written::too_long : Written::whole;
+  }
+
+  Written array(const Array& elements, int depth) {
+    if (const Written may = may_open(depth); may != Written::whole) return may;
+    out_.push_back('[');
+    bool first = true;
+    for (const Value& element : elements) {
+      if (!first) out_.push_back(',');
+      first = false;
+      if (const Written written = write(element, depth + 1); written != Written::whole) return written;
+    }
+    out_.push_back(']');
+    return Written::whole;
+  }
+
+  Written object(const Object& members, int depth) {
+    if (const Written may = may_open(depth); may != Written::whole) return may;
+    out_.push_back('{');
+    bool first = true;
+    for (const Object::Member* member : members.ordered()) {
+      if (member->second.is_undefined()) continue;
+      if (!first) out_.push_back(',');
+      first = false;
+      write_json_string(member->first, out_);
+      out_.push_back(':');
+      if (const Written written = write(member->second, depth + 1); written != Written::whole) return written;
+    }
+    out_.push_back('}');
+    return Written::whole;
+  }
+
+  void date(const Date& date) {
+    if (const std::string text = date.to_iso_string(); !text.empty()) {
+      write_json_string(text, out_);
+    } else {
+      out_ += "null";
+    }
+  }
+
+  Written boxed(bool b) { return boolean(b), Written::whole; }
+  Written boxed(double value) { return number(value), Written::whole; }
+  Written boxed(const std::string& text) { return write_json_string(text, out_), Written::whole; }
+  Written boxed(const BigInt&) { return Written::has_bigint; }
+
+  Written view(const View& view) {
+    using Type = View::Type;
+    const std::size_t length = view.type == Type::data_view ? 0 : view.length();
+    if (length != 0 && (view.type == Type::bigint64 || view.type == Type::biguint64)) return Written::has_bigint;
+    const bool buffer = view.type == Type::buffer;
+    out_ += buffer ? R"({"type":"Buffer","data":[)" : "{";
+    for (std::size_t i = 0; i < length; ++i) {
+      if (i != 0) out_.push_back(',');
+      if (!buffer) out_ += '"' + std::to_string(i) + "\":";
+      number(view.number_at(i));
+    }
+    out_ += buffer ? "]}" : "}";
+    return Written::whole;
+  }
+
+  std::string& out_;
+  std::size_t limit_;
+};
+
+// Whether `value` is a tree that nests at most `levels` deep, of what every serialization can write.
+class Tree {
+ public:
+  bool holds(const Value& value, int levels) {
+    switch (value.kind()) {
+      case Value::Kind::array:
+        return enter(value, levels) && std::all_of(value.as_array().begin(), value.as_array().end(),
+                                                   [&](const Value& element) { return holds(element, levels - 1); });
+      case Value::Kind::object:
+        return enter(value, levels) &&
+               std::all_of(value.as_object().begin(), value.as_object().end(),
+                           [&](const Object::Member& member) { return holds(member.second, levels - 1); });
+      default: return value.kind() < Value::Kind::bigint;
+    }
+  }
+
+ private:
+  bool enter(const Value& value, int levels) { return levels > 0 && entered_.insert(value.identity()).second; }
+
+  std::unordered_set<const void*> entered_;
+};
 
 void write_u_escape(std::uint32_t code, std::string& out) {
   constexpr char hex[] = "0123456789abcdef";
@@ -378,22 +424,13 @@ void write_json_string(std::string_view text, std::string& out) {
   out.push_back('"');
 }
 
-bool nests_within(const Value& value, int levels) {
-  if (!value.is_array() && !value.is_object()) return true;
-  if (levels <= 0) return false;
-  if (value.is_array()) {
-    return std::all_of(value.as_array().begin(), value.as_array().end(),
-                       [levels](const Value& element) { return nests_within(element, levels - 1); });
-  }
-  return std::all_of(value.as_object().begin(), value.as_object().end(),
-                     [levels](const Object::Member& member) { return nests_within(member.second, levels - 1); });
-}
+bool is_plain_tree(const Value& value, int levels) { return Tree().holds(value, levels); }
 
-bool write_json(const Value& value, std::string& out) {
+Written write_json(const Value& value, std::string& out) {
   const std::size_t before = out.size();
-  if (write(value, out, 0)) return true;
-  out.resize(before);
-  return false;
+  const Written written = Writer(out).write(value, 0);
+  if (written != Written::whole) out.resize(before);
+  return written;
 }
 
 }  // namespace muster::core

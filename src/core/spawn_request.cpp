@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include <muster/error.h>
-#include "core/wire.h"
 
 namespace muster::core {
 namespace {
@@ -64,9 +63,6 @@ SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId wo
   check_texts(settings);
   check_env(env);
   request.serialization = settings.serialization.value_or(Serialization::json);
-  if (!wire::supports(request.serialization)) {
-    throw Exception(Errc::invalid_arg_value, "settings.serialization must be json: this version does not speak advanced yet");
-  }
 
   const std::string& exec = settings.exec.value();
   const std::string interpreter = settings.exec_path.value_or(is_script(exec) ? "node" : "");

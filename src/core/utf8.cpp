@@ -82,4 +82,40 @@ std::uint32_t lone_surrogate(std::string_view bytes) {
   return 0xd000U | (static_cast<std::uint32_t>(second & 0x3f) << 6) | (third & 0x3fU);
 }
 
+void append_latin1(std::string& out, std::string_view bytes) {
+  for (const char c : bytes) append_utf8(out, static_cast<unsigned char>(c));
+}
+
+void append_utf16le(std::string& out, std::string_view bytes) {
+  const auto unit = [bytes](std::size_t at) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])) |
+           (static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + 1])) << 8);
+  };
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+    std::uint32_t code = unit(i);
+    if (code >= 0xd800 && code <= 0xdbff && i + 3 < bytes.size() && unit(i + 2) >= 0xdc00 && unit(i + 2) <= 0xdfff) {
+      code = 0x10000 + ((code - 0xd800) << 10) + (unit(i + 2) - 0xdc00);
+      i += 2;
+    }
+    append_utf8(out, code);
+  }
+}
+
+std::uint32_t take_code_point(std::string_view& bytes) {
+  std::size_t length = utf8_sequence(bytes);
+  std::uint32_t code = lone_surrogate(bytes);
+  if (code != 0) {
+    length = 3;
+  } else if (length == 0) {
+    code = 0xfffd;
+    length = 1;
+  } else {
+    constexpr unsigned char lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    code = static_cast<unsigned char>(bytes[0]) & lead_bits[length];
+    for (std::size_t i = 1; i < length; ++i) code = (code << 6) | (static_cast<unsigned char>(bytes[i]) & 0x3fU);
+  }
+  bytes.remove_prefix(length);
+  return code;
+}
+
 }  // namespace muster::core

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <muster/error.h>
 #include "core/assert.h"
+#include "core/clone.h"
 #include "core/frame.h"
 #include "core/json.h"
 
@@ -84,8 +86,9 @@ Value or_null(const std::optional<T>& value) {
 ListenQuery read_query(const Value& message) {
   ListenQuery query;
   query.index = small_integer(message["index"]).value_or(0);
-  // It goes back in the answer, below two objects, and must fit there whatever the peer sent.
-  if (const Value& data = message["data"]; !data.is_undefined() && nests_within(data, max_depth - 2)) query.data = data;
+  // It goes back in the answer, below two objects, and to workers with another serialization: it must fit
+  // there whatever the peer sent.
+  if (const Value& data = message["data"]; !data.is_undefined() && is_plain_tree(data, max_depth - 2)) query.data = data;
   query.address = text(message["address"]);
   query.port = small_integer(message["port"]);
   query.address_type = address_type(message["addressType"]);
@@ -216,11 +219,19 @@ Payload read_other(std::string_view command, const Value& message) {
   return UnknownInternal{};
 }
 
-std::optional<std::string> write(Serialization serialization, const Value& message) {
-  MUSTER_ASSERT(supports(serialization));
+Written write(Serialization serialization, const Value& message, std::string& bytes) {
   std::string payload;
-  if (!write_json(message, payload)) return std::nullopt;
-  return frame(serialization, std::move(payload));
+  const Written written = serialization == Serialization::json ? write_json(message, payload) : write_clone(message, payload);
+  if (written == Written::whole) bytes = frame(serialization, std::move(payload));
+  return written;
+}
+
+// For what is written is our own.
+std::string write_or_assert(Serialization serialization, const Value& message) {
+  std::string bytes;
+  const Written written = write(serialization, message, bytes);
+  MUSTER_ASSERT(written == Written::whole);
+  return bytes;
 }
 
 Value wrap(Value message, const HandleInfo& handle) {
@@ -232,11 +243,8 @@ Value wrap(Value message, const HandleInfo& handle) {
 
 }  // namespace
 
-bool supports(Serialization serialization) { return serialization == Serialization::json; }
-
 std::optional<Packet> decode(Serialization serialization, std::string_view frame) {
-  MUSTER_ASSERT(supports(serialization));
-  std::optional<Value> message = parse_json(frame);
+  std::optional<Value> message = serialization == Serialization::json ? parse_json(frame) : parse_clone(frame);
   if (!message) return std::nullopt;
 
   Packet packet;
@@ -267,13 +275,20 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle) {
   Value value = write_cluster(message);
   if (handle) value = wrap(std::move(value), *handle);
-  auto bytes = write(serialization, value);
-  MUSTER_ASSERT(bytes.has_value());
-  return std::move(*bytes);
+  return write_or_assert(serialization, value);
 }
 
-std::optional<std::string> encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle) {
-  return write(serialization, handle ? wrap(message, *handle) : message);
+std::string encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle) {
+  std::string bytes;
+  switch (write(serialization, handle ? wrap(message, *handle) : message, bytes)) {
+    case Written::whole: return bytes;
+    case Written::has_bigint: throw Exception(Errc::invalid_arg_value, "Do not know how to serialize a BigInt");
+    case Written::too_long: throw Exception(Errc::invalid_arg_value, "The message is too long");
+    case Written::too_deep: break;
+  }
+  throw Exception(Errc::invalid_arg_value, serialization == Serialization::json
+                                               ? "The message must not be circular, nor nest deeper than 1000 levels"
+                                               : "The message must not nest deeper than 1000 levels");
 }
 
 std::string encode(Serialization serialization, const SocketListMessage& message) {
@@ -282,11 +297,11 @@ std::string encode(Serialization serialization, const SocketListMessage& message
     if (kind == message.kind) value = Value{{"cmd", name}, {"key", message.key}};
   }
   if (message.kind == SocketListMessage::Kind::count) value.set("count", message.count);
-  return *write(serialization, value);
+  return write_or_assert(serialization, value);
 }
 
 std::string encode_ack(Serialization serialization, bool received) {
-  return *write(serialization, Value{{"cmd", received ? "NODE_HANDLE_ACK" : "NODE_HANDLE_NACK"}});
+  return write_or_assert(serialization, Value{{"cmd", received ? "NODE_HANDLE_ACK" : "NODE_HANDLE_NACK"}});
 }
 
 }  // namespace muster::core::wire

@@ -133,14 +133,11 @@ struct Packet {
 // Empty when the bytes are not a message in this serialization.
 std::optional<Packet> decode(Serialization serialization, std::string_view frame);
 
-// Whole frames, ready to be written. A user's value must not nest deeper than max_depth: empty then.
+// Whole frames, ready to be written. A program's value that cannot be is an Exception: one that nests
+// deeper than max_depth, and in json one with a bigint.
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {});
-std::optional<std::string> encode(Serialization serialization, const Value& message,
-                                  const std::optional<HandleInfo>& handle = {});
+std::string encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle = {});
 std::string encode(Serialization serialization, const SocketListMessage& message);
 std::string encode_ack(Serialization serialization, bool received);
-
-// Which serializations this build speaks.
-bool supports(Serialization serialization);
 
 }  // namespace muster::core::wire

@@ -56,7 +56,7 @@ void ChildDriver::handle_channel(core::Channel::Event event) {
   }
 }
 
-std::optional<core::Channel::SendResult> ChildDriver::send(UserMessage message, std::optional<core::SendId> id) {
+core::Channel::SendResult ChildDriver::send(UserMessage message, std::optional<core::SendId> id) {
   return send_user_message(channel_, fds_, serialization_, std::move(message), id);
 }
 

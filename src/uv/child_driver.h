@@ -38,8 +38,8 @@ class ChildDriver {
   bool connected() const { return channel_.connected(); }
   // process.disconnect(). False when it was disconnected already.
   bool disconnect() { return channel_.disconnect(); }
-  // Nothing when the value cannot be written; see send_user_message().
-  std::optional<core::Channel::SendResult> send(UserMessage message, std::optional<core::SendId> id);
+  // Throws what send_user_message() does.
+  core::Channel::SendResult send(UserMessage message, std::optional<core::SendId> id);
   void send(const core::wire::SocketListMessage& message);
   void ref_channel(bool ref);
   // The descriptor an event named, for the program's side to own.

@@ -147,8 +147,7 @@ void PrimaryDriver::forget_if_gone(core::WorkerId id) {
   });
 }
 
-std::optional<core::Channel::SendResult> PrimaryDriver::send(core::WorkerId id, UserMessage message,
-                                                             std::optional<core::SendId> send_id) {
+core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserMessage message, std::optional<core::SendId> send_id) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return core::Channel::SendResult::closed;
   return send_user_message(*found->second.channel, fds_, found->second.serialization, std::move(message), send_id);

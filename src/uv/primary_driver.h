@@ -41,8 +41,8 @@ class PrimaryDriver {
   // Does what the core has asked for by now. After every command to the core.
   void perform();
 
-  // Nothing when the value cannot be written; see send_user_message().
-  std::optional<core::Channel::SendResult> send(core::WorkerId worker, UserMessage message, std::optional<core::SendId> id);
+  // Throws what send_user_message() does.
+  core::Channel::SendResult send(core::WorkerId worker, UserMessage message, std::optional<core::SendId> id);
   void send(core::WorkerId worker, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId worker, Signal signal);
   std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);

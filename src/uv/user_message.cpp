@@ -6,13 +6,11 @@
 
 namespace muster::uv {
 
-std::optional<core::Channel::SendResult> send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization,
-                                                           UserMessage message, std::optional<core::SendId> id) {
+core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization, UserMessage message,
+                                            std::optional<core::SendId> id) {
   std::optional<core::wire::HandleInfo> info;
   if (message.handle) info = message.handle->info;
-  auto frame = core::wire::encode(serialization, message.data, info);
-  if (!frame) return std::nullopt;
-  core::Channel::Outgoing outgoing{std::move(*frame)};
+  core::Channel::Outgoing outgoing{core::wire::encode(serialization, message.data, info)};
   outgoing.id = id;
   if (!message.handle) return channel.send(std::move(outgoing));
 

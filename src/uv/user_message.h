@@ -23,8 +23,8 @@ struct UserMessage {
   std::optional<UserHandle> handle = {};
 };
 
-// Sends a program's message. Empty, with nothing sent, when the value nests too deep or in a circle.
-std::optional<core::Channel::SendResult> send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization,
-                                                           UserMessage message, std::optional<core::SendId> id);
+// Sends a program's message, or throws what core::wire::encode() does.
+core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization, UserMessage message,
+                                            std::optional<core::SendId> id);
 
 }  // namespace muster::uv

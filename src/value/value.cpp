@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
+#include <unordered_map>
 
 #include <muster/error.h>
 
@@ -14,27 +16,110 @@ constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 
 const Value undefined;
 
-const char* kind_name(const Value& value) {
-  static constexpr const char* names[] = {"undefined", "null", "a boolean", "a number", "a string", "an array", "an object"};
-  return names[value.data().index()];
-}
+constexpr const char* kind_names[] = {"undefined",         "null",           "a boolean", "a number", "a string", "a bigint",
+                                      "an array",          "an object",      "a Date",    "a RegExp", "a Map",    "a Set",
+                                      "a boxed primitive", "an ArrayBuffer", "a view",    "an Error"};
 
 [[noreturn]] void wrong_kind(const Value& value, const char* expected) {
-  throw Exception(Errc::invalid_arg_type, std::string("The value must be ") + expected + ". It is " + kind_name(value));
+  throw Exception(Errc::invalid_arg_type, std::string("The value must be ") + expected + ". It is " +
+                                              kind_names[static_cast<std::size_t>(value.kind())]);
 }
 
-// An array index in JavaScript: "0", "1", ... "4294967294", with no leading zero.
-bool is_array_index(std::string_view key, std::uint64_t& index) {
-  if (key.empty() || key.size() > 10 || (key[0] == '0' && key.size() > 1)) return false;
-  index = 0;
-  for (char c : key) {
-    if (c < '0' || c > '9') return false;
-    index = index * 10 + static_cast<std::uint64_t>(c - '0');
+// Lets go of what may be the last reference. A peer can send a chain of a million objects, each in the
+// next: beyond some depth they are put aside for the outermost call, and not destroyed one in the other.
+class Release {
+ public:
+  static void now(std::shared_ptr<void> last) {
+    if (!current_) {
+      Release outermost;
+      current_ = &outermost;
+      last.reset();
+      while (!outermost.postponed_.empty()) {
+        const auto next = std::move(outermost.postponed_.back());
+        outermost.postponed_.pop_back();
+      }
+      current_ = nullptr;
+    } else if (current_->depth_ < max_depth) {
+      ++current_->depth_;
+      last.reset();
+      --current_->depth_;
+    } else {
+      current_->postponed_.push_back(std::move(last));
+    }
   }
-  return index < 0xffffffffULL;
+
+ private:
+  static constexpr int max_depth = 100;
+  // A plain pointer: values may be destroyed when this thread's other variables are gone.
+  static thread_local Release* current_;
+
+  int depth_ = 0;
+  std::vector<std::shared_ptr<void>> postponed_;
+};
+
+thread_local Release* Release::current_ = nullptr;
+
+template <class V, class Visitor>
+void visit_children(V& value, Visitor visit) {
+  switch (value.kind()) {
+    case Value::Kind::array:
+      for (auto& element : value.as_array()) visit(element);
+      break;
+    case Value::Kind::object:
+      for (const auto& [key, member] : value.as_object()) visit(const_cast<V&>(member));
+      break;
+    case Value::Kind::map:
+      for (auto& [key, mapped] : value.as_map().entries) {
+        visit(key);
+        visit(mapped);
+      }
+      break;
+    case Value::Kind::set:
+      for (auto& element : value.as_set().values) visit(element);
+      break;
+    case Value::Kind::error:
+      if (auto& cause = value.as_error().cause) visit(*cause);
+      break;
+    default: break;
+  }
 }
 
 }  // namespace
+
+template <class T>
+Value::Ref<T>::Ref(const Ref& other) : link_(other.is_weak() ? std::get<1>(other.link_).lock() : std::get<0>(other.link_)) {}
+template <class T>
+Value::Ref<T>::Ref(Ref&& other) noexcept = default;
+template <class T>
+Value::Ref<T>& Value::Ref<T>::operator=(Ref other) noexcept {
+  link_.swap(other.link_);
+  return *this;
+}
+template <class T>
+Value::Ref<T>::~Ref() {
+  auto* strong = std::get_if<0>(&link_);
+  if (strong && strong->use_count() == 1) Release::now(std::move(*strong));
+}
+template <class T>
+T* Value::Ref<T>::get() const {
+  // What a weak one returns is alive as long as somebody else keeps it so.
+  return is_weak() ? std::get<1>(link_).lock().get() : std::get<0>(link_).get();
+}
+template <class T>
+Value::Ref<T> Value::Ref<T>::weak() const {
+  return Ref(is_weak() ? std::get<1>(link_) : std::weak_ptr<T>(std::get<0>(link_)));
+}
+
+template class Value::Ref<Array>;
+template class Value::Ref<Object>;
+template class Value::Ref<Date>;
+template class Value::Ref<RegExp>;
+template class Value::Ref<Map>;
+template class Value::Ref<Set>;
+template class Value::Ref<Boxed>;
+template class Value::Ref<ArrayBuffer>;
+template class Value::Ref<View>;
+template class Value::Ref<ErrorObject>;
 
 // Not inline: g++ 12 takes the variant's members for uninitialised where it sees them copied and destroyed.
 Value::Value(const Value& other) = default;
@@ -43,18 +128,70 @@ Value& Value::operator=(const Value& other) = default;
 Value& Value::operator=(Value&& other) noexcept = default;
 Value::~Value() = default;
 
-Value::Value(Array elements) : data_(std::make_shared<Array>(std::move(elements))) {}
-Value::Value(Object members) : data_(std::make_shared<Object>(std::move(members))) {}
-Value::Value(std::initializer_list<Member> members) : data_(std::make_shared<Object>(members)) {}
+Value::Value(Array elements) : data_(Ref(std::make_shared<Array>(std::move(elements)))) {}
+Value::Value(Object members) : data_(Ref(std::make_shared<Object>(std::move(members)))) {}
+Value::Value(Date date) : data_(Ref(std::make_shared<Date>(date))) {}
+Value::Value(RegExp regexp) : data_(Ref(std::make_shared<RegExp>(std::move(regexp)))) {}
+Value::Value(Map map) : data_(Ref(std::make_shared<Map>(std::move(map)))) {}
+Value::Value(Set set) : data_(Ref(std::make_shared<Set>(std::move(set)))) {}
+Value::Value(Boxed boxed) : data_(Ref(std::make_shared<Boxed>(std::move(boxed)))) {}
+Value::Value(ArrayBuffer buffer) : data_(Ref(std::make_shared<ArrayBuffer>(std::move(buffer)))) {}
+Value::Value(View view) : data_(Ref(std::make_shared<View>(std::move(view)))) {}
+Value::Value(ErrorObject error) : data_(Ref(std::make_shared<ErrorObject>(std::move(error)))) {}
+Value::Value(std::initializer_list<Member> members) : Value(Object(members)) {}
 
 Value Value::object() { return Value(Object()); }
 Value Value::array(std::initializer_list<Value> elements) { return Value(Array(elements)); }
 
+// What the visitor makes of the Ref; for a primitive `otherwise`.
+template <class Result, class Visitor>
+Result Value::visit_reference(Result otherwise, Visitor visitor) const {
+  return std::visit(
+      [&](const auto& held) -> Result {
+        if constexpr (requires { held.is_weak(); }) {
+          return visitor(held);
+        } else {
+          return std::move(otherwise);
+        }
+      },
+      data_);
+}
+
+template <class T>
+T* Value::target() const {
+  const auto* ref = std::get_if<Ref<T>>(&data_);
+  return ref ? ref->get() : nullptr;
+}
+
+template <class T>
+T& Value::target_or_throw(const char* expected) const {
+  if (T* found = target<T>()) return *found;
+  wrong_kind(*this, expected);
+}
+
+const void* Value::identity() const {
+  return visit_reference<const void*>(nullptr, [](const auto& ref) { return ref.get(); });
+}
+
+Value::Kind Value::kind() const {
+  constexpr Kind primitives[] = {Kind::undefined, Kind::undefined, Kind::null,  Kind::boolean,
+                                 Kind::number,    Kind::string,    Kind::bigint};
+  const std::size_t index = data_.index();
+  if (index < std::size(primitives)) return primitives[index];
+  if (!identity()) return Kind::undefined;
+  return static_cast<Kind>(index - std::size(primitives) + static_cast<std::size_t>(Kind::array));
+}
+
 bool Value::truthy() const {
-  if (const auto* b = std::get_if<bool>(&data_)) return *b;
-  if (const auto* n = std::get_if<double>(&data_)) return *n != 0 && !std::isnan(*n);
-  if (const auto* s = std::get_if<std::string>(&data_)) return !s->empty();
-  return !is_nullish();
+  switch (kind()) {
+    case Kind::undefined:
+    case Kind::null: return false;
+    case Kind::boolean: return as_bool();
+    case Kind::number: return as_number() != 0 && !std::isnan(as_number());
+    case Kind::string: return !as_string().empty();
+    case Kind::bigint: return !as_bigint().is_zero();
+    default: return true;
+  }
 }
 
 bool Value::as_bool() const {
@@ -69,16 +206,30 @@ const std::string& Value::as_string() const {
   if (const auto* s = std::get_if<std::string>(&data_)) return *s;
   wrong_kind(*this, "a string");
 }
-const Array& Value::as_array() const {
-  if (const auto* a = std::get_if<std::shared_ptr<Array>>(&data_)) return **a;
-  wrong_kind(*this, "an array");
+const BigInt& Value::as_bigint() const {
+  if (const auto* n = std::get_if<BigInt>(&data_)) return *n;
+  wrong_kind(*this, "a bigint");
 }
-Array& Value::as_array() { return const_cast<Array&>(std::as_const(*this).as_array()); }
-const Object& Value::as_object() const {
-  if (const auto* o = std::get_if<std::shared_ptr<Object>>(&data_)) return **o;
-  wrong_kind(*this, "an object");
-}
-Object& Value::as_object() { return const_cast<Object&>(std::as_const(*this).as_object()); }
+const Array& Value::as_array() const { return target_or_throw<Array>("an array"); }
+Array& Value::as_array() { return target_or_throw<Array>("an array"); }
+const Object& Value::as_object() const { return target_or_throw<Object>("an object"); }
+Object& Value::as_object() { return target_or_throw<Object>("an object"); }
+const Date& Value::as_date() const { return target_or_throw<Date>("a Date"); }
+Date& Value::as_date() { return target_or_throw<Date>("a Date"); }
+const RegExp& Value::as_regexp() const { return target_or_throw<RegExp>("a RegExp"); }
+RegExp& Value::as_regexp() { return target_or_throw<RegExp>("a RegExp"); }
+const Map& Value::as_map() const { return target_or_throw<Map>("a Map"); }
+Map& Value::as_map() { return target_or_throw<Map>("a Map"); }
+const Set& Value::as_set() const { return target_or_throw<Set>("a Set"); }
+Set& Value::as_set() { return target_or_throw<Set>("a Set"); }
+const Boxed& Value::as_boxed() const { return target_or_throw<Boxed>("a boxed primitive"); }
+Boxed& Value::as_boxed() { return target_or_throw<Boxed>("a boxed primitive"); }
+const ArrayBuffer& Value::as_array_buffer() const { return target_or_throw<ArrayBuffer>("an ArrayBuffer"); }
+ArrayBuffer& Value::as_array_buffer() { return target_or_throw<ArrayBuffer>("an ArrayBuffer"); }
+const View& Value::as_view() const { return target_or_throw<View>("a view"); }
+View& Value::as_view() { return target_or_throw<View>("a view"); }
+const ErrorObject& Value::as_error() const { return target_or_throw<ErrorObject>("an Error"); }
+ErrorObject& Value::as_error() { return target_or_throw<ErrorObject>("an Error"); }
 
 bool Value::bool_or(bool fallback) const { return is_bool() ? as_bool() : fallback; }
 double Value::number_or(double fallback) const { return is_number() ? as_number() : fallback; }
@@ -87,41 +238,228 @@ std::string_view Value::string_or(std::string_view fallback) const {
 }
 
 const Value& Value::operator[](std::string_view key) const {
-  const auto* object = std::get_if<std::shared_ptr<Object>>(&data_);
-  const Value* found = object ? (*object)->find(key) : nullptr;
+  const Object* object = target<Object>();
+  const Value* found = object ? object->find(key) : nullptr;
   return found ? *found : undefined;
 }
 const Value& Value::operator[](std::size_t index) const {
-  const auto* array = std::get_if<std::shared_ptr<Array>>(&data_);
-  return array && index < (*array)->size() ? (**array)[index] : undefined;
+  const Array* array = target<Array>();
+  return array && index < array->size() ? (*array)[index] : undefined;
 }
 std::size_t Value::size() const {
-  if (is_array()) return as_array().size();
-  return is_object() ? as_object().size() : 0;
+  switch (kind()) {
+    case Kind::array: return as_array().size();
+    case Kind::object: return as_object().size();
+    case Kind::map: return as_map().entries.size();
+    case Kind::set: return as_set().values.size();
+    default: return 0;
+  }
 }
 
 void Value::set(std::string_view key, Value value) { as_object().set(key, std::move(value)); }
 
-Value Value::clone() const {
-  if (is_array()) {
-    Array copy;
-    copy.reserve(size());
-    for (const Value& element : as_array()) copy.push_back(element.clone());
-    return copy;
-  }
-  if (is_object()) {
-    Object copy;
-    for (const auto& [key, value] : as_object()) copy.set(key, value.clone());
-    return copy;
-  }
-  return *this;
+Value Value::weak() const {
+  return visit_reference(*this, [](const auto& ref) {
+    Value result;
+    result.data_ = ref.weak();
+    return result;
+  });
 }
 
-bool operator==(const Value& a, const Value& b) {
-  if (a.data_.index() != b.data_.index()) return false;
-  if (a.is_array()) return a.as_array() == b.as_array();
-  if (a.is_object()) return a.as_object() == b.as_object();
-  return a.data_ == b.data_;
+bool Value::is_weak() const {
+  return visit_reference(false, [](const auto& ref) { return ref.is_weak(); });
+}
+
+bool Value::same(const Value& other) const {
+  if (kind() != other.kind()) return false;
+  if (kind() >= Kind::array) return identity() == other.identity();
+  if (is_number() && std::isnan(as_number())) return std::isnan(other.as_number());
+  return *this == other;
+}
+
+// Copies one thing after the other, for what leads from one to the next may be a chain of any length.
+class Cloner {
+ public:
+  static Value clone(const Value& root) {
+    Cloner cloner;
+    Value copy = cloner.counterpart(root);
+    while (!cloner.unfinished_.empty()) {
+      auto [original, its_copy] = std::move(cloner.unfinished_.back());
+      cloner.unfinished_.pop_back();
+      cloner.finish(original, its_copy);
+    }
+    for (const auto& [slot, target] : cloner.weak_) {
+      const auto found = cloner.copies_.find(target);
+      *slot = found == cloner.copies_.end() ? Value() : found->second.weak();
+    }
+    return copy;
+  }
+
+ private:
+  // The copy of a thing, whose children may still be the original's.
+  Value counterpart(const Value& original) {
+    if (original.kind() < Value::Kind::array) return original;
+    Value& copy = copies_[original.identity()];
+    if (copy.is_undefined()) {
+      copy = shallow(original);
+      unfinished_.emplace_back(original, copy);
+    }
+    return copy;
+  }
+
+  static Value shallow(const Value& original) {
+    return original.visit_reference(Value(), [](const auto& ref) {
+      auto contents = *ref.get();
+      return Value(std::move(contents));
+    });
+  }
+
+  void finish(const Value& original, Value& copy) {
+    std::vector<Value*> slots;
+    visit_children(copy, [&slots](Value& slot) { slots.push_back(&slot); });
+    std::size_t next = 0;
+    visit_children(original, [&](const Value& child) {
+      Value* slot = slots[next++];
+      if (child.is_weak()) {
+        weak_.emplace_back(slot, child.identity());
+      } else {
+        *slot = counterpart(child);
+      }
+    });
+  }
+
+  std::unordered_map<const void*, Value> copies_;
+  std::vector<std::pair<Value, Value>> unfinished_;
+  // Where a weak reference belongs, and what the original's names: above what is copied there is no copy.
+  std::vector<std::pair<Value*, const void*>> weak_;
+};
+
+Value Value::clone() const { return Cloner::clone(*this); }
+
+namespace {
+
+// Whether two values have the same contents, by the pairs of values that have to have the same. A pair that was met
+// before is not met again, which is what ends a circle.
+class Comparison {
+ public:
+  static bool equal(const Value& a, const Value& b) {
+    Comparison comparison;
+    if (!comparison.meet(a, b)) return false;
+    while (!comparison.unfinished_.empty()) {
+      const auto [left, right] = comparison.unfinished_.back();
+      comparison.unfinished_.pop_back();
+      if (!comparison.equal_contents(*left, *right)) return false;
+    }
+    return true;
+  }
+
+ private:
+  bool meet(const Value& a, const Value& b) {
+    const Value::Kind kind = a.kind();
+    if (kind != b.kind()) return false;
+    switch (kind) {
+      case Value::Kind::undefined:
+      case Value::Kind::null: return true;
+      case Value::Kind::boolean: return a.as_bool() == b.as_bool();
+      case Value::Kind::number: return a.as_number() == b.as_number();
+      case Value::Kind::string: return a.as_string() == b.as_string();
+      case Value::Kind::bigint: return a.as_bigint() == b.as_bigint();
+      default: break;
+    }
+    const std::pair identities{a.identity(), b.identity()};
+    if (identities.first != identities.second && met_.insert(identities).second) unfinished_.emplace_back(&a, &b);
+    return true;
+  }
+
+  bool equal_contents(const Value& a, const Value& b) {
+    switch (a.kind()) {
+      case Value::Kind::object: return equal_members(a.as_object(), b.as_object());
+      case Value::Kind::date: return a.as_date() == b.as_date();
+      case Value::Kind::regexp: return a.as_regexp() == b.as_regexp();
+      case Value::Kind::boxed: return a.as_boxed() == b.as_boxed();
+      case Value::Kind::array_buffer: return a.as_array_buffer() == b.as_array_buffer();
+      case Value::Kind::view: return a.as_view() == b.as_view();
+      case Value::Kind::error: return equal_errors(a.as_error(), b.as_error());
+      case Value::Kind::map: return a.size() == b.size() && equal_entries(a.as_map().entries, b.as_map().entries);
+      case Value::Kind::set: return a.size() == b.size() && equal_elements(a.as_set().values, b.as_set().values);
+      default: return a.size() == b.size() && equal_elements(a.as_array(), b.as_array());
+    }
+  }
+
+  bool equal_members(const Object& a, const Object& b) {
+    return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const Object::Member& member) {
+             const Value* other = b.find(member.first);
+             return other && meet(member.second, *other);
+           });
+  }
+  bool equal_entries(const std::vector<std::pair<Value, Value>>& a, const std::vector<std::pair<Value, Value>>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), [this](const auto& left, const auto& right) {
+      return meet(left.first, right.first) && meet(left.second, right.second);
+    });
+  }
+  bool equal_elements(const std::vector<Value>& a, const std::vector<Value>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(),
+                      [this](const Value& left, const Value& right) { return meet(left, right); });
+  }
+  bool equal_errors(const ErrorObject& a, const ErrorObject& b) {
+    return a.type == b.type && a.message == b.message && a.stack == b.stack && a.cause.has_value() == b.cause.has_value() &&
+           (!a.cause || meet(*a.cause, *b.cause));
+  }
+
+  std::set<std::pair<const void*, const void*>> met_;
+  std::vector<std::pair<const Value*, const Value*>> unfinished_;
+};
+
+}  // namespace
+
+bool operator==(const Value& a, const Value& b) { return Comparison::equal(a, b); }
+
+namespace {
+
+// A Map or Set makes 0 of -0.
+Value as_key(Value value) {
+  if (value.is_number() && value.as_number() == 0) value = 0;
+  return value;
+}
+
+}  // namespace
+
+const Value* Map::find(const Value& key) const {
+  const auto found = std::find_if(entries.begin(), entries.end(), [&key](const auto& entry) { return entry.first.same(key); });
+  return found == entries.end() ? nullptr : &found->second;
+}
+
+void Map::set(Value key, Value value) {
+  if (const Value* existing = find(key)) {
+    *const_cast<Value*>(existing) = std::move(value);
+  } else {
+    entries.emplace_back(as_key(std::move(key)), std::move(value));
+  }
+}
+
+bool Set::has(const Value& value) const {
+  return std::any_of(values.begin(), values.end(), [&value](const Value& other) { return other.same(value); });
+}
+
+void Set::add(Value value) {
+  if (!has(value)) values.push_back(as_key(std::move(value)));
+}
+
+std::string_view ErrorObject::name() const {
+  constexpr std::string_view names[] = {"Error",       "EvalError", "RangeError", "ReferenceError",
+                                        "SyntaxError", "TypeError", "URIError"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+std::optional<std::uint32_t> array_index(std::string_view key) {
+  if (key.empty() || key.size() > 10 || (key[0] == '0' && key.size() > 1)) return std::nullopt;
+  std::uint64_t index = 0;
+  for (const char c : key) {
+    if (c < '0' || c > '9') return std::nullopt;
+    index = index * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  if (index >= 0xffffffffULL) return std::nullopt;
+  return static_cast<std::uint32_t>(index);
 }
 
 Object::Object(std::initializer_list<Member> members) {
@@ -185,13 +523,12 @@ bool Object::erase(std::string_view key) {
 }
 
 std::vector<const Object::Member*> Object::ordered() const {
-  std::vector<std::pair<std::uint64_t, const Member*>> indices;
+  std::vector<std::pair<std::uint32_t, const Member*>> indices;
   std::vector<const Member*> names;
   names.reserve(members_.size());
   for (const Member& member : members_) {
-    std::uint64_t index = 0;
-    if (is_array_index(member.first, index)) {
-      indices.emplace_back(index, &member);
+    if (const auto index = array_index(member.first)) {
+      indices.emplace_back(*index, &member);
     } else {
       names.push_back(&member);
     }

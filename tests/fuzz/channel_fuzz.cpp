@@ -60,7 +60,7 @@ struct World {
   void send(bool with_descriptor, bool lend, std::size_t size) {
     std::optional<core::wire::HandleInfo> handle;
     if (with_descriptor) handle.emplace(core::wire::HandleInfo{core::wire::HandleKind::net_socket});
-    Channel::Outgoing message{*core::wire::encode(serialization, Value(std::string(size, 'x')), handle)};
+    Channel::Outgoing message{core::wire::encode(serialization, Value(std::string(size, 'x')), handle)};
     if (with_descriptor) {
       message.descriptor = FdToken{++next_fd};
       message.ownership = lend ? Channel::Descriptor::lend : Channel::Descriptor::give;

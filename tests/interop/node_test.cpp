@@ -34,35 +34,50 @@ const char* const node_http_worker = R"(
   });
 )";
 
+// A Node, and how it speaks.
+struct Peer {
+  int version;
+  Serialization serialization;
+};
+const Peer peers[] = {
+    {20, Serialization::json}, {20, Serialization::advanced}, {26, Serialization::json}, {26, Serialization::advanced}};
+const auto each_peer = testing::ValuesIn(peers);
+
+std::string name_of(Peer peer) {
+  return node_name(peer.version) + (peer.serialization == Serialization::json ? "_json" : "_advanced");
+}
+
 struct NodeWorkers : Primary {
-  explicit NodeWorkers(int version, const char* script = node_http_worker) {
+  explicit NodeWorkers(Peer peer, const char* script = node_http_worker) {
     Settings settings;
-    settings.exec_path = node_program(version);
+    settings.exec_path = node_program(peer.version);
+    settings.serialization = peer.serialization;
     settings.exec = folder.write("worker.js", script);
     cluster.setup_primary(settings);
   }
   TemporaryFolder folder;
 };
 
-using VersionAndPolicy = std::tuple<int, const char*>;
+using PeerAndPolicy = std::tuple<Peer, const char*>;
 const auto policies = testing::Values("rr", "none");
 
-std::string name_of(const testing::TestParamInfo<VersionAndPolicy>& info) {
-  const auto [version, policy] = info.param;
-  return policy + ("_" + node_name(version));
+std::string name_of_both(const testing::TestParamInfo<PeerAndPolicy>& info) {
+  const auto [peer, policy] = info.param;
+  return policy + ("_" + name_of(peer));
 }
 
-class NodeWorkersUnder : public testing::TestWithParam<VersionAndPolicy> {};
+class NodeWorkersUnder : public testing::TestWithParam<PeerAndPolicy> {};
 
 TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
-  const auto [version, name] = GetParam();
+  const auto [peer, name] = GetParam();
   const SchedulingPolicy policy = scheduling_policy_from_name(name).value();
   Primary primary;
   const TemporaryFolder folder;
   primary.cluster.set_scheduling_policy(policy);
   Settings settings;
   settings.exec = folder.write("worker.js", node_http_worker);
-  settings.exec_path = node_program(version);
+  settings.exec_path = node_program(peer.version);
+  settings.serialization = peer.serialization;
   primary.cluster.setup_primary(settings);
   int listening = 0;
   std::map<std::string, int> served;
@@ -96,7 +111,7 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryServeHttp) {
   EXPECT_EQ(exits, (std::vector{ExitStatus::exited(0), ExitStatus::exited(0)}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder, testing::Combine(testing::ValuesIn(node_versions), policies), name_of);
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorkersUnder, testing::Combine(each_peer, policies), name_of_both);
 
 // What ends a Node worker, and what its primary hears of it.
 struct Ending {
@@ -105,7 +120,7 @@ struct Ending {
   bool voluntary;
 };
 
-class NodeWorker : public testing::TestWithParam<std::tuple<int, Ending>> {};
+class NodeWorker : public testing::TestWithParam<std::tuple<Peer, Ending>> {};
 
 TEST_P(NodeWorker, EndsAsUnderANodePrimary) {
   const Ending ending = std::get<1>(GetParam());
@@ -133,20 +148,18 @@ TEST_P(NodeWorker, EndsAsUnderANodePrimary) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Node, NodeWorker,
-                         testing::Combine(testing::ValuesIn(node_versions),
-                                          testing::Values(Ending{"exit", ExitStatus::exited(3), false},
-                                                          Ending{"throw", ExitStatus::exited(1), false},
-                                                          Ending{"disconnect", ExitStatus::exited(0), false},
-                                                          Ending{"leave", ExitStatus::exited(0), true},
-                                                          Ending{"kill", ExitStatus::exited(0), true})),
+                         testing::Combine(each_peer, testing::Values(Ending{"exit", ExitStatus::exited(3), false},
+                                                                     Ending{"throw", ExitStatus::exited(1), false},
+                                                                     Ending{"disconnect", ExitStatus::exited(0), false},
+                                                                     Ending{"leave", ExitStatus::exited(0), true},
+                                                                     Ending{"kill", ExitStatus::exited(0), true})),
                          [](const auto& info) {
-                           return std::get<1>(info.param).message + ("_" + node_name(std::get<0>(info.param)));
+                           return std::get<1>(info.param).message + ("_" + name_of(std::get<0>(info.param)));
                          });
 
-class NodeWorkerUnderMuster : public testing::TestWithParam<int> {};
+class NodeWorkerUnderMuster : public testing::TestWithParam<Peer> {};
 
-INSTANTIATE_TEST_SUITE_P(Node, NodeWorkerUnderMuster, testing::ValuesIn(node_versions),
-                         [](const auto& info) { return node_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(Node, NodeWorkerUnderMuster, each_peer, [](const auto& info) { return name_of(info.param); });
 
 TEST_P(NodeWorkerUnderMuster, HearsThatItsPortIsTaken) {
   NodeWorkers primary(GetParam());
@@ -185,6 +198,35 @@ TEST_P(NodeWorkerUnderMuster, EchoesMessagesAsTheyWere) {
   primary.run();
 
   EXPECT_EQ(received, sent);
+}
+
+TEST_P(NodeWorkerUnderMuster, EchoesMessagesOfEveryKindInAdvancedSerialization) {
+  NodeWorkers primary({GetParam().version, Serialization::advanced});
+  Value sent{{"text", "\xc3\xa9\xf0\x9f\x98\x80"},
+             {"nothing", Undefined()},
+             {"bigint", BigInt(-5)},
+             {"date", Date(1.7e12)},
+             {"regexp", RegExp{"^a+$", "gi"}},
+             {"map", Map{{{"key", 1}, {2, Value::array()}}}},
+             {"set", Set{{1, "two"}}},
+             {"boxed", Boxed{"boxed"}},
+             {"array buffer", ArrayBuffer{"bytes"}},
+             {"buffer", View::buffer("Buffer")},
+             {"floats", View::of<float>({1.5F, -2})},
+             {"error", ErrorObject{ErrorObject::Type::type_error, "message", "stack", "cause"}}};
+  sent.set("self", sent.weak());
+  Value received;
+  Worker w = primary.cluster.fork();
+  w.on_online([&] { w.send(Value{{"echo", sent}}); });
+  w.on_message([&](Message& message) {
+    received = message.data["echo"];
+    primary.finish();
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(received == sent);
+  EXPECT_TRUE(received["self"].same(received));
 }
 
 TEST_P(NodeWorkerUnderMuster, TakesASocketThatComesWithAMessage) {
@@ -359,31 +401,32 @@ WORKER(MusterHttp) {
 }
 
 // Runs a script as a Node primary whose workers are this program; what it prints is what happened.
-std::string node_primary(int version, const std::string& script, const Env& env = {}) {
+std::string node_primary(Peer peer, const std::string& script, const Env& env = {}) {
   const TemporaryFolder folder;
   const std::string path = folder.write("primary.js", R"(
     const cluster = require('node:cluster'), http = require('node:http'), net = require('node:net');
     const log = console.log;
     setTimeout(() => { log('gave up waiting'); process.exit(1); }, 60000).unref();
     process.execPath = process.env.TEST_PROGRAM;
-    cluster.setupPrimary({ exec: 'unused', args: [] });
+    cluster.setupPrimary({ exec: 'unused', args: [], serialization: process.env.TEST_SERIALIZATION });
     const fork = (env) => cluster.fork({ MUSTER_TEST_WORKER: 'MusterHttp', ...env });
     const get = (port, f) => http.get({ port, host: '127.0.0.1', agent: false }, (res) => {
       let body = ''; res.on('data', (d) => body += d).on('end', () => f(body));
     });
   )" + script);
   Env all = env;
+  all["TEST_SERIALIZATION"] = peer.serialization == Serialization::json ? "json" : "advanced";
   all["TEST_PROGRAM"] = std::filesystem::read_symlink("/proc/self/exe").string();
-  const ProgramResult result = run_program({node_program(version), path}, all);
+  const ProgramResult result = run_program({node_program(peer.version), path}, all);
   EXPECT_EQ(result.exit_code, 0) << result.output;
   return result.output;
 }
 
-class MusterWorkersUnder : public testing::TestWithParam<VersionAndPolicy> {};
+class MusterWorkersUnder : public testing::TestWithParam<PeerAndPolicy> {};
 
 TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
-  const auto [version, policy] = GetParam();
-  const std::string output = node_primary(version, R"(
+  const auto [peer, policy] = GetParam();
+  const std::string output = node_primary(peer, R"(
     let listening = 0, left = 20; const seen = {};
     cluster.on('listening', (w, a) => {
       if (++listening < 2) return;
@@ -400,18 +443,18 @@ TEST_P(MusterWorkersUnder, ANodePrimaryServeHttp) {
   EXPECT_EQ(output, "20 true\nexit 0 null true\nexit 0 null true\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder, testing::Combine(testing::ValuesIn(node_versions), policies), name_of);
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorkersUnder, testing::Combine(each_peer, policies), name_of_both);
 
 struct NodeSees {
   const char* message;
   const char* exit;
 };
 
-class MusterWorker : public testing::TestWithParam<std::tuple<int, NodeSees>> {};
+class MusterWorker : public testing::TestWithParam<std::tuple<Peer, NodeSees>> {};
 
 TEST_P(MusterWorker, EndsAsANodeWorkerDoes) {
-  const auto [version, seen] = GetParam();
-  const std::string output = node_primary(version, R"(
+  const auto [peer, seen] = GetParam();
+  const std::string output = node_primary(peer, R"(
     const w = fork();
     for (const e of ['fork', 'online', 'disconnect']) cluster.on(e, () => log(e));
     cluster.on('listening', () => { log('listening'); w.send(process.env.TEST_MESSAGE); });
@@ -424,15 +467,14 @@ TEST_P(MusterWorker, EndsAsANodeWorkerDoes) {
 
 INSTANTIATE_TEST_SUITE_P(
     Node, MusterWorker,
-    testing::Combine(testing::ValuesIn(node_versions),
+    testing::Combine(each_peer,
                      testing::Values(NodeSees{"exit", "exit 3 null false"}, NodeSees{"disconnect", "exit 0 null false"},
                                      NodeSees{"leave", "exit 0 null true"}, NodeSees{"kill", "exit 0 null true"})),
-    [](const auto& info) { return std::get<1>(info.param).message + ("_" + node_name(std::get<0>(info.param))); });
+    [](const auto& info) { return std::get<1>(info.param).message + ("_" + name_of(std::get<0>(info.param))); });
 
-class MusterWorkerUnderNode : public testing::TestWithParam<int> {};
+class MusterWorkerUnderNode : public testing::TestWithParam<Peer> {};
 
-INSTANTIATE_TEST_SUITE_P(Node, MusterWorkerUnderNode, testing::ValuesIn(node_versions),
-                         [](const auto& info) { return node_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(Node, MusterWorkerUnderNode, each_peer, [](const auto& info) { return name_of(info.param); });
 
 TEST_P(MusterWorkerUnderNode, HearsThatItsPortIsTaken) {
   for (const char* policy : {"rr", "none"}) {
@@ -527,6 +569,26 @@ TEST_P(MusterWorkerUnderNode, CountsTheSocketsItWasSent) {
   EXPECT_EQ(output, "3\n2\n1\nclosed\n");
 }
 
+TEST_P(MusterWorkerUnderNode, EchoesMessagesOfEveryKindInAdvancedSerialization) {
+  const std::string output = node_primary({GetParam().version, Serialization::advanced}, R"(
+    const assert = require('node:assert');
+    const sent = { echo: { nothing: undefined, bigint: -5n, date: new Date(1.7e12), regexp: /^a+$/gi, holes: [1, , 3],
+                           map: new Map([['key', 1], [2, []]]), set: new Set([1, 'two']), boxed: Object('boxed'),
+                           'array buffer': new Uint8Array([1, 2]).buffer, buffer: Buffer.from('Buffer'),
+                           floats: Float32Array.of(1.5, -2), error: new TypeError('message', { cause: 'cause' }) } };
+    sent.echo.self = sent.echo;
+    const w = fork();
+    w.on('message', (m) => {
+      assert.deepStrictEqual(m, sent);
+      log(m.echo.error instanceof TypeError, m.echo.error.stack === sent.echo.error.stack, 1 in m.echo.holes);
+      w.disconnect();
+    });
+    w.on('online', () => w.send(sent));
+  )");
+
+  EXPECT_EQ(output, "true true false\n");
+}
+
 TEST_P(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
   // The worker holds the primary's standard output too: run_program() returns when both are gone.
   const TemporaryFolder folder;
@@ -538,7 +600,7 @@ TEST_P(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
     cluster.on('listening', () => process.kill(process.pid, 'SIGKILL'));
   )");
 
-  const ProgramResult result = run_program({node_program(GetParam()), path},
+  const ProgramResult result = run_program({node_program(GetParam().version), path},
                                            {{"TEST_PROGRAM", std::filesystem::read_symlink("/proc/self/exe").string()}});
 
   EXPECT_EQ(result.output.find("gave up"), std::string::npos);

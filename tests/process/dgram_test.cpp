@@ -138,8 +138,12 @@ WORKER(UdpPid) {
   return loop.run();
 }
 
-TEST(Dgram, IsSharedByWorkersThatBindTheSameAddress) {
+class DgramIn : public testing::TestWithParam<Serialization> {};
+INSTANTIATE_TEST_SUITE_P(Each, DgramIn, testing::Values(Serialization::json, Serialization::advanced));
+
+TEST_P(DgramIn, IsSharedByWorkersThatBindTheSameAddress) {
   Primary primary;
+  primary.cluster.setup_primary(speaking(GetParam()));
   std::set<int> ports;
   std::map<std::string, int> answers;
   int listening = 0;
@@ -189,8 +193,9 @@ TEST(Dgram, OfSixKindIsSharedToo) {
   EXPECT_EQ(type, AddressType::udp6);
 }
 
-TEST(Dgram, SentToAWorkerIsReadThere) {
+TEST_P(DgramIn, SentToAWorkerIsReadThere) {
   Primary primary;
+  primary.cluster.setup_primary(speaking(GetParam()));
   auto socket = dgram::create_socket(primary.cluster);
   auto client = dgram::create_socket(primary.cluster);
   std::string answer;

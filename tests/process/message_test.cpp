@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -33,6 +34,84 @@ TEST(Messages, ComeBackAsTheyWereSent) {
   primary.run();
 
   EXPECT_EQ(received, sent);
+}
+
+TEST(Messages, OfEveryKindComeBackAsTheyWereSentInAdvancedSerialization) {
+  Primary primary;
+  primary.cluster.setup_primary(speaking(Serialization::advanced));
+  const Value date = Date(std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'123)));
+  const std::vector<Value> sent{Value{{"hi", "there"}, {"n", 3}, {"nothing", Undefined()}},
+                                "text of \xe2\x82\xac 3",
+                                1.5,
+                                -0.0,
+                                nullptr,
+                                true,
+                                BigInt::from_string("-123456789012345678901234567890").value(),
+                                Value::array({1, Hole(), Undefined(), nullptr}),
+                                date,
+                                RegExp{"^a+$", "gi"},
+                                Map{{{"key", 1}, {Value::object(), Value::array()}}},
+                                Set{{1, "two", 3.5}},
+                                Boxed{"boxed"},
+                                ArrayBuffer{"bytes"},
+                                ArrayBuffer{"bytes", 100},
+                                View::buffer("Buffer"),
+                                View::of<float>({1.5F, -2}),
+                                View{View::Type::data_view, "view"},
+                                ErrorObject{ErrorObject::Type::type_error, "message", "stack", Value{{"cause", 1}}},
+                                Value{{"cmd", "NODE_"}}};
+  std::vector<Value> received;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    received.push_back(message.data);
+    if (received.size() == sent.size()) primary.finish();
+  });
+  for (const Value& value : sent) EXPECT_TRUE(echo.send(value));
+
+  primary.run();
+
+  EXPECT_EQ(received, sent);
+  EXPECT_TRUE(received[7][1].is_hole());
+}
+
+TEST(Messages, MayLeadBackToThemselvesInAdvancedSerialization) {
+  Primary primary;
+  primary.cluster.setup_primary(speaking(Serialization::advanced));
+  Value family{{"name", "family"}, {"parent", Value::object()}};
+  Value child{{"name", "child"}};
+  child.set("family", family.weak());
+  family.set("children", Value::array({child, child}));
+  Value received;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    received = message.data;
+    primary.finish();
+  });
+  echo.send(family);
+
+  primary.run();
+
+  EXPECT_TRUE(received == family);
+  EXPECT_TRUE(received["children"][0].same(received["children"][1]));
+  EXPECT_TRUE(received["children"][0]["family"].same(received));
+}
+
+TEST(Messages, WithABigIntAreRefusedInJsonAndNotReportedAsSent) {
+  Primary primary;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  bool called = false;
+
+  try {
+    echo.send(Value{{"n", BigInt(1)}}, [&](std::error_code) { called = true; });
+    ADD_FAILURE() << "sent";
+  } catch (const Exception& error) {
+    EXPECT_EQ(error.code(), Errc::invalid_arg_value);
+    EXPECT_STREQ(error.what(), "ERR_INVALID_ARG_VALUE: Do not know how to serialize a BigInt");
+  }
+
+  primary.finish();
+  primary.run();
+  EXPECT_FALSE(called);
 }
 
 TEST(Messages, OfManyMegabytesArriveWhole) {
@@ -196,8 +275,15 @@ WORKER(ListenOnHandle) {
   return loop.run();
 }
 
-TEST(Messages, KeepTheirOrderAroundHandles) {
+class MessagesIn : public testing::TestWithParam<Serialization> {
+ protected:
+  MessagesIn() { primary.cluster.setup_primary(speaking(GetParam())); }
   Primary primary;
+};
+INSTANTIATE_TEST_SUITE_P(Each, MessagesIn, testing::Values(Serialization::json, Serialization::advanced),
+                         [](const auto& test) { return test.param == Serialization::json ? "Json" : "Advanced"; });
+
+TEST_P(MessagesIn, KeepTheirOrderAroundHandles) {
   std::vector<int> order;
   std::vector<bool> with_handle;
   Worker echo = primary.cluster.fork(worker("EchoMessages"));
@@ -226,8 +312,7 @@ TEST(Messages, KeepTheirOrderAroundHandles) {
   }
 }
 
-TEST(Messages, LeaveNoDescriptorBehind) {
-  Primary primary;
+TEST_P(MessagesIn, LeaveNoDescriptorBehind) {
   Worker echo = primary.cluster.fork(worker("EchoMessages"));
   std::size_t before = 0;
   int left = 100;

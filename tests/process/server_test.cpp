@@ -111,11 +111,21 @@ WORKER(TwoServers) {
   return loop.run();
 }
 
-class ListenError : public testing::TestWithParam<SchedulingPolicy> {};
+// How connections are dealt, and how messages are written.
+struct Mode {
+  SchedulingPolicy policy;
+  Serialization serialization;
+};
+const auto modes = testing::Values(
+    Mode{SchedulingPolicy::round_robin, Serialization::json}, Mode{SchedulingPolicy::none, Serialization::json},
+    Mode{SchedulingPolicy::round_robin, Serialization::advanced}, Mode{SchedulingPolicy::none, Serialization::advanced});
+
+class ListenError : public testing::TestWithParam<Mode> {};
 
 TEST_P(ListenError, ReachesEachWorkerWhenThePortIsTaken) {
   Primary primary;
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(GetParam().policy);
+  primary.cluster.setup_primary(speaking(GetParam().serialization));
   auto blocker = net::create_server(primary.cluster, [](net::Socket) {});
   std::vector<std::string> messages;
   primary.cluster.on_message([&](Worker w, Message& message) {
@@ -140,7 +150,8 @@ TEST_P(ListenError, ReachesEachWorkerWhenThePortIsTaken) {
 
 TEST_P(ListenError, ReachesTheWorkerWhenThereIsNoSuchAddress) {
   Primary primary;
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(GetParam().policy);
+  primary.cluster.setup_primary(speaking(GetParam().serialization));
   std::string code;
   primary.cluster.on_message([&](Worker w, Message& message) {
     code = message.data["code"].as_string();
@@ -153,14 +164,15 @@ TEST_P(ListenError, ReachesTheWorkerWhenThereIsNoSuchAddress) {
   EXPECT_EQ(code, "EADDRNOTAVAIL");
 }
 
-INSTANTIATE_TEST_SUITE_P(Server, ListenError, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+INSTANTIATE_TEST_SUITE_P(Server, ListenError, modes);
 
-class Policy : public testing::TestWithParam<SchedulingPolicy> {};
+class Policy : public testing::TestWithParam<Mode> {};
 
 TEST_P(Policy, ServesEveryConnectionWhileWorkersComeAndGo) {
   Primary primary;
   auto& cluster = primary.cluster;
-  cluster.set_scheduling_policy(GetParam());
+  cluster.set_scheduling_policy(GetParam().policy);
+  cluster.setup_primary(speaking(GetParam().serialization));
   const int port = free_port(primary.loop);
   int answered = 0;
   int refused = 0;
@@ -196,7 +208,7 @@ TEST_P(Policy, ServesEveryConnectionWhileWorkersComeAndGo) {
   EXPECT_EQ(refused, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Server, Policy, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+INSTANTIATE_TEST_SUITE_P(Server, Policy, modes);
 
 TEST(Server, ListensOnAPathThatGoesWhenTheLastWorkerDoes) {
   Primary primary;
@@ -294,7 +306,7 @@ WORKER(FdServer) {
 
 TEST_P(Policy, ListensOnADescriptorOfThePrimary) {
   Primary primary;
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(GetParam().policy);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -320,7 +332,7 @@ TEST_P(Policy, ListensOnADescriptorOfThePrimary) {
 
 TEST_P(Policy, RefusesADescriptorThatIsNoSocket) {
   Primary primary;
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(GetParam().policy);
   const TemporaryFolder folder;
   const int file = open(folder.path().c_str(), O_RDONLY | O_CLOEXEC);
   std::vector<Value> told;
@@ -505,7 +517,7 @@ WORKER(DropsAll) {
 
 TEST_P(Policy, TellsWhatIsDroppedOverTheLimit) {
   Primary primary;
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(GetParam().policy);
   net::Socket client;
   int port = 0;
   std::optional<int> own_port;

@@ -669,7 +669,7 @@ void World::send_user_message(End& end) {
     info.emplace();
     info->kind = core::wire::HandleKind::net_socket;
   }
-  outgoing.frame = *core::wire::encode(Serialization::json, message, info);
+  outgoing.frame = core::wire::encode(Serialization::json, message, info);
   end.channel.send(std::move(outgoing));
 }
 

@@ -42,6 +42,12 @@ void Primary::run() { loop.run(); }
 
 void Primary::finish() { cluster.disconnect(); }
 
+Settings speaking(Serialization serialization) {
+  Settings settings;
+  settings.serialization = serialization;
+  return settings;
+}
+
 void http_get(Loop& loop, int port, Function<void(std::string)> done, const std::string& host) {
   auto response = std::make_shared<std::string>();
   auto callback = std::make_shared<Function<void(std::string)>>(std::move(done));

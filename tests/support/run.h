@@ -26,6 +26,9 @@ struct Primary {
   Timer guard_;
 };
 
+// What forks workers whose channel is written in this way.
+Settings speaking(Serialization serialization);
+
 // Sends an HTTP request and tells the whole response, headers and body, when the server has closed; empty when
 // the connection failed.
 void http_get(Loop& loop, int port, Function<void(std::string)> done, const std::string& host = "127.0.0.1");

@@ -13,7 +13,7 @@ namespace {
 
 std::string written(const Value& value) {
   std::string out;
-  EXPECT_TRUE(write_json(value, out));
+  EXPECT_EQ(write_json(value, out), Written::whole);
   return out;
 }
 
@@ -245,13 +245,13 @@ TEST(WriteJson, WritesOnlyUtf8WhateverTheStringHolds) {
 
 TEST(WriteJson, AppendsAndLeavesTheOutputAsItWasWhenItFails) {
   std::string out = "before ";
-  ASSERT_TRUE(write_json(1, out));
+  ASSERT_EQ(write_json(1, out), Written::whole);
   EXPECT_EQ(out, "before 1");
 
   Value deep = 1;
   for (int i = 0; i <= max_depth; ++i) deep = Value::array({deep});
 
-  EXPECT_FALSE(write_json(deep, out));
+  EXPECT_EQ(write_json(deep, out), Written::too_deep);
   EXPECT_EQ(out, "before 1");
 }
 
@@ -262,8 +262,8 @@ TEST(Json, NestsAsDeepAsTheLimitAndNoDeeper) {
   EXPECT_EQ(written(*deepest), nested(max_depth));
   EXPECT_FALSE(parse_json(nested(max_depth + 1)));
   std::string out;
-  EXPECT_FALSE(write_json(Value::array({*deepest}), out));
-  EXPECT_FALSE(write_json(Value{{"a", *deepest}}, out));
+  EXPECT_EQ(write_json(Value::array({*deepest}), out), Written::too_deep);
+  EXPECT_EQ(write_json(Value{{"a", *deepest}}, out), Written::too_deep);
 }
 
 TEST(WriteJson, RefusesACircularValue) {
@@ -271,9 +271,45 @@ TEST(WriteJson, RefusesACircularValue) {
   circle.set("self", circle);
   std::string out;
 
-  EXPECT_FALSE(write_json(circle, out));
+  EXPECT_EQ(write_json(circle, out), Written::too_deep);
 
   circle.as_object().erase("self");
+}
+
+TEST(WriteJson, MakesOfEachKindWhatJsonStringifyDoes) {
+  EXPECT_EQ(written(Date(1709210096789)), R"("2024-02-29T12:34:56.789Z")");
+  EXPECT_EQ(written(Date(std::nan(""))), "null");
+  EXPECT_EQ(written(Map{{{1, 2}}}), "{}");
+  EXPECT_EQ(written(Set{{1}}), "{}");
+  EXPECT_EQ(written(RegExp{"a"}), "{}");
+  EXPECT_EQ(written(ErrorObject{{}, "m", "s", Value(1)}), "{}");
+  EXPECT_EQ(written(ArrayBuffer{"abc"}), "{}");
+  EXPECT_EQ(written(View::buffer("ab")), R"({"type":"Buffer","data":[97,98]})");
+  EXPECT_EQ(written(View::buffer("")), R"({"type":"Buffer","data":[]})");
+  EXPECT_EQ(written(View::of<std::uint8_t>({1, 2})), R"({"0":1,"1":2})");
+  EXPECT_EQ(written(View::of<double>({1.5, std::nan(""), -0.0})), R"({"0":1.5,"1":null,"2":0})");
+  EXPECT_EQ(written(View{View::Type::data_view, "ab"}), "{}");
+  EXPECT_EQ(written(View{View::Type::bigint64, ""}), "{}");
+  EXPECT_EQ(written(Array{Boxed{true}, Boxed{1.5}, Boxed{"a"}}), R"([true,1.5,"a"])");
+  EXPECT_EQ(written(Array{Hole(), 1}), "[null,1]");
+  EXPECT_EQ(written(Value{{"a", Hole()}}), "{}");
+}
+
+TEST(WriteJson, RefusesABigIntWhereverItIs) {
+  std::string out;
+  for (const Value& value : {Value(BigInt(1)), Value(Array{BigInt(1)}), Value{{"a", BigInt()}}, Value(Boxed{BigInt(1)}),
+                             Value(View::of<std::int64_t>({1})), Value(View::of<std::uint64_t>({1}))}) {
+    EXPECT_EQ(write_json(value, out), Written::has_bigint);
+    EXPECT_EQ(out, "");
+  }
+}
+
+TEST(WriteJson, RefusesAWeakCircle) {
+  Value circle = Value::object();
+  circle.set("self", circle.weak());
+  std::string out;
+
+  EXPECT_EQ(write_json(circle, out), Written::too_deep);
 }
 
 TEST(ParseJson, SurvivesMillionsOfOpenBrackets) {
@@ -294,11 +330,23 @@ TEST(ParseJson, TakesAnObjectOfManyKeysInItsStride) {
   EXPECT_EQ(written(*value), text);
 }
 
-TEST(NestsWithin, CountsArraysAndObjects) {
-  EXPECT_TRUE(nests_within(1, 0));
-  EXPECT_FALSE(nests_within(Value::array(), 0));
-  EXPECT_TRUE(nests_within(Value::array({Value::object()}), 2));
-  EXPECT_FALSE(nests_within(Value{{"a", 1}, {"b", Value::array()}}, 1));
+TEST(IsPlainTree, CountsArraysAndObjects) {
+  EXPECT_TRUE(is_plain_tree(1, 0));
+  EXPECT_FALSE(is_plain_tree(Value::array(), 0));
+  EXPECT_TRUE(is_plain_tree(Value::array({Value::object()}), 2));
+  EXPECT_FALSE(is_plain_tree(Value{{"a", 1}, {"b", Value::array()}}, 1));
+}
+
+TEST(IsPlainTree, HoldsNothingTwiceAndNothingThatJsonDoesNotHave) {
+  const Value shared = Value::array();
+  EXPECT_FALSE(is_plain_tree(Array{shared, shared}, 9));
+  Value circle = Value::object();
+  circle.set("self", circle.weak());
+  EXPECT_FALSE(is_plain_tree(circle, 9));
+  for (const Value& value : {Value(BigInt(1)), Value(Date()), Value(Map()), Value(View())}) {
+    EXPECT_FALSE(is_plain_tree(value, 9));
+    EXPECT_FALSE(is_plain_tree(Array{value}, 9));
+  }
 }
 
 }  // namespace

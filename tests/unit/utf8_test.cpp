@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace muster::core {
 namespace {
 
@@ -79,6 +82,35 @@ TEST(Utf8, WhatIsReplacedIsAlwaysUtf8) {
       }
     }
   }
+}
+
+TEST(Utf8, ComesFromLatin1) {
+  std::string out = "a";
+  append_latin1(out, "b\xe9\xff");
+
+  EXPECT_EQ(out, "ab\xc3\xa9\xc3\xbf");
+}
+
+TEST(Utf8, ComesFromUtf16JoiningPairsAndKeepingHalves) {
+  const auto utf8 = [](std::string_view utf16) {
+    std::string out;
+    append_utf16le(out, utf16);
+    return out;
+  };
+
+  EXPECT_EQ(utf8(std::string("a\0\xac\x20", 4)), "a\xe2\x82\xac");
+  EXPECT_EQ(utf8(std::string("\x3d\xd8", 2)), "\xed\xa0\xbd");
+  EXPECT_EQ(utf8(std::string("\x3d\xd8\x00\xde", 4)), "\xf0\x9f\x98\x80");
+  EXPECT_EQ(utf8(std::string("\x00\xde\x3d\xd8", 4)), "\xed\xb8\x80\xed\xa0\xbd");
+  EXPECT_EQ(utf8(std::string("\x3d\xd8\x3d\xd8\x00\xde", 6)), "\xed\xa0\xbd\xf0\x9f\x98\x80");
+}
+
+TEST(Utf8, IsTakenApartByCodePoints) {
+  std::string_view text = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\xbd\xff\xc3";
+  std::vector<std::uint32_t> codes;
+  while (!text.empty()) codes.push_back(take_code_point(text));
+
+  EXPECT_EQ(codes, (std::vector<std::uint32_t>{'a', 0xe9, 0x20ac, 0x1f600, 0xd83d, 0xfffd, 0xfffd}));
 }
 
 }  // namespace
