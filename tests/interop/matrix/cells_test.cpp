@@ -90,5 +90,16 @@ const auto name_of = [](const testing::TestParamInfo<Cell>& info) { return info.
 INSTANTIATE_TEST_SUITE_P(MusterPrimary, Matrix, testing::ValuesIn(cells(Role::primary)), name_of);
 INSTANTIATE_TEST_SUITE_P(MusterWorker, Matrix, testing::ValuesIn(cells(Role::worker)), name_of);
 
+// ./dev interop sets MUSTER_WRITE.
+TEST(MatrixDocument, SaysWhatTheTableSays) {
+  const char* const path = MUSTER_SOURCE_DIR "/docs/interop.md";
+  if (std::getenv("MUSTER_WRITE")) std::ofstream(path) << document();
+
+  std::ostringstream written;
+  written << std::ifstream(path).rdbuf();
+
+  EXPECT_EQ(written.str(), document()) << "./dev interop writes it anew";
+}
+
 }  // namespace
 }  // namespace muster::test

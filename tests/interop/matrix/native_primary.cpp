@@ -156,6 +156,7 @@ struct MatrixPrimary {
   }
   void server_to_primary() {
     Worker worker = cluster.fork();
+    worker.on_online([worker]() mutable { worker.send("send yours"); });
     worker.on_message([this, worker](Message& message) mutable {
       if (message.data == Value("closed")) return ask(net::connect(loop, port, host));
       if (!message.handle) return say("no handle");
@@ -179,6 +180,7 @@ struct MatrixPrimary {
   }
   void udp_to_primary() {
     Worker worker = cluster.fork();
+    worker.on_online([worker]() mutable { worker.send("send yours"); });
     worker.on_message([this, worker](Message& message) mutable {
       if (message.data == Value("closed")) return hear();
       if (!message.handle) return say("no handle");

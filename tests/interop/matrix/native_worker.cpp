@@ -69,10 +69,12 @@ struct MatrixWorker {
   }
   void server_to_primary() {
     auto server = net::create_server(cluster, [this](const net::Socket&) { failed("the connection came here"); });
-    ListenOptions own = options();
-    own.exclusive = true;
-    server.listen(own, [this, server] { self.send(Value{{"port", server.address()->port.value()}}, server.to_handle()); });
-    self.on_message([this, server](Message&) mutable { server.close([this] { self.send("closed"); }); });
+    self.on_message([this, server](Message& message) mutable {
+      if (message.data == Value("close yours")) return server.close([this] { self.send("closed"); });
+      ListenOptions own = options();
+      own.exclusive = true;
+      server.listen(own, [this, server] { self.send(Value{{"port", server.address()->port.value()}}, server.to_handle()); });
+    });
   }
   void udp_to_worker() {
     self.on_message([this](Message& message) {
@@ -86,10 +88,12 @@ struct MatrixWorker {
   }
   void udp_to_primary() {
     auto socket = dgram::create_socket(cluster);
-    socket.bind({.address = host, .exclusive = true}, [this, socket] {
-      self.send(Value{{"port", socket.address()->port.value()}}, socket.to_handle());
+    self.on_message([this, socket](Message& message) mutable {
+      if (message.data == Value("close yours")) return socket.close([this] { self.send("closed"); });
+      socket.bind({.address = host, .exclusive = true}, [this, socket] {
+        self.send(Value{{"port", socket.address()->port.value()}}, socket.to_handle());
+      });
     });
-    self.on_message([this, socket](Message&) mutable { socket.close([this] { self.send("closed"); }); });
   }
   void port_taken() {
     self.on_message([this](Message& message) {

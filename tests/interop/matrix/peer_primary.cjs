@@ -143,6 +143,7 @@ const actions = {
   server_to_primary: () => {
     const worker = start();
     let port;
+    worker.on('online', () => worker.send('send yours'));
     worker.on('message', (message, server) => {
       if (message === 'closed') return ask({ port, host });
       if (!server) return say('no handle');
@@ -169,6 +170,7 @@ const actions = {
   udp_to_primary: () => {
     const worker = start();
     let port;
+    worker.on('online', () => worker.send('send yours'));
     worker.on('message', (message, socket) => {
       if (message === 'closed') return hear(port);
       if (!socket) return say('no handle');

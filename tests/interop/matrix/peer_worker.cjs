@@ -38,8 +38,10 @@ const actions = {
     }),
   server_to_primary: () => {
     const server = net.createServer(() => failed(new Error('the connection came here')));
-    server.listen({ port: 0, host, exclusive: true }, () => process.send({ port: server.address().port }, server));
-    process.on('message', () => server.close(() => process.send('closed')));
+    process.on('message', (message) => {
+      if (message === 'close yours') return server.close(() => process.send('closed'));
+      server.listen({ port: 0, host, exclusive: true }, () => process.send({ port: server.address().port }, server));
+    });
   },
   udp_to_worker: () =>
     process.on('message', (message, socket) => {
@@ -50,8 +52,10 @@ const actions = {
     }),
   udp_to_primary: () => {
     const socket = dgram.createSocket('udp4');
-    socket.bind({ port: 0, address: host, exclusive: true }, () => process.send({ port: socket.address().port }, socket));
-    process.on('message', () => socket.close(() => process.send('closed')));
+    process.on('message', (message) => {
+      if (message === 'close yours') return socket.close(() => process.send('closed'));
+      socket.bind({ port: 0, address: host, exclusive: true }, () => process.send({ port: socket.address().port }, socket));
+    });
   },
   port_taken: () =>
     process.on('message', (port) => {
