@@ -61,7 +61,7 @@ struct MatrixPrimary {
   }
   // The worker listens, is told to do something and ends.
   void ends(Function<void(Worker)> then) {
-    cluster.on_disconnect([](Worker) { say("disconnect"); });
+    if (environment("MATRIX_ACTION") != "asked_to_leave") cluster.on_disconnect([](Worker) { say("disconnect"); });
     cluster.on_listening([callback = std::make_shared<Function<void(Worker)>>(std::move(then))](Worker worker, const Address&) {
       say("listening");
       (*callback)(worker);
