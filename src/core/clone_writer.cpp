@@ -288,7 +288,10 @@ class Writer {
       return counted_bytes(buffer.bytes);
     }
     byte(tag::resizable_array_buffer);
-    if (!count(buffer.bytes.size()) || !count(std::max(*buffer.max_size, buffer.bytes.size()))) return false;
+    if (!count(buffer.bytes.size())) return false;
+    // How far it may grow is not how much there is: it may be more than a message holds.
+    if (*buffer.max_size > UINT32_MAX) return fail(Written::too_long);
+    varint(static_cast<std::uint32_t>(std::max(*buffer.max_size, buffer.bytes.size())));
     out_.append(buffer.bytes);
     return true;
   }

@@ -75,16 +75,17 @@ std::variant<FrameReader::Frame, FrameReader::NeedMore, FrameReader::Malformed> 
   return Frame{std::string_view(partial_).substr(length_size)};
 }
 
-std::string frame(Serialization serialization, std::string payload) {
+std::string begin_frame(Serialization serialization) {
+  return std::string(serialization == Serialization::json ? 0 : length_size, '\0');
+}
+
+void end_frame(Serialization serialization, std::string& frame) {
   if (serialization == Serialization::json) {
-    payload.push_back('\n');
-    return payload;
+    frame.push_back('\n');
+    return;
   }
-  const auto length = static_cast<std::uint32_t>(payload.size());
-  const char prefix[length_size] = {static_cast<char>(length >> 24), static_cast<char>(length >> 16),
-                                    static_cast<char>(length >> 8), static_cast<char>(length)};
-  payload.insert(0, prefix, length_size);
-  return payload;
+  const auto length = static_cast<std::uint32_t>(frame.size() - length_size);
+  for (std::size_t i = 0; i < length_size; ++i) frame[i] = static_cast<char>(length >> (8 * (length_size - 1 - i)));
 }
 
 }  // namespace muster::core

@@ -43,7 +43,8 @@ class FrameReader {
   bool partial_complete_ = false;  // it was handed out by the last next()
 };
 
-// Puts `payload` into a frame of the other kind: appends the newline, or puts the length before it.
-std::string frame(Serialization serialization, std::string payload);
+// A frame is made in place: what begins it, then the payload behind that, then what ends it.
+std::string begin_frame(Serialization serialization);
+void end_frame(Serialization serialization, std::string& frame);
 
 }  // namespace muster::core

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <unordered_set>
 
@@ -11,6 +13,27 @@
 
 namespace muster::core {
 namespace {
+
+constexpr std::size_t large_string = 4096;
+
+// How many bytes at the front of `text` stand for themselves in a JSON string: ASCII without control characters, quotes and
+// backslashes. Eight at a time, for most text is nothing else.
+std::size_t plain_run(std::string_view text) {
+  constexpr std::uint64_t ones = 0x0101010101010101, high = ones * 0x80;
+  const auto has_zero = [](std::uint64_t word) { return (word - ones) & ~word & high; };
+  std::size_t run = 0;
+  for (; run + sizeof(std::uint64_t) <= text.size(); run += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + run, sizeof word);
+    const std::uint64_t control = (word - ones * 0x20) & ~word & high;
+    if ((word & high) | control | has_zero(word ^ ones * '"') | has_zero(word ^ ones * '\\')) break;
+  }
+  while (run < text.size() && static_cast<unsigned char>(text[run]) >= 0x20 && static_cast<unsigned char>(text[run]) < 0x80 &&
+         text[run] != '"' && text[run] != '\\') {
+    ++run;
+  }
+  return run;
+}
 
 class Parser {
  public:
@@ -107,11 +130,7 @@ class Parser {
     rest_.remove_prefix(1);
     for (;;) {
       // Most strings are one plain run up to the quote.
-      std::size_t run = 0;
-      while (run < rest_.size() && static_cast<unsigned char>(rest_[run]) >= 0x20 && rest_[run] != '"' && rest_[run] != '\\' &&
-             static_cast<unsigned char>(rest_[run]) < 0x80) {
-        ++run;
-      }
+      std::size_t run = plain_run(rest_);
       text.append(rest_.substr(0, run));
       rest_.remove_prefix(run);
       if (rest_.empty()) return false;
@@ -384,13 +403,11 @@ void write_u_escape(std::uint32_t code, std::string& out) {
 std::optional<Value> parse_json(std::string_view text) { return Parser(text).document(); }
 
 void write_json_string(std::string_view text, std::string& out) {
+  // Not doubled by and by: a long string is then in memory twice at most, here and in its value.
+  if (text.size() > large_string) out.reserve(out.size() + text.size() + 3);
   out.push_back('"');
   while (!text.empty()) {
-    std::size_t run = 0;
-    while (run < text.size() && static_cast<unsigned char>(text[run]) >= 0x20 && static_cast<unsigned char>(text[run]) < 0x80 &&
-           text[run] != '"' && text[run] != '\\') {
-      ++run;
-    }
+    const std::size_t run = plain_run(text);
     out.append(text.substr(0, run));
     text.remove_prefix(run);
     if (text.empty()) break;

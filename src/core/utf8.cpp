@@ -1,5 +1,7 @@
 #include "core/utf8.h"
 
+#include <algorithm>
+
 namespace muster::core {
 namespace {
 
@@ -83,7 +85,16 @@ std::uint32_t lone_surrogate(std::string_view bytes) {
 }
 
 void append_latin1(std::string& out, std::string_view bytes) {
-  for (const char c : bytes) append_utf8(out, static_cast<unsigned char>(c));
+  out.reserve(out.size() + bytes.size());
+  while (!bytes.empty()) {
+    const auto high = std::find_if(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    const auto run = static_cast<std::size_t>(high - bytes.begin());
+    out.append(bytes.substr(0, run));
+    bytes.remove_prefix(run);
+    if (bytes.empty()) return;
+    append_utf8(out, static_cast<unsigned char>(bytes[0]));
+    bytes.remove_prefix(1);
+  }
 }
 
 void append_utf16le(std::string& out, std::string_view bytes) {

@@ -223,9 +223,9 @@ Payload read_other(std::string_view command, const Value& message) {
 }
 
 Written write(Serialization serialization, const Value& message, std::string& bytes) {
-  std::string payload;
-  const Written written = serialization == Serialization::json ? write_json(message, payload) : write_clone(message, payload);
-  if (written == Written::whole) bytes = frame(serialization, std::move(payload));
+  bytes = begin_frame(serialization);
+  const Written written = serialization == Serialization::json ? write_json(message, bytes) : write_clone(message, bytes);
+  if (written == Written::whole) end_frame(serialization, bytes);
   return written;
 }
 
@@ -298,7 +298,8 @@ std::string encode(Serialization serialization, const ClusterMessage& message, c
 
 std::string encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle) {
   std::string bytes;
-  switch (write(serialization, handle ? wrap(message, *handle) : message, bytes)) {
+  // The message itself is not copied, however long it is.
+  switch (handle ? write(serialization, wrap(message, *handle), bytes) : write(serialization, message, bytes)) {
     case Written::whole: return bytes;
     case Written::has_bigint: throw Exception(Errc::invalid_arg_value, "Do not know how to serialize a BigInt");
     case Written::too_long: throw Exception(Errc::invalid_arg_value, "The message is too long");

@@ -20,6 +20,7 @@
 #include "core/frame.h"
 #include "core/json.h"
 #include "core/utf8.h"
+#include "support/node.h"
 #include "support/run.h"
 
 // Node is the oracle: what comes back over a real channel must be what was sent.
@@ -45,7 +46,8 @@ std::string written(const Value& value) {
 // A Node process at the other end of a channel in `advanced` serialization.
 class NodeChannel {
  public:
-  explicit NodeChannel(const std::string& script) : file_(folder_.write("peer.js", script)) {
+  NodeChannel(int version, const std::string& script)
+      : program_(test::node_program(version)), file_(folder_.write("peer.js", script)) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return;
     socket_ = ends[0];
@@ -54,7 +56,7 @@ class NodeChannel {
       close(ends[0]);
       setenv("NODE_CHANNEL_FD", std::to_string(ends[1]).c_str(), 1);
       setenv("NODE_CHANNEL_SERIALIZATION_MODE", "advanced", 1);
-      execlp("node", "node", file_.c_str(), nullptr);
+      execl(program_.c_str(), "node", file_.c_str(), nullptr);
       _exit(127);
     }
     close(ends[1]);
@@ -63,11 +65,12 @@ class NodeChannel {
     close(socket_);
     int status = 0;
     waitpid(pid_, &status, 0);
-    EXPECT_EQ(status, 0) << "node has to be on the PATH";
+    EXPECT_EQ(status, 0);
   }
 
   void send(const std::string& payload) {
-    const std::string bytes = frame(Serialization::advanced, payload);
+    std::string bytes = begin_frame(Serialization::advanced) + payload;
+    end_frame(Serialization::advanced, bytes);
     for (std::size_t at = 0; at < bytes.size();) {
       const ssize_t n = ::send(socket_, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
       ASSERT_GT(n, 0) << "node is gone";
@@ -97,6 +100,7 @@ class NodeChannel {
   }
 
   test::TemporaryFolder folder_;
+  std::string program_;
   std::string file_;
   int socket_ = -1;
   pid_t pid_ = -1;
@@ -377,11 +381,11 @@ std::string our_json(const Value& value) {
   return "RangeError";
 }
 
-class CloneAndNode : public testing::Test {
+class CloneAndNode : public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
     const auto hello = parse_clone(node_.receive());
-    ASSERT_TRUE(hello) << "node has to be on the PATH";
+    ASSERT_TRUE(hello);
     version_ = static_cast<int>(hello->as_number());
   }
 
@@ -402,11 +406,18 @@ class CloneAndNode : public testing::Test {
     EXPECT_EQ((*received)[1], Value(our_json(value))) << hex(sent);
   }
 
-  NodeChannel node_{echo};
+  NodeChannel node_{GetParam(), echo};
   int version_ = 0;
 };
 
-TEST_F(CloneAndNode, AgreeOnEveryKindOfValueEverywhere) {
+INSTANTIATE_TEST_SUITE_P(Node, CloneAndNode, testing::ValuesIn(test::node_versions),
+                         [](const auto& info) { return test::node_name(info.param); });
+
+class CloneAndNodes : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Node, CloneAndNodes, testing::ValuesIn(test::node_versions),
+                         [](const auto& info) { return test::node_name(info.param); });
+
+TEST_P(CloneAndNode, AgreeOnEveryKindOfValueEverywhere) {
   int count = 0;
   for (const Value& value : Generator(version_).one_of_each_kind()) {
     ErrorObject error{ErrorObject::Type::range_error, "m", "s", value};
@@ -421,7 +432,7 @@ TEST_F(CloneAndNode, AgreeOnEveryKindOfValueEverywhere) {
   EXPECT_GE(count, 300);
 }
 
-TEST_F(CloneAndNode, AgreeOnRandomValues) {
+TEST_P(CloneAndNode, AgreeOnRandomValues) {
   Generator generator(version_);
   for (int i = 0; i < 5000 && !HasFailure(); ++i) {
     generator.begin();
@@ -521,8 +532,8 @@ constexpr const char* sender = R"js(
   next();
 )js";
 
-TEST(CloneAndNodes, AgreeOnRandomValuesOfNode) {
-  NodeChannel node(sender);
+TEST_P(CloneAndNodes, AgreeOnRandomValuesOfNode) {
+  NodeChannel node(GetParam(), sender);
   int count = 0;
   for (;; ++count) {
     const std::string frame = node.receive();
@@ -581,18 +592,19 @@ std::string bytes_of(std::string_view hex) {
   return out;
 }
 
-std::vector<std::string> judged(const std::vector<std::string>& frames) {
+std::vector<std::string> judged(int version, const std::vector<std::string>& frames) {
   const test::TemporaryFolder folder;
   std::string input;
   for (const std::string& frame : frames) input += hex(frame) + "\n";
   const std::string program = folder.write("judge.js", judge), data = folder.write("frames", input);
-  std::istringstream lines(test::run_program({"sh", "-c", "node '" + program + "' < '" + data + "'"}).output);
+  std::istringstream lines(
+      test::run_program({"sh", "-c", test::node_program(version) + " '" + program + "' < '" + data + "'"}).output);
   std::vector<std::string> answers;
   for (std::string line; std::getline(lines, line);) answers.push_back(line);
   return answers;
 }
 
-TEST(CloneAndNodes, AgreeOnWhatIsMalformed) {
+TEST_P(CloneAndNodes, AgreeOnWhatIsMalformed) {
   Generator generator(18, 7);
   std::mt19937 random(7);
   std::vector<std::string> frames;
@@ -609,9 +621,9 @@ TEST(CloneAndNodes, AgreeOnWhatIsMalformed) {
     frames.push_back(std::move(frame));
   }
 
-  const auto answers = judged(frames);
+  const auto answers = judged(GetParam(), frames);
 
-  ASSERT_EQ(answers.size(), frames.size()) << "node has to be on the PATH";
+  ASSERT_EQ(answers.size(), frames.size()) << "node failed";
   int accepted = 0, refused = 0;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const auto ours = parse_clone(frames[i]);

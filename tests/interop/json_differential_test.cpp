@@ -246,7 +246,7 @@ class Generator {
 TEST_P(JsonAndNode, AgreeOnRandomValues) {
   Generator generator;
   std::vector<std::string> texts;
-  for (int i = 0; i < 2000; ++i) texts.push_back(generator.value(4));
+  for (int i = 0; i < 5000; ++i) texts.push_back(generator.value(4));
 
   compare_with_node(GetParam(), texts);
 }
@@ -255,7 +255,7 @@ TEST_P(JsonAndNode, AgreeOnRandomValuesWithBytesChanged) {
   Generator generator;
   std::mt19937 random(7);
   std::vector<std::string> texts;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 5000; ++i) {
     std::string text = generator.value(3);
     text[random() % text.size()] = static_cast<char>(random() % 3 ? "{}[],:\"\\0e-. "[random() % 13] : random());
     texts.push_back(std::move(text));

@@ -16,6 +16,14 @@
 namespace muster::test {
 namespace {
 
+std::string from_hex(const std::string& digits) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
 // A worker that writes to its channel by hand what MUSTER_TEST_SAY tells it to, behind the library's back.
 WORKER(Rogue) {
   const std::string say = std::getenv("MUSTER_TEST_SAY");
@@ -24,6 +32,7 @@ WORKER(Rogue) {
     fcntl(3, F_SETFL, fcntl(3, F_GETFL) & ~O_NONBLOCK);
     std::string bytes = say + "\n";
     if (say == "half") bytes = "{\"half\":";
+    if (say.starts_with("hex ")) bytes = from_hex(say.substr(4));
     if (say == "huge") bytes = std::string(3 << 20, 'x');
     msghdr message{};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
@@ -41,7 +50,7 @@ WORKER(Rogue) {
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     [[maybe_unused]] const auto n = sendmsg(3, &message, MSG_NOSIGNAL);
-    if (say == "half") raise(SIGKILL);
+    if (say == "half" || say.starts_with("hex ")) raise(SIGKILL);
   });
   return loop.run();
 }
@@ -54,6 +63,7 @@ WORKER(Correct) {
 struct Case {
   const char* say;
   Errc code;
+  Serialization serialization = Serialization::json;
 };
 
 class MisbehavingWorker : public testing::TestWithParam<Case> {};
@@ -62,6 +72,7 @@ TEST_P(MisbehavingWorker, IsCutOffWithAnErrorWhileTheOthersGoOn) {
   Primary primary;
   Settings settings;
   settings.max_message_size = 1 << 20;
+  settings.serialization = GetParam().serialization;
   primary.cluster.setup_primary(settings);
   std::vector<std::string> events;
   bool answered = false;
@@ -93,6 +104,20 @@ INSTANTIATE_TEST_SUITE_P(Peer, MisbehavingWorker,
                                          Case{"huge", Errc::ipc_message_too_large},
                                          Case{"{\"unasked\":1}", Errc::ipc_unexpected_handle},
                                          Case{"half", Errc::ipc_message_truncated}));
+
+// Lengths that lie, a frame of nothing, values that are none.
+constexpr auto advanced = Serialization::advanced;
+INSTANTIATE_TEST_SUITE_P(PeerInAdvanced, MisbehavingWorker,
+                         testing::Values(Case{"hex 00000000", Errc::ipc_malformed_message, advanced},
+                                         Case{"hex 7fffffff", Errc::ipc_message_too_large, advanced},
+                                         Case{"hex 80000000", Errc::ipc_message_too_large, advanced},
+                                         Case{"hex ffffffff", Errc::ipc_message_too_large, advanced},
+                                         Case{"hex 00000004ff0f6f22", Errc::ipc_malformed_message, advanced},
+                                         Case{"hex 00000003ff1054", Errc::ipc_malformed_message, advanced},
+                                         Case{"hex 00000007ff0f61ffffffff0f4000ffffffff0f", Errc::ipc_malformed_message,
+                                              advanced},
+                                         Case{"hex 0000", Errc::ipc_message_truncated, advanced},
+                                         Case{"hex 00000010ff0f", Errc::ipc_message_truncated, advanced}));
 
 // A worker that serves until it is told to stop: then it neither reads nor acknowledges, but is not dead.
 WORKER(Stops) {

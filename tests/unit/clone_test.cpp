@@ -698,6 +698,16 @@ TEST(WriteClone, WritesWhatAProgramPutsTogetherOddly) {
   EXPECT_EQ(hex(written(Value{{"a", Hole()}})), hex(v15 + bytes("6f 22 01 'a' 5f 7b 01")));
 }
 
+TEST(WriteClone, WritesABufferThatMayGrowToMoreThanAMessageHolds) {
+  std::string written;
+
+  EXPECT_EQ(write_clone(ArrayBuffer{"ab", std::size_t{2'468'760'730}}, written), Written::whole);
+
+  const auto read = parse_clone(written);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->as_array_buffer().max_size, std::size_t{2'468'760'730});
+}
+
 TEST(WriteClone, TakesACircleThatKeepsItselfAlive) {
   Value strong = Value::array();
   strong.as_array().push_back(strong);

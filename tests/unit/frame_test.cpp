@@ -9,6 +9,12 @@
 namespace muster::core {
 namespace {
 
+std::string frame(Serialization serialization, const std::string& payload) {
+  std::string whole = begin_frame(serialization) + payload;
+  end_frame(serialization, whole);
+  return whole;
+}
+
 constexpr std::size_t limit = 1000;
 
 // Feeds one piece and collects the frames that it completes.
