@@ -93,7 +93,11 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
     if (std::holds_alternative<FrameReader::NeedMore>(next)) break;
     if (const auto* malformed = std::get_if<FrameReader::Malformed>(&next)) return fail(malformed->code);
     std::optional<wire::Packet> packet = wire::decode(serialization_, std::get<FrameReader::Frame>(next).bytes);
-    if (!packet) return fail(Errc::ipc_malformed_message);
+    if (!dialect_ && packet) dialect_ = packet->dialect;
+    // Bun's own messages look like Node's where they are the program's; a peer that began like Node does not turn into Bun.
+    if (!packet || (packet->dialect == wire::Dialect::bun && dialect_ != wire::Dialect::bun)) {
+      return fail(Errc::ipc_malformed_message);
+    }
     receive(std::move(*packet));
     if (state_ == State::closed) return;
     if (writing_acknowledgements_ > max_unread_acknowledgements) return fail(Errc::ipc_queue_full);

@@ -85,6 +85,9 @@ class Channel {
   // False from the moment of disconnect(), of the peer's end or of a failure.
   bool connected() const { return state_ == State::open; }
 
+  // How the peer speaks, as its first message shows.
+  wire::Dialect dialect() const { return dialect_.value_or(wire::Dialect::node); }
+
   SendResult send(Outgoing message);
   // Closes once everything that was sent is written and acknowledged. Returns false when it was
   // disconnected already.
@@ -150,6 +153,7 @@ class Channel {
   Serialization serialization_;
   ChannelLimits limits_;
   FrameReader frames_;
+  std::optional<wire::Dialect> dialect_;
   State state_ = State::open;
   std::deque<Writing> writing_;  // on its way to the system
   std::size_t writing_bytes_ = 0;

@@ -13,6 +13,9 @@ namespace muster::core::wire {
 namespace {
 
 constexpr std::string_view internal_prefix = "NODE_";
+// Before a line of Bun's that is internal, and a member of those that bring a descriptor.
+constexpr char bun_mark = '\x02';
+constexpr std::string_view bun_handle = "$hasHandle";
 // A doubly wrapped message is what Node sends when it retries; deeper is nobody's.
 constexpr int max_wrapping = 4;
 
@@ -241,9 +244,19 @@ Value wrap(Value message, const HandleInfo& handle) {
   return wrapped;
 }
 
+// What is marked is internal, whether it says so or not.
+std::optional<Packet> decode_bun(std::string_view line) {
+  const std::optional<Value> message = parse_json(line);
+  if (!message) return std::nullopt;
+  Packet packet{read_cluster(*message), {}, Dialect::bun};
+  if ((*message)[bun_handle].truthy()) packet.handle.emplace();
+  return packet;
+}
+
 }  // namespace
 
 std::optional<Packet> decode(Serialization serialization, std::string_view frame) {
+  if (serialization == Serialization::json && frame.starts_with(bun_mark)) return decode_bun(frame.substr(1));
   std::optional<Value> message = serialization == Serialization::json ? parse_json(frame) : parse_clone(frame);
   if (!message) return std::nullopt;
 
@@ -272,8 +285,13 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   return packet;
 }
 
-std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle) {
+std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle,
+                   Dialect dialect) {
   Value value = write_cluster(message);
+  if (dialect == Dialect::bun) {
+    if (handle) value.set(bun_handle, true);
+    return bun_mark + write_or_assert(serialization, value);
+  }
   if (handle) value = wrap(std::move(value), *handle);
   return write_or_assert(serialization, value);
 }

@@ -124,10 +124,16 @@ struct UnknownInternal {};
 
 using Payload = std::variant<HandleAck, HandleNack, SocketListMessage, ClusterMessage, UnknownInternal, Value>;
 
+// How a peer writes the messages of its cluster module in json. Bun puts a byte before them and does not wrap those that bring
+// a descriptor. Everything else it writes as Node does.
+enum class Dialect { node, bun };
+
 struct Packet {
   Payload payload;
   // Set when the message announces a descriptor.
   std::optional<HandleInfo> handle = {};
+  // Bun's only when the message shows it.
+  Dialect dialect = Dialect::node;
 };
 
 // Empty when the bytes are not a message in this serialization.
@@ -135,7 +141,8 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
 
 // Whole frames, ready to be written. A program's value that cannot be is an Exception: one that nests
 // deeper than max_depth, and in json one with a bigint.
-std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {});
+std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {},
+                   Dialect dialect = Dialect::node);
 std::string encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle = {});
 std::string encode(Serialization serialization, const SocketListMessage& message);
 std::string encode_ack(Serialization serialization, bool received);

@@ -25,6 +25,7 @@ class ChannelIo final : private Loop::EndOfTurn {
   ~ChannelIo();
 
   bool connected() const { return channel_.connected(); }
+  core::wire::Dialect dialect() const { return channel_.dialect(); }
   core::Channel::SendResult send(core::Channel::Outgoing message);
   bool disconnect();
   // Reads what the peer has written so far, to its end if that is there.

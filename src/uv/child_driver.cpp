@@ -19,7 +19,7 @@ void ChildDriver::perform() {
 }
 
 void ChildDriver::perform(core::SendToPrimary send) {
-  channel_.send(core::Channel::required(core::wire::encode(serialization_, send.message)));
+  channel_.send(core::Channel::required(core::wire::encode(serialization_, send.message, {}, channel_.dialect())));
 }
 
 void ChildDriver::perform(core::DisconnectPrimary) { channel_.disconnect(); }

@@ -37,10 +37,11 @@ void PrimaryDriver::perform(core::Spawn spawn) {
 void PrimaryDriver::perform(core::SendToWorker send) {
   const auto found = workers_.find(send.worker);
   if (found == workers_.end()) return;
+  ChannelIo& channel = *found->second.channel;
   core::Channel::Outgoing outgoing =
-      core::Channel::required(core::wire::encode(found->second.serialization, send.message, send.handle));
+      core::Channel::required(core::wire::encode(found->second.serialization, send.message, send.handle, channel.dialect()));
   outgoing.descriptor = send.descriptor;
-  found->second.channel->send(std::move(outgoing));
+  channel.send(std::move(outgoing));
 }
 
 void PrimaryDriver::perform(core::DisconnectWorker disconnect) {

@@ -156,6 +156,22 @@ TEST(Channel, SendsOneDescriptorForEachAcknowledgement) {
   EXPECT_EQ(write_all(c), (Writes{{"r3\nr4\n", {}}}));
 }
 
+TEST(Channel, LearnsFromItsFirstMessageHowThePeerSpeaks) {
+  Channel bun = channel();
+  EXPECT_EQ(bun.dialect(), wire::Dialect::node);
+  bun.handle_bytes("\x02{\"cmd\":\"NODE_CLUSTER\",\"act\":\"online\",\"seq\":0}\n", {});
+  EXPECT_EQ(bun.dialect(), wire::Dialect::bun);
+  bun.handle_bytes("\"a message of the program\"\n", {});
+  EXPECT_EQ(bun.dialect(), wire::Dialect::bun);
+  EXPECT_EQ(events(bun), (std::vector<std::string>{"received", "received"}));
+
+  Channel node = channel();
+  node.handle_bytes("{\"cmd\":\"NODE_CLUSTER\",\"act\":\"online\",\"seq\":0}\n", {});
+  node.handle_bytes("\x02{\"cmd\":\"NODE_CLUSTER\",\"act\":\"close\",\"seq\":1}\n", {});
+  EXPECT_EQ(node.dialect(), wire::Dialect::node);
+  EXPECT_EQ(events(node), (std::vector<std::string>{"received", "ERR_IPC_MALFORMED_MESSAGE", "closed"}));
+}
+
 TEST(Channel, SaysAsNodeDoesWhichMessagesAreQueued) {
   Channel c = channel();
 

@@ -213,6 +213,38 @@ TEST(Wire, DeliversUndefinedForAHandleWithoutAMessage) {
   EXPECT_TRUE(std::get<Value>(packet->payload).is_undefined());
 }
 
+// Captured between a Bun primary and a Bun worker.
+TEST(WireBun, ReadsMarkedMessages) {
+  const auto online = decode(json, "\x02{\"cmd\":\"NODE_CLUSTER\",\"act\":\"online\",\"seq\":0}");
+  ASSERT_TRUE(online);
+  EXPECT_EQ(online->dialect, Dialect::bun);
+  EXPECT_TRUE(std::holds_alternative<Online>(std::get<ClusterMessage>(online->payload).body));
+
+  const auto connection =
+      decode(json, "\x02{\"act\":\"newconn\",\"key\":\"127.0.0.1:0:4:undefined:0\",\"$hasHandle\":true,\"seq\":1}");
+  ASSERT_TRUE(connection && connection->handle);
+  const auto& message = std::get<ClusterMessage>(connection->payload);
+  EXPECT_EQ(std::get<NewConnection>(message.body).key, "127.0.0.1:0:4:undefined:0");
+  EXPECT_EQ(message.seq, Seq(1));
+
+  EXPECT_FALSE(decode(json, "\x02"));
+  EXPECT_FALSE(decode(json, "\x02\x02{}"));
+}
+
+TEST(WireBun, WritesMarkedMessagesAndWrapsNoDescriptor) {
+  EXPECT_EQ(encode(json, {Disconnect{}, Seq(2)}, {}, Dialect::bun),
+            "\x02{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":2}\n");
+  EXPECT_EQ(encode(json, {NewConnection{"k"}, Seq(1)}, HandleInfo{}, Dialect::bun),
+            "\x02{\"cmd\":\"NODE_CLUSTER\",\"act\":\"newconn\",\"key\":\"k\",\"seq\":1,\"$hasHandle\":true}\n");
+}
+
+TEST(WireBun, LeavesTheProgramsMessagesAsNodeWritesThem) {
+  const auto message = decode(json, R"({"cmd":"NODE_HANDLE","msg":"a socket","type":"net.Socket"})");
+  ASSERT_TRUE(message && message->handle);
+  EXPECT_EQ(message->dialect, Dialect::node);
+  EXPECT_EQ(std::get<Value>(message->payload), Value("a socket"));
+}
+
 TEST(Wire, TellsTheProgramThatItsMessageNestsTooDeep) {
   Value deep = 1;
   for (int i = 0; i < max_depth; ++i) deep = Value::array({deep});
