@@ -140,6 +140,8 @@ void ServerState::handle_listening(const std::optional<core::wire::SocketName>& 
   } else {
     address_ = Address{query_.address_type.value_or(AddressType::tcp4), query_.address, query_.port};
   }
+  keeper_ = std::make_unique<uv::Keeper>(loop_.loop);
+  if (!ref_) keeper_->unref();
   start_listening();
 }
 
@@ -216,6 +218,7 @@ void ServerState::close(Function<void()> on_closed) {
   if (on_closed) closed.on(once(std::move(on_closed)));
   phase_ = Phase::closing;
   acceptor_.reset();
+  keeper_.reset();
   address_.reset();
   if (const auto cluster = cluster_.lock(); cluster && id_) {
     if (ChildSide* child = cluster->child()) {
@@ -338,11 +341,13 @@ void ServerState::apply_limit() {
 void ServerState::ref() {
   ref_ = true;
   if (acceptor_) acceptor_->ref();
+  if (keeper_) keeper_->ref();
 }
 
 void ServerState::unref() {
   ref_ = false;
   if (acceptor_) acceptor_->unref();
+  if (keeper_) keeper_->unref();
 }
 
 void ServerState::drop_listeners() {
@@ -356,6 +361,7 @@ void ServerState::drop_listeners() {
 void ServerState::abandon() {
   phase_ = Phase::idle;
   acceptor_.reset();
+  keeper_.reset();
   id_.reset();
   held_owner_.reset();
 }
