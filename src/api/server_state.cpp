@@ -5,6 +5,7 @@
 
 #include "api/child_side.h"
 #include "api/to_address.h"
+#include "uv/error_text.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
@@ -40,6 +41,15 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
     if (query.address->find(':') != std::string::npos) query.address_type = AddressType::tcp6;
   }
   return query;
+}
+
+// Why a server cannot listen by itself, in Node's words: more of them than when its primary says so.
+Error listen_error(int error_number, const core::wire::ListenQuery& query) {
+  const bool path = query.address_type == AddressType::pipe;
+  Error error =
+      system_error(error_number, "listen", query.address.value_or(query.port ? "::" : ""), path ? std::nullopt : query.port);
+  error.message.insert(("listen " + error_name(error.code)).size(), std::string(": ") + uv::error_text(error_number));
+  return error;
 }
 
 }  // namespace
@@ -93,8 +103,7 @@ void ServerState::open_here(uv::OwnedFd socket, int error) {
   loop_.loop.next_tick([this, keep = shared_from_this(), error = error, life = life_] {
     if (phase_ != Phase::opening || life != life_) return;
     if (error != 0) {
-      fail(system_error(error, "listen", query_.address.value_or(""),
-                        query_.address_type == AddressType::pipe ? std::nullopt : query_.port));
+      fail(listen_error(error, query_));
     } else {
       start_listening();
     }
