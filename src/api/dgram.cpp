@@ -201,8 +201,9 @@ void DatagramState::close(Function<void()> on_closed) {
   phase_ = Phase::closed;
   leave_cluster();
   waiting_.clear();
+  // Now: what it read from here on would be lost to those that share it.
+  socket_.reset();
   loop_.loop.next_tick([this, keep = shared_from_this()] {
-    socket_.reset();
     loop_.release(*this);
     closed.emit(loop_.loop);
     drop_listeners();

@@ -5,6 +5,7 @@
 
 #include "api/child_side.h"
 #include "api/to_address.h"
+#include "uv/error_text.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
@@ -40,6 +41,15 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
     if (query.address->find(':') != std::string::npos) query.address_type = AddressType::tcp6;
   }
   return query;
+}
+
+// Why a server cannot listen by itself, in Node's words: more of them than when its primary says so.
+Error listen_error(int error_number, const core::wire::ListenQuery& query) {
+  const bool path = query.address_type == AddressType::pipe;
+  Error error =
+      system_error(error_number, "listen", query.address.value_or(query.port ? "::" : ""), path ? std::nullopt : query.port);
+  error.message.insert(("listen " + error_name(error.code)).size(), std::string(": ") + uv::error_text(error_number));
+  return error;
 }
 
 }  // namespace
@@ -93,8 +103,7 @@ void ServerState::open_here(uv::OwnedFd socket, int error) {
   loop_.loop.next_tick([this, keep = shared_from_this(), error = error, life = life_] {
     if (phase_ != Phase::opening || life != life_) return;
     if (error != 0) {
-      fail(system_error(error, "listen", query_.address.value_or(""),
-                        query_.address_type == AddressType::pipe ? std::nullopt : query_.port));
+      fail(listen_error(error, query_));
     } else {
       start_listening();
     }
@@ -140,6 +149,8 @@ void ServerState::handle_listening(const std::optional<core::wire::SocketName>& 
   } else {
     address_ = Address{query_.address_type.value_or(AddressType::tcp4), query_.address, query_.port};
   }
+  keeper_ = std::make_unique<uv::Keeper>(loop_.loop);
+  if (!ref_) keeper_->unref();
   start_listening();
 }
 
@@ -216,6 +227,7 @@ void ServerState::close(Function<void()> on_closed) {
   if (on_closed) closed.on(once(std::move(on_closed)));
   phase_ = Phase::closing;
   acceptor_.reset();
+  keeper_.reset();
   address_.reset();
   if (const auto cluster = cluster_.lock(); cluster && id_) {
     if (ChildSide* child = cluster->child()) {
@@ -338,11 +350,13 @@ void ServerState::apply_limit() {
 void ServerState::ref() {
   ref_ = true;
   if (acceptor_) acceptor_->ref();
+  if (keeper_) keeper_->ref();
 }
 
 void ServerState::unref() {
   ref_ = false;
   if (acceptor_) acceptor_->unref();
+  if (keeper_) keeper_->unref();
 }
 
 void ServerState::drop_listeners() {
@@ -356,6 +370,7 @@ void ServerState::drop_listeners() {
 void ServerState::abandon() {
   phase_ = Phase::idle;
   acceptor_.reset();
+  keeper_.reset();
   id_.reset();
   held_owner_.reset();
 }

@@ -12,6 +12,7 @@
 #include "api/handle_origin.h"
 #include "core/wire.h"
 #include "uv/acceptor.h"
+#include "uv/keeper.h"
 
 namespace muster::detail {
 
@@ -90,6 +91,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   core::wire::ListenQuery query_;
   std::optional<core::ServerId> id_;        // in a worker
   std::unique_ptr<uv::Acceptor> acceptor_;  // where we accept ourselves
+  std::unique_ptr<uv::Keeper> keeper_;      // where the primary accepts for us
   std::optional<Address> address_;
   std::size_t connections_ = 0;
   std::optional<std::size_t> max_connections_;

@@ -128,6 +128,13 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   Listener* listener = listeners_.find(key, id);
   const Listener::Waiting asked{worker.id, seq};
 
+  // Many sockets may have one address where all of them let others have it (SO_REUSEADDR): the second of this worker is the
+  // second of the next one too. What may not be, bind(2) says.
+  const std::string name = key;
+  for (int n = 1; listener && listener->has(worker.id) && is_datagram(query); ++n) {
+    key = name + ":" + std::to_string(n);
+    listener = listeners_.find(key, id);
+  }
   if (listener && listener->has(worker.id)) {
     // The same worker, the same port: what bind(2) would say. Node 22 and later; earlier ones crash.
     wire::ServerAnswer answer{-static_cast<int>(std::errc::address_in_use),

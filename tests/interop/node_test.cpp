@@ -375,6 +375,198 @@ TEST_P(NodeWorkerUnderMuster, BindsUdpThroughItsPrimary) {
   EXPECT_EQ(ports.size(), 1U);
 }
 
+TEST(NodeWorkerUnderMuster, TakesNoMoreConnectionsThanItMay) {
+  NodeWorkers primary(R"(
+    const server = require('node:net').createServer((s) => s.write(process.env.TEST_LIMIT));
+    server.maxConnections = +process.env.TEST_LIMIT;
+    server.listen(process.env.TEST_PATH);
+  )");
+  const std::string path = primary.folder.path() + "/s";
+  std::map<std::string, int> served;
+  std::vector<net::Socket> clients;
+  int listening = 0;
+  int answered = 0;
+  primary.cluster.on_listening([&](Worker, const Address&) {
+    if (++listening < 3) return;
+    for (int i = 0; i < 10; ++i) {
+      clients.push_back(net::connect(primary.loop, path));
+      clients.back().on_data([&](std::string_view limit) {
+        ++served[std::string(limit)];
+        if (++answered < 10) return;
+        for (net::Socket& client : clients) client.end();
+        primary.finish();
+      });
+    }
+  });
+  // Not 0, which Node 20 takes for no limit.
+  for (const char* limit : {"1", "2", "7"}) primary.cluster.fork({{"TEST_PATH", path}, {"TEST_LIMIT", limit}});
+
+  primary.run();
+
+  EXPECT_EQ(served, (std::map<std::string, int>{{"1", 1}, {"2", 2}, {"7", 7}}));
+}
+
+// Opens what it is told, one after the other, and sends what came of each. What is read of it is in `story`.
+struct Asking : NodeWorkers {
+  explicit Asking(const char* script) : NodeWorkers(script) {
+    cluster.on_message([this](Worker w, Message& message) {
+      for (const Value& line : message.data.as_array()) story.push_back(line.as_string());
+      w.disconnect();
+    });
+    cluster.on_exit([this](Worker, ExitStatus status) { exits.push_back(status); });
+  }
+  std::vector<std::string> story;
+  std::vector<ExitStatus> exits;
+};
+
+TEST_P(NodeWorkersUnder, AMusterPrimaryMayHaveAPortOnce) {
+  Asking primary(R"(
+    const net = require('node:net'), story = [];
+    const first = net.createServer(), second = net.createServer();
+    first.listen(0, '127.0.0.1', () => {
+      const port = first.address().port;
+      first.close(() => first.listen(port, '127.0.0.1', () => {
+        story.push('first');
+        second.on('error', (e) => {
+          story.push(e.message.replace(port, 'PORT'));
+          first.close(() => second.listen(port, '127.0.0.1'));
+        }).on('listening', () => { story.push('second'); process.send(story); });
+        second.listen(port, '127.0.0.1');
+      }));
+    });
+  )");
+  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.fork();
+
+  primary.run();
+
+  EXPECT_EQ(primary.story, (std::vector<std::string>{"first", "bind EADDRINUSE 127.0.0.1:PORT", "second"}));
+  EXPECT_EQ(primary.exits, std::vector{ExitStatus::exited(0)});
+}
+
+TEST_P(NodeWorkersUnder, AMusterPrimaryCloseBeforeTheyListen) {
+  Asking primary(R"(
+    const net = require('node:net'), story = [];
+    const first = net.createServer(), second = net.createServer();
+    first.on('error', (e) => story.push(e.message));
+    first.listen(0, () => story.push('listening')).close(() => story.push('closed'));
+    second.listen(0, () => process.send(story));
+  )");
+  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.fork();
+
+  primary.run();
+
+  EXPECT_EQ(primary.story, std::vector<std::string>{"closed"});
+  EXPECT_EQ(primary.exits, std::vector{ExitStatus::exited(0)});
+}
+
+TEST_P(NodeWorkersUnder, AMusterPrimaryLeaveIpv4ToOthersWhereTheyAskForIpv6Only) {
+  Asking primary(R"(
+    const net = require('node:net');
+    const six = net.createServer().listen({ port: 0, host: '::', ipv6Only: true }, () => {
+      const four = net.createServer().listen(six.address().port, '0.0.0.0', () => process.send(['both']));
+      four.on('error', (e) => process.send([e.message]));
+    });
+  )");
+  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.fork();
+
+  primary.run();
+
+  EXPECT_EQ(primary.story, std::vector<std::string>{"both"});
+}
+
+TEST(NodeWorkerUnderMuster, HasAUdpAddressTwiceAndOneOfEachFamily) {
+  Asking primary(R"(
+    const dgram = require('node:dgram'), story = [];
+    const open = (options, port, address, done) => {
+      const socket = dgram.createSocket(options);
+      socket.on('error', (e) => { story.push(e.code); done(socket); });
+      socket.bind(port, address, () => { story.push('bound'); done(socket); });
+    };
+    const four = { type: 'udp4', reuseAddr: true };
+    open(four, 0, '127.0.0.1', (probe) => {
+      const port = probe.address().port;
+      probe.close(() => open(four, port, '127.0.0.1', () => open(four, port, '127.0.0.1', () =>
+        open('udp4', port, '127.0.0.1', () => open({ type: 'udp6', ipv6Only: true }, port, '::', () => process.send(story))))));
+    });
+  )");
+  primary.cluster.fork();
+
+  primary.run();
+
+  EXPECT_EQ(primary.story, (std::vector<std::string>{"bound", "bound", "bound", "EADDRINUSE", "bound"}));
+  EXPECT_EQ(primary.exits, std::vector{ExitStatus::exited(0)});
+}
+
+TEST(NodeWorkerUnderMuster, GivesASocketBackWithHundredsOfKilobytes) {
+  NodeWorkers primary("process.on('message', (m, h) => process.send(m, h));");
+  const std::string text(800'000, 'm');
+  bool same = false;
+  std::string heard;
+  net::Socket client;
+  net::Socket back;
+  Worker w = primary.cluster.fork();
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send(text, socket.to_handle()); });
+  server.listen(0, [&] {
+    client = net::connect(primary.loop, server.address()->port.value());
+    client.on_data([&](std::string_view bytes) { heard += bytes; });
+    client.on_close([&] {
+      server.close();
+      primary.finish();
+    });
+  });
+  w.on_message([&](Message& message) {
+    same = message.data == Value(text);
+    back = net::from_handle(primary.loop, std::move(message.handle));
+    back.on_data([](std::string_view) {});
+    back.end("it went round");
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(same);
+  EXPECT_EQ(heard, "it went round");
+}
+
+TEST(NodeWorkerUnderMuster, SendsSocketsWhileItIsSentSome) {
+  constexpr int each = 50;
+  NodeWorkers primary(R"(
+    process.on('message', (m, h) => process.send('back', h));
+    require('node:net').createServer((s) => process.send('accepted', s)).listen(0);
+  )");
+  std::map<std::string, int> got;
+  int closed = 0;
+  Worker w = primary.cluster.fork();
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send("there", socket.to_handle()); });
+  const auto connect = [&](int port) {
+    for (int i = 0; i < each; ++i) {
+      net::Socket client = net::connect(primary.loop, port);
+      client.on_data([](std::string_view) {});
+      client.on_close([&] {
+        if (++closed < 2 * each) return;
+        server.close();
+        primary.finish();
+      });
+    }
+  };
+  w.on_message([&](Message& message) {
+    ++got[message.data.as_string()];
+    net::from_handle(primary.loop, std::move(message.handle)).destroy();
+  });
+  w.on_listening([&](const Address& address) {
+    server.listen(0, [&, port = address.port.value()] {
+      connect(server.address()->port.value());
+      connect(port);
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(got, (std::map<std::string, int>{{"accepted", each}, {"back", each}}));
+}
+
 // --- muster workers under a Node primary -------------------------------------------------------------
 
 WORKER(MusterHttp) {
@@ -604,6 +796,121 @@ TEST_P(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
                                            {{"TEST_PROGRAM", std::filesystem::read_symlink("/proc/self/exe").string()}});
 
   EXPECT_EQ(result.output.find("gave up"), std::string::npos);
+}
+
+// Listens on TEST_PATH with as many connections as TEST_LIMIT; says its limit to each and keeps it.
+WORKER(MusterLimited) {
+  const char* limit = std::getenv("TEST_LIMIT");
+  auto server = net::create_server(cluster, [limit](net::Socket socket) {
+    socket.on_data([](std::string_view) {});
+    socket.write(limit);
+  });
+  server.set_max_connections(std::stoul(limit));
+  ListenOptions options;
+  options.path = std::getenv("TEST_PATH");
+  server.listen(options);
+  return loop.run();
+}
+
+TEST(MusterWorkerUnderNode, TakesNoMoreConnectionsThanItMay) {
+  const TemporaryFolder folder;
+  const std::string output = node_primary(R"(
+    let listening = 0, answered = 0; const served = {}, clients = [];
+    cluster.on('listening', () => {
+      if (++listening < 3) return;
+      for (let i = 0; i < 10; i++) clients.push(net.connect(process.env.TEST_PATH).on('data', (limit) => {
+        served[limit] = (served[limit] || 0) + 1;
+        if (++answered < 10) return;
+        log(JSON.stringify(served));
+        for (const c of clients) c.end();
+        cluster.disconnect();
+      }));
+    });
+    for (const limit of [0, 1, 9]) fork({ MUSTER_TEST_WORKER: 'MusterLimited', TEST_LIMIT: limit });
+  )",
+                                          {{"TEST_PATH", folder.path() + "/s"}});
+
+  EXPECT_EQ(output, "{\"1\":1,\"9\":9}\n");
+}
+
+// Opens one server and closes it before it listens, then two on one port, then two UDP sockets at one address.
+WORKER(MusterOpensTwice) {
+  auto story = std::make_shared<std::string>();
+  auto early = net::create_server(cluster, [](net::Socket) {});
+  auto first = net::create_server(cluster, [](net::Socket) {});
+  auto second = net::create_server(cluster, [](net::Socket) {});
+  dgram::SocketOptions reuse;
+  reuse.reuse_addr = true;
+  auto third = dgram::create_socket(cluster, reuse);
+  auto fourth = dgram::create_socket(cluster, reuse);
+  ListenOptions options;
+  options.host = "127.0.0.1";
+  early.listen(0, [story] { *story += "early "; });
+  early.close([&] { first.listen(options); });
+  first.on_listening([&] {
+    options.port = first.address()->port;
+    second.listen(options);
+  });
+  second.on_error([&](const Error& error) {
+    *story += error_name(error.code) + " ";
+    dgram::BindOptions bind;
+    bind.address = "127.0.0.1";
+    third.bind(bind);
+  });
+  third.on_listening([&] {
+    // The port that the first got, asked for by its number, is another question: it must not be the first's by chance.
+    dgram::BindOptions bind;
+    bind.address = "127.0.0.1";
+    bind.port = third.address()->port.value();
+    fourth.bind(bind);
+  });
+  fourth.on_listening([&] { cluster.process().send(*story + "bound"); });
+  fourth.on_error([&](const Error& error) { cluster.process().send(*story + error.message); });
+  return loop.run();
+}
+
+TEST(MusterWorkerUnderNode, OpensWhatItHasAlreadyWhereItMay) {
+  for (const char* policy : {"rr", "none"}) {
+    const std::string output = node_primary(R"(
+      const w = fork({ MUSTER_TEST_WORKER: 'MusterOpensTwice' });
+      w.on('message', (m) => { log(m); w.disconnect(); });
+      w.on('exit', (code, signal) => log('exit', code, signal));
+    )",
+                                            {{"NODE_CLUSTER_SCHED_POLICY", policy}});
+
+    EXPECT_EQ(output, "EADDRINUSE bound\nexit 0 null\n") << policy;
+  }
+}
+
+// Sends back what it is sent, and what it accepts.
+WORKER(MusterSendsBack) {
+  cluster.process().on_message(
+      [self = cluster.process()](Message& message) mutable { self.send(std::move(message.data), std::move(message.handle)); });
+  auto server = net::create_server(
+      cluster, [self = cluster.process()](net::Socket socket) mutable { self.send("accepted", socket.to_handle()); });
+  server.listen(0);
+  return loop.run();
+}
+
+TEST(MusterWorkerUnderNode, SendsSocketsWhileItIsSentSome) {
+  const std::string output = node_primary(R"(
+    const w = fork({ MUSTER_TEST_WORKER: 'MusterSendsBack' });
+    const each = 50, got = {}, text = 'm'.repeat(800000);
+    let closed = 0;
+    const server = net.createServer((s) => w.send(server.count++ ? 'back' : text, s));
+    server.count = 0;
+    const connect = (port) => {
+      for (let i = 0; i < each; i++) net.connect(port).on('data', () => {}).on('close', () => {
+        if (++closed < 2 * each) return;
+        log(got.accepted, got.back, got[text]);
+        server.close(); w.disconnect();
+      });
+    };
+    w.on('message', (m, socket) => { got[m] = (got[m] || 0) + 1; socket.destroy(); });
+    w.on('listening', (a) => server.listen(0, () => { connect(server.address().port); connect(a.port); }));
+  )");
+
+  EXPECT_EQ(output, "50 49 1\n");
 }
 
 }  // namespace

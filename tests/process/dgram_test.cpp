@@ -1,5 +1,7 @@
 // UDP sockets, alone and shared by workers.
 
+#include <unistd.h>
+
 #include <map>
 #include <set>
 
@@ -228,6 +230,393 @@ WORKER(TakesUdp) {
     socket.bind(std::move(message.handle), [self = cluster.process()]() mutable { self.send("bound"); });
   });
   return loop.run();
+}
+
+// --- what workers bind -------------------------------------------------------------------------------
+
+// Binds what it is told: {bind: n, type, port, address, reuseAddr, ipv6Only, exclusive} is its socket n, {close: n} closes it,
+// {send: n, to} sends from it. It tells what comes of it.
+WORKER(UdpSockets) {
+  auto sockets = std::make_shared<std::map<int, dgram::Socket>>();
+  Process self = cluster.process();
+  self.on_message([&cluster, sockets, self](Message& message) mutable {
+    const Value& data = message.data;
+    const auto number = [&](const char* key) { return static_cast<int>(data[key].number_or(0)); };
+    if (data["close"].is_number()) {
+      sockets->at(number("close")).close([self]() mutable { self.send(Value{{"closed", true}}); });
+      return;
+    }
+    const int n = data["bind"].is_number() ? number("bind") : number("send");
+    if (!sockets->contains(n)) {
+      dgram::SocketOptions options;
+      options.type = data["type"] == Value("udp6") ? dgram::Type::udp6 : dgram::Type::udp4;
+      options.reuse_addr = data["reuseAddr"].truthy();
+      options.ipv6_only = data["ipv6Only"].truthy();
+      auto socket = dgram::create_socket(cluster, options);
+      socket.on_error([self, n](const Error& error) mutable {
+        self.send(Value{{"failed", n}, {"code", error_name(error.code)}, {"message", error.message}});
+      });
+      socket.on_listening([self, socket, n]() mutable {
+        self.send(Value{{"bound", n}, {"port", socket.address()->port.value()}});
+      });
+      socket.on_message([self, n](std::string_view bytes, const dgram::RemoteInfo&) mutable {
+        self.send(Value{{"got", std::string(bytes)}, {"socket", n}});
+      });
+      sockets->emplace(n, socket);
+    }
+    dgram::Socket socket = sockets->at(n);
+    if (data["send"].is_number()) return socket.send("from " + std::to_string(n), number("to"), "127.0.0.1");
+    dgram::BindOptions options;
+    options.port = number("port");
+    options.address = data["address"].string_or("");
+    options.exclusive = data["exclusive"].truthy();
+    socket.bind(options);
+  });
+  return loop.run();
+}
+
+struct UdpPrimary : Primary {
+  UdpPrimary() {
+    cluster.on_message([this](Worker w, Message& message) { on_answer(w, message.data); });
+  }
+  Worker fork() { return cluster.fork(worker("UdpSockets")); }
+
+  Function<void(Worker, const Value&)> on_answer;
+};
+
+TEST(Dgram, OfOneWorkerMayHaveAnAddressTwiceWhereBothLetOthersHaveIt) {
+  UdpPrimary primary;
+  std::vector<std::string> story;
+  Worker first = primary.fork();
+  Worker second = primary.fork();
+  Value port;
+  const auto bind = [&](Worker w, int n, bool reuse) {
+    w.send(Value{{"bind", n}, {"port", port}, {"address", "127.0.0.1"}, {"reuseAddr", reuse}});
+  };
+  primary.on_answer = [&](Worker w, const Value& answer) {
+    const bool bound = answer["bound"].is_number();
+    story.push_back(std::to_string(w.id()) + (bound ? " bound" : " " + std::string(answer["code"].string_or("?"))));
+    if (story.size() == 1) port = answer["port"];
+    EXPECT_TRUE(!bound || answer["port"] == port);
+    switch (story.size()) {
+      case 1: return bind(first, 2, true);
+      case 2: return bind(first, 3, false);
+      case 3: return bind(second, 1, true);
+      case 4: return bind(second, 2, true);
+      default: primary.finish();
+    }
+  };
+  // Found free by binding to any port, as bind(0) of a worker would; then named.
+  auto probe = dgram::create_socket(primary.cluster);
+  dgram::BindOptions options;
+  options.address = "127.0.0.1";
+  probe.bind(options, [&] {
+    port = probe.address()->port.value();
+    probe.close([&] { bind(first, 1, true); });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(story, (std::vector<std::string>{"1 bound", "1 bound", "1 EADDRINUSE", "2 bound", "2 bound"}));
+}
+
+TEST(Dgram, OfIpv6OnlyHasThePortThatOneOfIpv4Has) {
+  UdpPrimary primary;
+  std::vector<std::string> story;
+  Worker w = primary.fork();
+  Value port;
+  primary.on_answer = [&](Worker, const Value& answer) {
+    story.push_back(answer["bound"].is_number() ? "bound" : std::string(answer["message"].string_or("?")));
+    if (story.size() == 1) {
+      port = answer["port"];
+      w.send(Value{{"bind", 2}, {"type", "udp4"}, {"port", port}, {"address", "0.0.0.0"}});
+    } else {
+      EXPECT_EQ(answer["port"], port);
+      primary.finish();
+    }
+  };
+  w.send(Value{{"bind", 1}, {"type", "udp6"}, {"address", "::"}, {"ipv6Only", true}});
+
+  primary.run();
+
+  EXPECT_EQ(story, (std::vector<std::string>{"bound", "bound"}));
+}
+
+TEST(Dgram, ThatCannotBeBoundMayBeBoundElsewhere) {
+  UdpPrimary primary;
+  auto blocker = dgram::create_socket(primary.cluster);
+  std::vector<std::string> story;
+  Worker w = primary.fork();
+  std::string port;
+  primary.on_answer = [&](Worker, const Value& answer) {
+    story.push_back(std::string(answer["message"].string_or(answer["bound"].is_number() ? "bound" : "closed")));
+    if (story.size() == 1) w.send(Value{{"bind", 1}, {"address", "127.0.0.1"}});
+    if (story.size() == 2) w.send(Value{{"close", 1}});
+    if (story.size() == 3) {
+      blocker.close();
+      primary.finish();
+    }
+  };
+  dgram::BindOptions options;
+  options.address = "127.0.0.1";
+  blocker.bind(options, [&] {
+    port = std::to_string(blocker.address()->port.value());
+    w.send(Value{{"bind", 1}, {"address", "127.0.0.1"}, {"port", blocker.address()->port.value()}});
+  });
+
+  primary.run();
+
+  EXPECT_EQ(story, (std::vector<std::string>{"bind EADDRINUSE 127.0.0.1:" + port, "bound", "closed"}));
+}
+
+TEST(Dgram, OfItsOwnIsRefusedThePortOfAnotherWorker) {
+  UdpPrimary primary;
+  Worker first = primary.fork();
+  Worker second = primary.fork();
+  Value code;
+  primary.on_answer = [&](Worker w, const Value& answer) {
+    if (w == first) {
+      second.send(Value{{"bind", 1}, {"address", "127.0.0.1"}, {"port", answer["port"]}, {"exclusive", true}});
+    } else {
+      code = answer["code"];
+      primary.finish();
+    }
+  };
+  first.send(Value{{"bind", 1}, {"address", "127.0.0.1"}});
+
+  primary.run();
+
+  EXPECT_EQ(code, Value("EADDRINUSE"));
+}
+
+TEST(Dgram, ThatSendsWithoutBindHasAPortOfItsOwn) {
+  Primary primary;
+  // What the primary hears, and from where: two workers that bind, two that do not.
+  auto receiver = dgram::create_socket(primary.cluster);
+  std::map<std::string, std::set<int>> ports;
+  std::size_t heard = 0;
+  receiver.on_message([&](std::string_view bytes, const dgram::RemoteInfo& from) {
+    ports[std::string(bytes)].insert(from.port);
+    if (++heard < 4) return;
+    receiver.close();
+    primary.finish();
+  });
+  receiver.bind(0, [&] {
+    for (const char* bind : {"", "", "1", "1"}) {
+      primary.cluster.fork(worker(
+          "SendsUdp", {{"MUSTER_TEST_BIND", bind}, {"MUSTER_TEST_PORT", std::to_string(receiver.address()->port.value())}}));
+    }
+  });
+
+  primary.run();
+
+  EXPECT_EQ(ports["unbound"].size(), 2U);
+  EXPECT_EQ(ports["bound"].size(), 1U);
+}
+
+WORKER(SendsUdp) {
+  auto socket = dgram::create_socket(cluster);
+  const int port = std::stoi(std::getenv("MUSTER_TEST_PORT"));
+  if (*std::getenv("MUSTER_TEST_BIND") != 0) {
+    socket.bind(0, [socket, port]() mutable { socket.send("bound", port, "127.0.0.1"); });
+  } else {
+    socket.send("unbound", port, "127.0.0.1");
+    // Nobody's but the worker's: it does not go with the cluster's.
+    cluster.worker()->on_disconnect([socket]() mutable { socket.close(); });
+  }
+  return loop.run();
+}
+
+// Four workers share a socket. Each takes ten datagrams and leaves; what it leaves must be there for the others.
+TEST(Dgram, LeavesToOthersWhatComesAfterItWasClosed) {
+  constexpr int workers = 4;
+  constexpr int each = 10;
+  Primary primary;
+  auto sender = dgram::create_socket(primary.cluster);
+  int listening = 0;
+  std::map<int, int> handled;
+  std::vector<ExitStatus> exits;
+  primary.cluster.on_listening([&](Worker, const Address& address) {
+    if (++listening < workers) return;
+    // They stand still until all datagrams are there, so that each could take them all.
+    for (auto& [id, w] : primary.cluster.workers()) w.process().kill(Signal::stop);
+    auto sent = std::make_shared<int>(0);
+    for (int i = 0; i < workers * each; ++i) {
+      sender.send("datagram", address.port.value(), "127.0.0.1", [&, sent](std::error_code error) {
+        EXPECT_FALSE(error);
+        if (++*sent < workers * each) return;
+        for (auto& [id, w] : primary.cluster.workers()) w.process().kill(Signal::cont);
+        sender.close();
+      });
+    }
+  });
+  primary.cluster.on_message(
+      [&](Worker w, Message& message) { handled[w.id()] += static_cast<int>(message.data.as_number()); });
+  primary.cluster.on_exit([&](Worker, ExitStatus status) { exits.push_back(status); });
+  for (int i = 0; i < workers; ++i) primary.cluster.fork(worker("TakesTen"));
+
+  primary.run();
+
+  EXPECT_EQ(handled, (std::map<int, int>{{1, each}, {2, each}, {3, each}, {4, each}}));
+  EXPECT_EQ(exits, std::vector(workers, ExitStatus::exited(0)));
+}
+
+WORKER(TakesTen) {
+  auto socket = dgram::create_socket(cluster);
+  auto count = std::make_shared<int>(0);
+  socket.on_message([&cluster, socket, count](std::string_view, const dgram::RemoteInfo&) mutable {
+    EXPECT_LT(*count, 10);
+    if (++*count < 10) return;
+    socket.close();
+    cluster.process().send(*count);
+    cluster.worker()->disconnect();
+  });
+  socket.bind(0);
+  return loop.run();
+}
+
+TEST(Dgram, MayBeClosedInItsOwnListening) {
+  Primary primary;
+  int closed = 0;
+  std::vector<ExitStatus> exits;
+  primary.cluster.on_listening([&](Worker, const Address&) { ADD_FAILURE() << "it is closed by then"; });
+  primary.cluster.on_message([&](Worker, Message& message) { closed += message.data == Value("closed") ? 1 : 0; });
+  primary.cluster.on_exit([&](Worker, ExitStatus status) { exits.push_back(status); });
+  for (int i = 0; i < 3; ++i) primary.cluster.fork(worker("BindsAndCloses", {{"MUSTER_TEST_CLOSE", "listening"}}));
+
+  primary.run();
+
+  EXPECT_EQ(closed, 3);
+  EXPECT_EQ(exits, std::vector(3, ExitStatus::exited(0)));
+}
+
+class ClosedUdp : public testing::TestWithParam<const char*> {};
+
+TEST_P(ClosedUdp, BeforeItsAnswerHearsNothing) {
+  Primary primary;
+  Value told;
+  std::optional<ExitStatus> status;
+  std::size_t before = 0;
+  std::size_t after = 0;
+  Worker w =
+      primary.cluster.fork(worker("BindsAndCloses", {{"MUSTER_TEST_CLOSE", "at once"}, {"MUSTER_TEST_ADDRESS", GetParam()}}));
+  w.on_online([&] { before = open_descriptors(getpid()); });
+  w.on_message([&](Message& message) {
+    told = message.data;
+    w.send("and then?");
+  });
+  w.on_disconnect([&] { after = open_descriptors(getpid()); });
+  w.on_exit([&](ExitStatus s) { status = s; });
+
+  primary.run();
+
+  EXPECT_EQ(told, Value("closed"));
+  EXPECT_LE(after, before) << "the primary keeps the socket";
+  EXPECT_EQ(status, ExitStatus::exited(0));
+}
+
+INSTANTIATE_TEST_SUITE_P(Dgram, ClosedUdp, testing::Values("127.0.0.1", "192.0.2.1"));
+
+WORKER(BindsAndCloses) {
+  auto socket = dgram::create_socket(cluster);
+  socket.on_error([&cluster](const Error& error) { cluster.process().send(error.message); });
+  auto close = [&cluster, socket]() mutable { socket.close([&cluster] { cluster.process().send("closed"); }); };
+  dgram::BindOptions options;
+  if (const char* address = std::getenv("MUSTER_TEST_ADDRESS")) options.address = address;
+  if (std::getenv("MUSTER_TEST_CLOSE") == std::string("at once")) {
+    socket.bind(options, [&cluster] { cluster.process().send("listening"); });
+    close();
+    // The answer to the bind has come by then.
+    cluster.process().on_message([&cluster](Message&) { cluster.worker()->disconnect(); });
+  } else {
+    socket.bind(options, close);
+    socket.on_close([&cluster] { cluster.worker()->disconnect(); });
+  }
+  return loop.run();
+}
+
+TEST(Dgram, RemembersThatItWasUnreferencedBeforeItWasBound) {
+  Primary primary;
+  std::optional<ExitStatus> status;
+  primary.cluster.on_exit([&](Worker, ExitStatus s) { status = s; });
+  primary.cluster.fork(worker("UnrefUdp"));
+
+  primary.run();
+
+  EXPECT_EQ(status, ExitStatus::exited(7));
+}
+
+WORKER(UnrefUdp) {
+  auto socket = dgram::create_socket(cluster);
+  socket.unref();
+  socket.bind(0, [&cluster] { cluster.process().unref(); });
+  loop.run();
+  return 7;
+}
+
+TEST(Dgram, SentToAWorkerIsReadInBothProcesses) {
+  Primary primary;
+  auto socket = dgram::create_socket(primary.cluster);
+  auto client = dgram::create_socket(primary.cluster);
+  int here = 0;
+  int there = 0;
+  const auto send = [&] { client.send("hello", socket.address()->port.value(), "127.0.0.1"); };
+  // One datagram at a time, whoever reads it, until both have read one.
+  const auto next = [&] {
+    if (here == 0 || there == 0) return send();
+    socket.close();
+    client.close();
+    primary.cluster.workers().begin()->second.kill();
+  };
+  Worker w = primary.cluster.fork(worker("ReadsUdp"));
+  w.on_message([&](Message& message) {
+    if (message.data == Value("bound")) {
+      // The worker stands still, so this one is the primary's.
+      w.process().kill(Signal::stop);
+      return send();
+    }
+    ++there;
+    next();
+  });
+  socket.on_message([&](std::string_view, const dgram::RemoteInfo&) {
+    if (here++ == 0) w.process().kill(Signal::cont);
+    next();
+  });
+  socket.bind(0, [&] { w.send("take this", socket.to_handle()); });
+
+  primary.run();
+
+  EXPECT_GT(here, 0);
+  EXPECT_GT(there, 0);
+}
+
+WORKER(ReadsUdp) {
+  cluster.process().on_message([&cluster](Message& message) {
+    auto socket = dgram::create_socket(cluster);
+    socket.on_message([&cluster](std::string_view, const dgram::RemoteInfo&) { cluster.process().send("got"); });
+    socket.bind(std::move(message.handle), [&cluster] { cluster.process().send("bound"); });
+  });
+  return loop.run();
+}
+
+TEST(Dgram, SharesAPortInOneProcessThatBothReuse) {
+  Primary primary;
+  dgram::SocketOptions options;
+  options.reuse_port = true;
+  auto first = dgram::create_socket(primary.cluster, options);
+  auto second = dgram::create_socket(primary.cluster, options);
+  bool both = false;
+  first.bind(0, [&] {
+    second.bind(first.address()->port.value(), [&] {
+      both = true;
+      first.close();
+      second.close();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(both);
 }
 
 }  // namespace

@@ -314,5 +314,198 @@ WORKER(SaysGoodbye) {
   return loop.run();
 }
 
+// --- many at once -------------------------------------------------------------------------------------
+
+// Sends each socket it gets back, and each that it accepts itself.
+WORKER(SendsBack) {
+  cluster.process().on_message([self = cluster.process()](Message& message) mutable {
+    if (message.handle) self.send("back", std::move(message.handle));
+  });
+  auto server = net::create_server(
+      cluster, [self = cluster.process()](net::Socket socket) mutable { self.send("accepted", socket.to_handle()); });
+  server.listen(0);
+  return loop.run();
+}
+
+TEST(Handles, TravelBothWaysAtOnceAndBlockNobody) {
+  constexpr int each = 200;
+  Primary primary;
+  int back = 0;
+  int accepted = 0;
+  int closed = 0;
+  Worker w = primary.cluster.fork(worker("SendsBack"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send("there", socket.to_handle()); });
+  const auto connect = [&](int port) {
+    for (int i = 0; i < each; ++i) {
+      net::Socket client = net::connect(primary.loop, port);
+      client.on_data([](std::string_view) {});
+      client.on_close([&] {
+        if (++closed < 2 * each) return;
+        server.close();
+        primary.finish();
+      });
+    }
+  };
+  w.on_message([&](Message& message) {
+    ASSERT_TRUE(message.handle);
+    ++(message.data == Value("back") ? back : accepted);
+    net::from_handle(primary.loop, std::move(message.handle)).destroy();
+  });
+  w.on_listening([&](const Address& address) {
+    server.listen(0, [&, port = address.port.value()] {
+      connect(server.address()->port.value());
+      connect(port);
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(back, each);
+  EXPECT_EQ(accepted, each);
+  EXPECT_EQ(closed, 2 * each);
+}
+
+TEST(Handles, OfEightyWorkersAllComeBack) {
+  constexpr std::size_t workers = 80;
+  Primary primary;
+  std::size_t served = 0;
+  std::vector<Worker> waiting;
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) {
+    waiting.back().send("there and back", socket.to_handle());
+    waiting.pop_back();
+  });
+  for (std::size_t i = 0; i < workers; ++i) waiting.push_back(primary.cluster.fork(worker("HandsBack")));
+  primary.cluster.on_message([&](Worker w, Message& message) {
+    net::from_handle(primary.loop, std::move(message.handle)).end("served");
+    w.disconnect();
+  });
+  server.listen(0, [&] {
+    for (std::size_t i = 0; i < workers; ++i) {
+      net::Socket client = net::connect(primary.loop, server.address()->port.value());
+      client.on_data([&](std::string_view text) {
+        EXPECT_EQ(text, "served");
+        if (++served == workers) server.close();
+      });
+    }
+  });
+
+  primary.run();
+
+  EXPECT_EQ(served, workers);
+}
+
+WORKER(HandsBack) {
+  cluster.process().on_message(
+      [self = cluster.process()](Message& message) mutable { self.send("back", std::move(message.handle)); });
+  return loop.run();
+}
+
+TEST(Handles, KeepTheirServerOpenInThreeWorkersOneOfWhichIsCutOff) {
+  constexpr int sockets = 12;
+  Primary primary;
+  std::vector<Worker> workers;
+  for (int i = 0; i < 3; ++i) workers.push_back(primary.cluster.fork(worker("KeepsUntilItsPeerEnds")));
+  std::vector<net::Socket> clients;
+  int accepted = 0;
+  int kept = 0;
+  int ended = 0;
+  bool closed = false;
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) {
+    workers[static_cast<std::size_t>(accepted++ % 3)].send("keep this", socket.to_handle());
+  });
+  primary.cluster.on_message([&](Worker, Message&) {
+    if (++kept < sockets) return;
+    server.close([&] {
+      closed = true;
+      EXPECT_GE(ended, 8) << "those of the two workers that can be asked";
+      primary.finish();
+    });
+    workers[1].process().disconnect();
+    for (net::Socket& client : clients) {
+      EXPECT_FALSE(closed);
+      client.end();
+    }
+  });
+  server.listen(0, [&] {
+    for (int i = 0; i < sockets; ++i) {
+      clients.push_back(net::connect(primary.loop, server.address()->port.value()));
+      clients.back().on_data([](std::string_view) {});
+      clients.back().on_close([&] { ++ended; });
+    }
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(ended, sockets);
+}
+
+WORKER(KeepsUntilItsPeerEnds) {
+  cluster.process().on_message([&loop, self = cluster.process()](Message& message) mutable {
+    net::Socket socket = net::from_handle(loop, std::move(message.handle));
+    socket.on_data([](std::string_view) {});
+    self.send("kept");
+  });
+  return loop.run();
+}
+
+TEST(Handles, AreTakenByAWorkerWithoutInputAndOutput) {
+  Primary primary;
+  using Kind = StdioEntry::Kind;
+  Settings settings;
+  settings.stdio = {{Kind::ignore}, {Kind::ignore}, {Kind::ignore}, {Kind::ipc}};
+  primary.cluster.setup_primary(settings);
+  std::string heard;
+  Worker w = primary.cluster.fork(worker("SaysGoodbye"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) { w.send("goodbye", socket.to_handle()); });
+  server.listen(0, [&] {
+    net::Socket client = net::connect(primary.loop, server.address()->port.value());
+    client.on_data([&](std::string_view bytes) { heard += bytes; });
+    client.on_close([&] {
+      server.close();
+      primary.finish();
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(heard, "goodbye");
+}
+
+TEST(Handles, OfServersMayBeInheritedAsADescriptor) {
+  Primary primary;
+  std::string heard;
+  auto server = net::create_server(primary.cluster, [](net::Socket) { ADD_FAILURE() << "the primary accepted"; });
+  server.listen(0, [&] {
+    const int port = server.address()->port.value();
+    Handle listening = server.to_handle();
+    using Kind = StdioEntry::Kind;
+    Settings settings;
+    settings.stdio = {
+        {Kind::ignore}, {Kind::inherit}, {Kind::inherit}, {Kind::ipc}, {Kind::descriptor, listening.descriptor()}};
+    primary.cluster.setup_primary(settings);
+    Worker w = primary.cluster.fork(worker("ListensOnFour"));
+    server.close();
+    w.on_message([&, port](Message&) {
+      net::Socket client = net::connect(primary.loop, port);
+      client.on_data([&](std::string_view bytes) { heard += bytes; });
+      client.on_close([&] { primary.finish(); });
+    });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(heard, "from the worker");
+}
+
+WORKER(ListensOnFour) {
+  auto server = net::create_server(cluster, [](net::Socket socket) {
+    socket.on_data([](std::string_view) {});
+    socket.end("from the worker");
+  });
+  server.listen(Handle(HandleType::server, 4), [&cluster] { cluster.process().send("listening"); });
+  return loop.run();
+}
+
 }  // namespace
 }  // namespace muster::test

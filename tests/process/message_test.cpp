@@ -352,5 +352,134 @@ TEST_P(MessagesIn, LeaveNoDescriptorBehind) {
   EXPECT_EQ(left, 0);
 }
 
+TEST(Messages, OfManyBytesPerCharacterAreWholeHoweverTheyAreRead) {
+  Primary primary;
+  std::string text;
+  for (int i = 0; i < 200'000; ++i) text += i % 3 == 0 ? "x" : i % 3 == 1 ? "\xc3\xa9" : "\xf0\x9f\x98\x80";
+  Value received;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    received = message.data;
+    primary.finish();
+  });
+  echo.send(text);
+
+  primary.run();
+
+  EXPECT_TRUE(received == Value(text));
+}
+
+TEST(Messages, ReachTheWorkerObjectInTheWorkerToo) {
+  Primary primary;
+  Value told;
+  std::optional<ExitStatus> status;
+  Worker w = primary.cluster.fork(worker("HearsAsWorker"));
+  w.on_message([&](Message& message) {
+    told = message.data;
+    EXPECT_EQ(w.disconnect(), w);
+  });
+  w.on_exit([&](ExitStatus s) { status = s; });
+  w.send("hello");
+
+  primary.run();
+
+  EXPECT_EQ(told, Value("worker hello, process hello"));
+  EXPECT_EQ(status, ExitStatus::exited(0));
+}
+
+WORKER(HearsAsWorker) {
+  auto heard = std::make_shared<std::string>();
+  cluster.worker()->on_message([heard](Message& message) { *heard = "worker " + message.data.as_string(); });
+  cluster.process().on_message([heard, self = cluster.worker()](Message& message) mutable {
+    self->send(*heard + ", process " + message.data.as_string());
+  });
+  return loop.run();
+}
+
+TEST(Messages, ThatLookInternalChangeNothingInAWorker) {
+  Primary primary;
+  std::vector<Value> received;
+  std::optional<ExitStatus> status;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  echo.on_message([&](Message& message) {
+    received.push_back(message.data);
+    echo.disconnect();
+  });
+  echo.on_exit([&](ExitStatus s) { status = s; });
+  echo.on_online([&] {
+    echo.send(Value{{"cmd", "NODE_CLUSTER"}, {"ack", 4711}, {"accepted", true}});
+    echo.send(Value{{"cmd", "NODE_CLUSTER"}, {"act", "newconn"}, {"key", "nobody's"}, {"seq", 7}});
+    echo.send(Value{{"cmd", "NODE_SOMETHING"}});
+    echo.send("after");
+  });
+
+  primary.run();
+
+  EXPECT_EQ(received, std::vector<Value>{"after"});
+  EXPECT_EQ(status, ExitStatus::exited(0));
+}
+
+TEST(Messages, NeedNoListenerInAWorkerThatSendsAndSaysGoodbye) {
+  Primary primary;
+  Settings settings;
+  settings.silent = true;
+  primary.cluster.setup_primary(settings);
+  std::string output;
+  Worker w = primary.cluster.fork(worker("SendsByTimer"));
+  w.process().stdout_stream().on_data([&](std::string_view bytes) { output += bytes; });
+  w.on_message([&](Message&) { w.process().disconnect(); });
+
+  primary.run();
+
+  EXPECT_EQ(output, "disconnected\n");
+}
+
+WORKER(SendsByTimer) {
+  loop.set_timeout(std::chrono::milliseconds(1), [self = cluster.process()]() mutable { self.send("tick"); });
+  cluster.process().on_disconnect([] {
+    std::puts("disconnected");
+    std::fflush(stdout);
+  });
+  return loop.run();
+}
+
+TEST(Messages, OfHundredsOfKilobytesKeepTheirSocketOnTheWayThereAndBack) {
+  Primary primary;
+  const std::string text(800'000, 'm');
+  Value received;
+  std::string heard;
+  std::vector<bool> with_handle;
+  net::Socket client;
+  net::Socket back;
+  Worker echo = primary.cluster.fork(worker("EchoMessages"));
+  auto server = net::create_server(primary.cluster, [&](net::Socket socket) {
+    echo.send("before");
+    echo.send(text, socket.to_handle());
+    echo.send("after");
+  });
+  server.listen(0, [&] {
+    client = net::connect(primary.loop, server.address()->port.value());
+    client.on_data([&](std::string_view bytes) { heard += bytes; });
+    client.on_close([&] {
+      server.close();
+      primary.finish();
+    });
+  });
+  echo.on_message([&](Message& message) {
+    with_handle.push_back(static_cast<bool>(message.handle));
+    if (!message.handle) return;
+    received = message.data;
+    back = net::from_handle(primary.loop, std::move(message.handle));
+    back.on_data([](std::string_view) {});
+    back.end("it went round");
+  });
+
+  primary.run();
+
+  EXPECT_TRUE(received == Value(text));
+  EXPECT_EQ(heard, "it went round");
+  EXPECT_EQ(with_handle, (std::vector<bool>{false, true, false}));
+}
+
 }  // namespace
 }  // namespace muster::test

@@ -331,6 +331,25 @@ TEST(Primary, RefusesTheSameWorkerTheSamePortTwice) {
   }
 }
 
+TEST(Primary, GivesTheSecondDatagramSocketOfAWorkerToTheSecondOfTheNextToo) {
+  Cluster cluster(2);
+  wire::ListenQuery udp = port(80);
+  udp.address_type = AddressType::udp4;
+  for (const std::uint64_t seq : {1, 2}) cluster.primary.handle_message(one, query(udp, seq));
+  EXPECT_EQ(effects(cluster.primary), (Lines{"bind 1 null:80:udp4:undefined", "bind 2 null:80:udp4:undefined"}));
+  cluster.primary.handle_listening(ListenerId{1}, {0, {}, FdToken{5}});
+  cluster.primary.handle_listening(ListenerId{2}, {0, {}, FdToken{6}});
+  const Lines answers = effects(cluster.primary);
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_NE(answers[1].find(R"("key":"null:80:udp4:undefined:1")"), std::string::npos) << answers[1];
+
+  for (const std::uint64_t seq : {1, 2}) cluster.primary.handle_message(two, query(udp, seq));
+
+  const Lines others = effects(cluster.primary);
+  ASSERT_EQ(others.size(), 2U) << "no third socket";
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(others[i].substr(7), answers[i].substr(7));
+}
+
 TEST(Primary, SharesADescriptorUnderPolicyNone) {
   Cluster cluster(2, SchedulingPolicy::none);
   cluster.primary.handle_message(one, query(port(80), 1));
