@@ -375,8 +375,8 @@ TEST_P(NodeWorkerUnderMuster, BindsUdpThroughItsPrimary) {
   EXPECT_EQ(ports.size(), 1U);
 }
 
-TEST(NodeWorkerUnderMuster, TakesNoMoreConnectionsThanItMay) {
-  NodeWorkers primary(R"(
+TEST_P(NodeWorkerUnderMuster, TakesNoMoreConnectionsThanItMay) {
+  NodeWorkers primary(GetParam(), R"(
     const server = require('node:net').createServer((s) => s.write(process.env.TEST_LIMIT));
     server.maxConnections = +process.env.TEST_LIMIT;
     server.listen(process.env.TEST_PATH);
@@ -408,7 +408,7 @@ TEST(NodeWorkerUnderMuster, TakesNoMoreConnectionsThanItMay) {
 
 // Opens what it is told, one after the other, and sends what came of each. What is read of it is in `story`.
 struct Asking : NodeWorkers {
-  explicit Asking(const char* script) : NodeWorkers(script) {
+  Asking(Peer peer, const char* script) : NodeWorkers(peer, script) {
     cluster.on_message([this](Worker w, Message& message) {
       for (const Value& line : message.data.as_array()) story.push_back(line.as_string());
       w.disconnect();
@@ -420,7 +420,7 @@ struct Asking : NodeWorkers {
 };
 
 TEST_P(NodeWorkersUnder, AMusterPrimaryMayHaveAPortOnce) {
-  Asking primary(R"(
+  Asking primary(std::get<0>(GetParam()), R"(
     const net = require('node:net'), story = [];
     const first = net.createServer(), second = net.createServer();
     first.listen(0, '127.0.0.1', () => {
@@ -435,7 +435,7 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryMayHaveAPortOnce) {
       }));
     });
   )");
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(scheduling_policy_from_name(std::get<1>(GetParam())).value());
   primary.cluster.fork();
 
   primary.run();
@@ -445,14 +445,14 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryMayHaveAPortOnce) {
 }
 
 TEST_P(NodeWorkersUnder, AMusterPrimaryCloseBeforeTheyListen) {
-  Asking primary(R"(
+  Asking primary(std::get<0>(GetParam()), R"(
     const net = require('node:net'), story = [];
     const first = net.createServer(), second = net.createServer();
     first.on('error', (e) => story.push(e.message));
     first.listen(0, () => story.push('listening')).close(() => story.push('closed'));
     second.listen(0, () => process.send(story));
   )");
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(scheduling_policy_from_name(std::get<1>(GetParam())).value());
   primary.cluster.fork();
 
   primary.run();
@@ -462,14 +462,14 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryCloseBeforeTheyListen) {
 }
 
 TEST_P(NodeWorkersUnder, AMusterPrimaryLeaveIpv4ToOthersWhereTheyAskForIpv6Only) {
-  Asking primary(R"(
+  Asking primary(std::get<0>(GetParam()), R"(
     const net = require('node:net');
     const six = net.createServer().listen({ port: 0, host: '::', ipv6Only: true }, () => {
       const four = net.createServer().listen(six.address().port, '0.0.0.0', () => process.send(['both']));
       four.on('error', (e) => process.send([e.message]));
     });
   )");
-  primary.cluster.set_scheduling_policy(GetParam());
+  primary.cluster.set_scheduling_policy(scheduling_policy_from_name(std::get<1>(GetParam())).value());
   primary.cluster.fork();
 
   primary.run();
@@ -477,8 +477,8 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryLeaveIpv4ToOthersWhereTheyAskForIpv6Only)
   EXPECT_EQ(primary.story, std::vector<std::string>{"both"});
 }
 
-TEST(NodeWorkerUnderMuster, HasAUdpAddressTwiceAndOneOfEachFamily) {
-  Asking primary(R"(
+TEST_P(NodeWorkerUnderMuster, HasAUdpAddressTwiceAndOneOfEachFamily) {
+  Asking primary(GetParam(), R"(
     const dgram = require('node:dgram'), story = [];
     const open = (options, port, address, done) => {
       const socket = dgram.createSocket(options);
@@ -500,8 +500,8 @@ TEST(NodeWorkerUnderMuster, HasAUdpAddressTwiceAndOneOfEachFamily) {
   EXPECT_EQ(primary.exits, std::vector{ExitStatus::exited(0)});
 }
 
-TEST(NodeWorkerUnderMuster, GivesASocketBackWithHundredsOfKilobytes) {
-  NodeWorkers primary("process.on('message', (m, h) => process.send(m, h));");
+TEST_P(NodeWorkerUnderMuster, GivesASocketBackWithHundredsOfKilobytes) {
+  NodeWorkers primary(GetParam(), "process.on('message', (m, h) => process.send(m, h));");
   const std::string text(800'000, 'm');
   bool same = false;
   std::string heard;
@@ -530,9 +530,9 @@ TEST(NodeWorkerUnderMuster, GivesASocketBackWithHundredsOfKilobytes) {
   EXPECT_EQ(heard, "it went round");
 }
 
-TEST(NodeWorkerUnderMuster, SendsSocketsWhileItIsSentSome) {
+TEST_P(NodeWorkerUnderMuster, SendsSocketsWhileItIsSentSome) {
   constexpr int each = 50;
-  NodeWorkers primary(R"(
+  NodeWorkers primary(GetParam(), R"(
     process.on('message', (m, h) => process.send('back', h));
     require('node:net').createServer((s) => process.send('accepted', s)).listen(0);
   )");
@@ -812,9 +812,9 @@ WORKER(MusterLimited) {
   return loop.run();
 }
 
-TEST(MusterWorkerUnderNode, TakesNoMoreConnectionsThanItMay) {
+TEST_P(MusterWorkerUnderNode, TakesNoMoreConnectionsThanItMay) {
   const TemporaryFolder folder;
-  const std::string output = node_primary(R"(
+  const std::string output = node_primary(GetParam(), R"(
     let listening = 0, answered = 0; const served = {}, clients = [];
     cluster.on('listening', () => {
       if (++listening < 3) return;
@@ -869,9 +869,9 @@ WORKER(MusterOpensTwice) {
   return loop.run();
 }
 
-TEST(MusterWorkerUnderNode, OpensWhatItHasAlreadyWhereItMay) {
+TEST_P(MusterWorkerUnderNode, OpensWhatItHasAlreadyWhereItMay) {
   for (const char* policy : {"rr", "none"}) {
-    const std::string output = node_primary(R"(
+    const std::string output = node_primary(GetParam(), R"(
       const w = fork({ MUSTER_TEST_WORKER: 'MusterOpensTwice' });
       w.on('message', (m) => { log(m); w.disconnect(); });
       w.on('exit', (code, signal) => log('exit', code, signal));
@@ -892,8 +892,8 @@ WORKER(MusterSendsBack) {
   return loop.run();
 }
 
-TEST(MusterWorkerUnderNode, SendsSocketsWhileItIsSentSome) {
-  const std::string output = node_primary(R"(
+TEST_P(MusterWorkerUnderNode, SendsSocketsWhileItIsSentSome) {
+  const std::string output = node_primary(GetParam(), R"(
     const w = fork({ MUSTER_TEST_WORKER: 'MusterSendsBack' });
     const each = 50, got = {}, text = 'm'.repeat(800000);
     let closed = 0;
