@@ -353,7 +353,7 @@ WORKER(ListensAndCloses) {
   auto server = net::create_server(cluster, [](net::Socket) {});
   server.on_error([heard](const Error& error) { *heard += error.message; });
   server.listen(0, [heard] { *heard += "listening"; });
-  server.close([&cluster, &loop, heard]() mutable {
+  server.close([&cluster, heard]() mutable {
     // What is to come of the late answer comes before the answer to this server, which is sent after that.
     auto second = net::create_server(cluster, [](net::Socket) {});
     ListenOptions options;

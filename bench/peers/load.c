@@ -1,0 +1,159 @@
+// New connections, one request on each, so many at a time; prints one line of JSON.
+//
+//   load PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS]
+//
+// Ends after the time, or after so many connections. Destinations rotate over 127.0.0.1 to 127.0.0.32 and connections end with
+// a reset, so that ports last. What workers call themselves (w<id>, as bench_server --who) is counted.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { max_in_flight = 4096, max_samples = 1 << 22, max_workers = 1024, destinations = 32 };
+
+static const char http_request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+struct connection {
+  int fd;
+  int sent;
+  uint64_t started;
+};
+
+static struct connection connections[max_in_flight];
+static uint32_t samples[max_samples];
+static size_t sample_count, failed, slow, served_by[max_workers], named;
+static int port, is_http, epoll;
+
+static uint64_t now_ns(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void start(int slot) {
+  static uint32_t next;
+  struct connection* one = &connections[slot];
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + next++ % destinations);
+  one->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  one->sent = 0;
+  one->started = now_ns();
+  const struct linger reset = {1, 0};
+  setsockopt(one->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (connect(one->fd, (struct sockaddr*)&address, sizeof address) != 0 && errno != EINPROGRESS) {
+    perror("connect");
+    exit(1);
+  }
+  struct epoll_event event = {.events = EPOLLOUT, .data.u32 = (uint32_t)slot};
+  epoll_ctl(epoll, EPOLL_CTL_ADD, one->fd, &event);
+}
+
+static void count_worker(const char* answer, size_t size) {
+  const char* body = is_http ? memmem(answer, size, "\r\n\r\n", 4) : answer;
+  if (!body) return;
+  if (is_http) body += 4;
+  if (body >= answer + size || *body != 'w') return;
+  const int id = atoi(body + 1);
+  if (id <= 0 || id >= max_workers) return;
+  ++served_by[id];
+  ++named;
+}
+
+// 1 when the connection is over.
+static int step(struct connection* one) {
+  if (!one->sent) {
+    const char* request = is_http ? http_request : "hello";
+    const size_t size = is_http ? sizeof http_request - 1 : 5;
+    if (write(one->fd, request, size) != (ssize_t)size) {
+      ++failed;
+      return 1;
+    }
+    one->sent = 1;
+    return 0;
+  }
+  char answer[4096];
+  const ssize_t n = read(one->fd, answer, sizeof answer - 1);
+  if (n < 0 && errno == EAGAIN) return 0;
+  if (n <= 0) {
+    ++failed;
+    return 1;
+  }
+  answer[n] = 0;
+  const uint64_t took = (now_ns() - one->started) / 1000;
+  if (took > 100000) ++slow;
+  if (sample_count < max_samples) samples[sample_count++] = (uint32_t)took;
+  count_worker(answer, (size_t)n);
+  return 1;
+}
+
+static int compare(const void* a, const void* b) {
+  const uint32_t x = *(const uint32_t*)a, y = *(const uint32_t*)b;
+  return x < y ? -1 : x > y;
+}
+
+int main(int argc, char** argv) {
+  if (argc < 5) {
+    fprintf(stderr, "usage: %s PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS]\n", argv[0]);
+    return 2;
+  }
+  port = atoi(argv[1]);
+  is_http = strcmp(argv[2], "http") == 0;
+  int in_flight = atoi(argv[3]);
+  if (in_flight < 1 || in_flight > max_in_flight) return 2;
+  const uint64_t begin = now_ns(), end = begin + (uint64_t)atoll(argv[4]) * 1000000u;
+  const size_t most = argc > 5 ? (size_t)atoll(argv[5]) : SIZE_MAX;
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  size_t started = 0, done = 0;
+  int open = 0;
+  for (int i = 0; i < in_flight && started < most; ++i, ++started, ++open) start(i);
+  while (open > 0) {
+    struct epoll_event events[256];
+    const int count = epoll_wait(epoll, events, 256, 5000);
+    if (count == 0) {
+      // Nobody answers those that are left.
+      failed += (size_t)open;
+      break;
+    }
+    for (int i = 0; i < count; ++i) {
+      const uint32_t slot = events[i].data.u32;
+      struct connection* one = &connections[slot];
+      const int was_sent = one->sent;
+      if (!step(one)) {
+        if (!was_sent) {
+          struct epoll_event event = {.events = EPOLLIN, .data.u32 = slot};
+          epoll_ctl(epoll, EPOLL_CTL_MOD, one->fd, &event);
+        }
+        continue;
+      }
+      close(one->fd);
+      ++done;
+      if (started < most && now_ns() < end) {
+        ++started;
+        start((int)slot);
+      } else {
+        --open;
+      }
+    }
+  }
+  const double seconds = (double)(now_ns() - begin) / 1e9;
+  qsort(samples, sample_count, sizeof *samples, compare);
+  size_t workers = 0, busiest = 0;
+  for (int i = 0; i < max_workers; ++i) {
+    if (served_by[i] > 0) ++workers;
+    if (served_by[i] > busiest) busiest = served_by[i];
+  }
+  printf("{\"connections\":%zu,\"per_second\":%.0f,\"failed\":%zu,\"over_100ms\":%zu,\"p50_us\":%u,\"p99_us\":%u", done,
+         (double)done / seconds, failed, slow, sample_count ? samples[sample_count / 2] : 0,
+         sample_count ? samples[sample_count * 99 / 100] : 0);
+  if (named > 0) printf(",\"workers\":%zu,\"max_over_mean\":%.3f", workers, (double)busiest * (double)workers / (double)named);
+  printf("}\n");
+  return 0;
+}
