@@ -61,18 +61,20 @@ TEST(Inspect, RunsAProgramUnderADebuggerThatStartsIt) {
     EXPECT_TRUE(started);
     said = message.data.as_string();
   });
-  Worker w = primary.fork(worker("SayHello"), "Listening on port ([0-9]+)", [&](int port) {
-    debugger = net::connect(primary.loop, port);
-    debugger.on_data([&](std::string_view bytes) {
-      debugger.write("+");
-      // The program has ended: gdbserver does when its debugger goes.
-      if (bytes.find("$W00") != std::string_view::npos) debugger.end();
-    });
-    // Why does it stand still? Then let it go on.
-    debugger.write(remote_command("?"));
-    started = true;
-    debugger.write(remote_command("c"));
-  });
+  // Nothing can look for leaks in a process that is being debugged.
+  Worker w =
+      primary.fork(worker("SayHello", {{"ASAN_OPTIONS", "detect_leaks=0"}}), "Listening on port ([0-9]+)", [&](int port) {
+        debugger = net::connect(primary.loop, port);
+        debugger.on_data([&](std::string_view bytes) {
+          debugger.write("+");
+          // The program has ended: gdbserver does when its debugger goes.
+          if (bytes.find("$W") != std::string_view::npos) debugger.end();
+        });
+        // Why does it stand still? Then let it go on.
+        debugger.write(remote_command("?"));
+        started = true;
+        debugger.write(remote_command("c"));
+      });
   std::optional<ExitStatus> status;
   w.on_exit([&](ExitStatus s) { status = s; });
 
