@@ -280,7 +280,8 @@ TEST(Server, ListensOnAPathThatIsTooLongForTheSystemButNotFromHere) {
 TEST(Server, SaysThatAPathIsTooLong) {
   Primary primary;
   Value told;
-  Worker w = primary.cluster.fork(listen_on("/tmp/" + std::string(200, 'x')));
+  const TemporaryFolder folder;
+  Worker w = primary.cluster.fork(listen_on(folder.path() + "/" + std::string(200, 'x')));
   w.on_message([&](Message& message) {
     told = message.data;
     primary.finish();
