@@ -4,7 +4,7 @@
 
 #include <muster/error.h>
 #include "core/wire.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 
 namespace muster::detail {
 
@@ -16,9 +16,9 @@ class Bindable {
   // The primary accepts for it.
   virtual void handle_listening(const std::optional<core::wire::SocketName>& name) = 0;
   // It shares this socket with other workers.
-  virtual void handle_shared(uv::OwnedFd socket) = 0;
+  virtual void handle_shared(OwnedFd socket) = 0;
   virtual void handle_error(const Error& failure) = 0;
-  virtual void handle_connection(uv::OwnedFd connection) = 0;
+  virtual void handle_connection(OwnedFd connection) = 0;
   // A connection over its limit, which is closed after this.
   virtual void handle_drop(int connection) = 0;
   // The worker is leaving.

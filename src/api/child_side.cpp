@@ -64,7 +64,7 @@ class OwnWorker final : public WorkerState {
   std::shared_ptr<WorkerProcess> process_;
 };
 
-ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, uv::OwnedFd channel, Serialization serialization)
+ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, OwnedFd channel, Serialization serialization)
     : ClusterState(loop_state),
       core_(id),
       driver_(std::make_unique<uv::ChildDriver>(loop_state.loop, core_, static_cast<uv::ChildDriver::Sink&>(*this),
@@ -75,8 +75,7 @@ ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, uv::OwnedFd chann
         if (driver_) driver_->send(message);
       })) {}
 
-std::shared_ptr<ChildSide> ChildSide::make(LoopState& loop, core::WorkerId id, uv::OwnedFd channel,
-                                           Serialization serialization) {
+std::shared_ptr<ChildSide> ChildSide::make(LoopState& loop, core::WorkerId id, OwnedFd channel, Serialization serialization) {
   auto side = std::make_shared<ChildSide>(loop, id, std::move(channel), serialization);
   side->process_->cluster = side;
   side->perform();
@@ -186,7 +185,7 @@ void ChildSide::tell(const core::ServerListeningEvent& event) {
 }
 
 void ChildSide::tell(const core::ServerSharedEvent& event) {
-  uv::OwnedFd fd = driver_->take(event.descriptor);
+  OwnedFd fd = driver_->take(event.descriptor);
   if (const auto server = find(event.server)) server->handle_shared(std::move(fd));
 }
 
@@ -195,12 +194,12 @@ void ChildSide::tell(const core::ServerErrorEvent& event) {
 }
 
 void ChildSide::tell(const core::ConnectionEvent& event) {
-  uv::OwnedFd fd = driver_->take(event.connection);
+  OwnedFd fd = driver_->take(event.connection);
   if (const auto server = find(event.server)) server->handle_connection(std::move(fd));
 }
 
 void ChildSide::tell(const core::DropEvent& event) {
-  const uv::OwnedFd fd = driver_->take(event.connection);
+  const OwnedFd fd = driver_->take(event.connection);
   if (const auto server = find(event.server)) server->handle_drop(fd.get());
 }
 

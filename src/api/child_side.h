@@ -17,9 +17,9 @@ class WorkerProcess;
 // A cluster in a worker: the channel to the primary, and the servers that listen through it.
 class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
  public:
-  static std::shared_ptr<ChildSide> make(LoopState& loop, core::WorkerId id, uv::OwnedFd channel, Serialization serialization);
+  static std::shared_ptr<ChildSide> make(LoopState& loop, core::WorkerId id, OwnedFd channel, Serialization serialization);
 
-  ChildSide(LoopState& loop, core::WorkerId id, uv::OwnedFd channel, Serialization serialization);
+  ChildSide(LoopState& loop, core::WorkerId id, OwnedFd channel, Serialization serialization);
   ~ChildSide() override;
 
   ChildSide* child() override { return this; }

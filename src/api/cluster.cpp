@@ -71,7 +71,7 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
                     "NODE_CHANNEL_SERIALIZATION_MODE is '" + serialization + "'; this version speaks 'json' and 'advanced'");
   }
   uv::ignore_broken_pipes();
-  uv::OwnedFd fd(static_cast<int>(*channel));
+  OwnedFd fd(static_cast<int>(*channel));
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());
   return ChildSide::make(loop, id, std::move(fd), serialization == "advanced" ? Serialization::advanced : Serialization::json);

@@ -9,7 +9,7 @@
 #include "api/process_state.h"
 #include "api/worker_state.h"
 #include "core/wire.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 
 namespace muster::detail {
 

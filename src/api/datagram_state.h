@@ -38,9 +38,9 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   Emitter<const Error&> error;
 
   void handle_listening(const std::optional<core::wire::SocketName>& name) override;
-  void handle_shared(uv::OwnedFd socket) override;
+  void handle_shared(OwnedFd socket) override;
   void handle_error(const Error& failure) override;
-  void handle_connection(uv::OwnedFd) override {}
+  void handle_connection(OwnedFd) override {}
   void handle_drop(int) override {}
   void close_if_open() override;
   void abandon() override;
@@ -52,7 +52,7 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   void begin(Function<void()> listening);
   // Binds without asking the primary, now; `listening` or `error` later.
   void bind_here(const core::wire::ListenQuery& query);
-  void open(uv::OwnedFd socket);
+  void open(OwnedFd socket);
   // Runs now, or when the socket is bound; binds one that nobody has.
   void when_bound(Function<void()> task);
   void start_listening();

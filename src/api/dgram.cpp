@@ -61,7 +61,7 @@ void DatagramState::bind(const dgram::BindOptions& options, Function<void()> on_
 void DatagramState::bind_to(Handle handle, Function<void()> on_listening) {
   if (handle.type() != HandleType::udp_socket) throw Exception(Errc::invalid_handle_type, "The handle is no UDP socket");
   begin(std::move(on_listening));
-  uv::OwnedFd socket(handle.release());
+  OwnedFd socket(handle.release());
   uv::set_non_blocking(socket.get());
   open(std::move(socket));
   loop_.loop.next_tick([this, keep = shared_from_this()] {
@@ -79,7 +79,7 @@ void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
   });
 }
 
-void DatagramState::open(uv::OwnedFd socket) {
+void DatagramState::open(OwnedFd socket) {
   socket_ = std::make_unique<uv::Datagram>(loop_.loop, std::move(socket), static_cast<uv::Datagram::Client&>(*this));
   if (!ref_) socket_->unref();
 }
@@ -101,7 +101,7 @@ void DatagramState::handle_listening(const std::optional<core::wire::SocketName>
   fail(system_error(ENOTSUP, "bind", query_.address.value_or(""), query_.port));
 }
 
-void DatagramState::handle_shared(uv::OwnedFd socket) {
+void DatagramState::handle_shared(OwnedFd socket) {
   if (phase_ != Phase::binding) return;
   uv::set_non_blocking(socket.get());
   open(std::move(socket));

@@ -20,7 +20,7 @@ std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::S
   state->server = std::make_shared<ServerState>(cluster.state().weak_from_this(), loop);
   loop.add(state);
   state->server->owner = state;
-  state->server->on_connection = [weak = std::weak_ptr(state)](uv::OwnedFd fd) {
+  state->server->on_connection = [weak = std::weak_ptr(state)](OwnedFd fd) {
     if (const auto self = weak.lock()) std::make_shared<HttpConnection>(self, std::move(fd))->start();
   };
   state->server->on_closing = [weak = std::weak_ptr(state)] {
@@ -146,7 +146,7 @@ void Server::handle_connection(Handle connection) {
     throw Exception(Errc::invalid_handle_type, "Only a connection can be served");
   }
   // It is counted here from now on.
-  uv::OwnedFd fd(connection.release());
+  OwnedFd fd(connection.release());
   uv::set_non_blocking(fd.get());
   state_->server->adopt(std::move(fd));
 }

@@ -84,7 +84,7 @@ void HttpExchange::end(std::string_view body) {
   connection->response_ended();
 }
 
-HttpConnection::HttpConnection(std::shared_ptr<HttpServerState> server, uv::OwnedFd socket)
+HttpConnection::HttpConnection(std::shared_ptr<HttpServerState> server, OwnedFd socket)
     : server_(std::move(server)), stream_(server_->loop.loop, std::move(socket), *this), reader_(limits_of(server_->options)) {}
 
 HttpConnection::~HttpConnection() { server_->loop.loop.forget(*this); }

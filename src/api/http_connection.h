@@ -58,7 +58,7 @@ class HttpExchange final : public std::enable_shared_from_this<HttpExchange> {
 // that order. The next request is not looked at before the last one is answered.
 class HttpConnection final : public Resource, private uv::Stream::Client, private uv::Loop::EndOfTurn {
  public:
-  HttpConnection(std::shared_ptr<HttpServerState> server, uv::OwnedFd socket);
+  HttpConnection(std::shared_ptr<HttpServerState> server, OwnedFd socket);
   ~HttpConnection() override;
 
   void start();

@@ -59,7 +59,7 @@ Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
   loop.add(state);
   state->connection.on(std::move(on_connection));
   // The server itself, by pointer: it outlives its own function.
-  state->on_connection = [&loop, raw = state.get()](uv::OwnedFd fd) {
+  state->on_connection = [&loop, raw = state.get()](OwnedFd fd) {
     const auto server = std::static_pointer_cast<detail::ServerState>(raw->shared_from_this());
     const auto socket = detail::SocketState::adopt(loop, std::move(fd), [server] { server->connection_closed(); });
     socket->origin = server->origin();

@@ -70,7 +70,7 @@ void ServerState::listen(ListenOptions options, Function<void()> on_listening) {
 void ServerState::listen_on(Handle handle, Function<void()> on_listening) {
   if (!handle) throw Exception(Errc::invalid_handle_type, "There is no handle to listen on");
   if (!begin(std::move(on_listening), {})) return;
-  uv::OwnedFd socket(handle.release());
+  OwnedFd socket(handle.release());
   uv::set_non_blocking(socket.get());
   open_here(std::move(socket), 0);
 }
@@ -90,7 +90,7 @@ std::shared_ptr<ClusterState> ServerState::begin(Function<void()> on_listening, 
   return cluster;
 }
 
-void ServerState::open_here(uv::OwnedFd socket, int error) {
+void ServerState::open_here(OwnedFd socket, int error) {
   const auto cluster = cluster_.lock();
   if (ChildSide* child = cluster->child()) {
     id_ = child->listen_alone(std::static_pointer_cast<ServerState>(shared_from_this()));
@@ -110,9 +110,9 @@ void ServerState::open_here(uv::OwnedFd socket, int error) {
   });
 }
 
-int ServerState::accept_on(uv::OwnedFd socket, std::string path) {
+int ServerState::accept_on(OwnedFd socket, std::string path) {
   acceptor_ = std::make_unique<uv::Acceptor>(
-      loop_.loop, std::move(socket), [this](uv::OwnedFd connection) { accept(std::move(connection)); }, std::move(path));
+      loop_.loop, std::move(socket), [this](OwnedFd connection) { accept(std::move(connection)); }, std::move(path));
   if (!ref_) acceptor_->unref();
   const int error = acceptor_->start(query_.backlog);
   if (error != 0) {
@@ -154,7 +154,7 @@ void ServerState::handle_listening(const std::optional<core::wire::SocketName>& 
   start_listening();
 }
 
-void ServerState::handle_shared(uv::OwnedFd socket) {
+void ServerState::handle_shared(OwnedFd socket) {
   if (phase_ != Phase::opening) return;
   // A Node primary does not see that a port is taken when it binds: the socket is then bound to none.
   const auto name = uv::socket_name(socket.get());
@@ -190,16 +190,16 @@ void ServerState::fail(Error failure) {
   error.emit(loop_.loop, failure);
 }
 
-void ServerState::handle_connection(uv::OwnedFd connection) {
+void ServerState::handle_connection(OwnedFd connection) {
   if (phase_ != Phase::idle) adopt(std::move(connection));
 }
 
-void ServerState::adopt(uv::OwnedFd connection) {
+void ServerState::adopt(OwnedFd connection) {
   ++connections_;
   on_connection(std::move(connection));
 }
 
-void ServerState::accept(uv::OwnedFd connection) {
+void ServerState::accept(OwnedFd connection) {
   loop_.loop.emit([this, keep = shared_from_this(), connection = std::move(connection)]() mutable {
     if (phase_ != Phase::listening) return;
     if (max_connections_ && connections_ >= *max_connections_) return handle_drop(connection.get());

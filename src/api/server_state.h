@@ -23,7 +23,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   ServerState(std::weak_ptr<ClusterState> cluster, LoopState& loop) : cluster_(std::move(cluster)), loop_(loop) {}
 
   // Gets each connection, and calls connection_closed() when it is done with it.
-  Function<void(uv::OwnedFd)> on_connection;
+  Function<void(OwnedFd)> on_connection;
 
   void listen(ListenOptions options, Function<void()> listening);
   void listen_on(Handle handle, Function<void()> listening);
@@ -35,7 +35,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   const std::optional<Address>& address() const { return address_; }
   std::size_t connections() const { return connections_; }
   // A connection that was accepted elsewhere.
-  void adopt(uv::OwnedFd connection);
+  void adopt(OwnedFd connection);
   void connection_closed();
   void set_max_connections(std::optional<std::size_t> limit);
   void set_drop_max_connection(bool drop);
@@ -56,9 +56,9 @@ class ServerState final : public Resource, public Reusable, public Bindable {
 
   // From the primary, in a worker.
   void handle_listening(const std::optional<core::wire::SocketName>& name) override;
-  void handle_shared(uv::OwnedFd socket) override;
+  void handle_shared(OwnedFd socket) override;
   void handle_error(const Error& failure) override;
-  void handle_connection(uv::OwnedFd connection) override;
+  void handle_connection(OwnedFd connection) override;
   void handle_drop(int connection) override;
 
   // What its connections take with them to another process.
@@ -73,10 +73,10 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   // Null when the cluster is gone.
   std::shared_ptr<ClusterState> begin(Function<void()> listening, core::wire::ListenQuery query);
   // Listens without asking the primary, on a bound socket or with the error that there is none.
-  void open_here(uv::OwnedFd socket, int error);
+  void open_here(OwnedFd socket, int error);
   // Listens on a bound socket. Returns an errno.
-  int accept_on(uv::OwnedFd socket, std::string path);
-  void accept(uv::OwnedFd connection);
+  int accept_on(OwnedFd socket, std::string path);
+  void accept(OwnedFd connection);
   void start_listening();
   void fail(Error failure);
   void apply_limit();

@@ -7,7 +7,7 @@
 
 namespace muster::detail {
 
-std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, uv::OwnedFd fd, Function<void()> on_closed) {
+std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, OwnedFd fd, Function<void()> on_closed) {
   auto state = std::make_shared<SocketState>(loop);
   loop.hold(*state);
   state->on_closed_ = std::move(on_closed);
@@ -19,7 +19,7 @@ std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, Handle handle) 
   // What its server knows of it ends when the connection does.
   Function<void()> on_closed;
   if (handle.origin()) on_closed = [origin = handle.origin()]() mutable { origin.reset(); };
-  uv::OwnedFd fd(handle.release());
+  OwnedFd fd(handle.release());
   uv::set_non_blocking(fd.get());
   return adopt(loop, std::move(fd), std::move(on_closed));
 }
@@ -33,17 +33,17 @@ std::shared_ptr<SocketState> SocketState::connect(LoopState& loop, const std::st
   state->peer_port_ = port;
   state->connector_ = std::make_unique<uv::Connector>(
       loop.loop, host_or_path, port,
-      [raw = state.get()](uv::OwnedFd fd, int error_number) { raw->handle_connected(std::move(fd), error_number); });
+      [raw = state.get()](OwnedFd fd, int error_number) { raw->handle_connected(std::move(fd), error_number); });
   return state;
 }
 
-void SocketState::open(uv::OwnedFd fd) {
+void SocketState::open(OwnedFd fd) {
   phase_ = Phase::open;
   stream_ = std::make_unique<uv::Stream>(loop_.loop, std::move(fd), static_cast<uv::Stream::Client&>(*this));
   update_reading();
 }
 
-void SocketState::handle_connected(uv::OwnedFd fd, int error_number) {
+void SocketState::handle_connected(OwnedFd fd, int error_number) {
   connector_.reset();
   if (destroyed()) return;
   if (error_number != 0) return fail(system_error(error_number, "connect", peer_, peer_port_));

@@ -17,7 +17,7 @@ namespace muster::detail {
 class SocketState final : public Resource, private uv::Stream::Client {
  public:
   // A connection that is there. `on_closed` runs once, when it is no more.
-  static std::shared_ptr<SocketState> adopt(LoopState& loop, uv::OwnedFd fd, Function<void()> on_closed = {});
+  static std::shared_ptr<SocketState> adopt(LoopState& loop, OwnedFd fd, Function<void()> on_closed = {});
   // A connection that came in a Handle.
   static std::shared_ptr<SocketState> adopt(LoopState& loop, Handle handle);
   static std::shared_ptr<SocketState> connect(LoopState& loop, const std::string& host_or_path, std::optional<int> port,
@@ -53,8 +53,8 @@ class SocketState final : public Resource, private uv::Stream::Client {
   // `ending`: end() was called; `closed`: nothing more happens.
   enum class Phase { connecting, open, ending, closed };
 
-  void open(uv::OwnedFd fd);
-  void handle_connected(uv::OwnedFd fd, int error_number);
+  void open(OwnedFd fd);
+  void handle_connected(OwnedFd fd, int error_number);
   void update_reading();
   void drop_listeners();
   void fail(Error failure);

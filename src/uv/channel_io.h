@@ -6,7 +6,7 @@
 
 #include <muster/function.h>
 #include "core/channel.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 #include "uv/fd_table.h"
 #include "uv/loop.h"
 #include "uv/timer.h"

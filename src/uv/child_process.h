@@ -9,7 +9,7 @@
 #include <muster/exit_status.h>
 #include <muster/function.h>
 #include "core/spawn_request.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 #include "uv/loop.h"
 #include "uv/uv_handle.h"
 

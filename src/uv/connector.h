@@ -7,7 +7,7 @@
 #include <string>
 
 #include <muster/function.h>
-#include "uv/fd.h"
+#include "kernel/fd.h"
 #include "uv/loop.h"
 #include "uv/uv_handle.h"
 

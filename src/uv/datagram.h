@@ -10,7 +10,7 @@
 
 #include <muster/function.h>
 #include "core/wire.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 #include "uv/loop.h"
 #include "uv/uv_handle.h"
 

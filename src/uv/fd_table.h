@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/ids.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 
 namespace muster::uv {
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/wire.h"
-#include "uv/fd.h"
+#include "kernel/fd.h"
 
 // What the bare system calls on sockets need around them. Errors are errno values; 0 is success.
 namespace muster::uv {

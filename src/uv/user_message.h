@@ -5,8 +5,8 @@
 #include <muster/value.h>
 #include "core/channel.h"
 #include "core/wire.h"
+#include "kernel/fd.h"
 #include "uv/channel_io.h"
-#include "uv/fd.h"
 #include "uv/fd_table.h"
 
 namespace muster::uv {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace muster::uv {
+namespace muster {
 
 // An open descriptor with one owner: closed when the owner goes.
 class OwnedFd {
@@ -32,4 +32,4 @@ class OwnedFd {
   int fd_ = -1;
 };
 
-}  // namespace muster::uv
+}  // namespace muster
