@@ -147,7 +147,9 @@ int main(int argc, char** argv) {
   app.add_option("--mode", options.mode)->check(CLI::IsMember({"echo", "http"}))->capture_default_str();
   app.add_option("--port", options.port)->check(CLI::Range(0, 65535))->capture_default_str();
   app.add_option("--workers", options.workers)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--policy", options.policy)->check(CLI::IsMember({"rr", "none"}))->capture_default_str();
+  app.add_option("--policy", options.policy)
+      ->check(CLI::IsMember({"rr", "none", "kernel", "least_connections", "ip_hash"}))
+      ->capture_default_str();
   app.add_flag("--respawn", options.respawn, "Fork again on every exit");
   app.add_flag("--who", options.who, "Answer w<id>");
   app.add_option("--work-ms", options.work_ms, "CPU time that each request takes")->check(CLI::NonNegativeNumber);

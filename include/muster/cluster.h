@@ -3,7 +3,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
+#include <muster/address.h>
+#include <muster/function.h>
 #include <muster/loop.h>
 #include <muster/scheduling.h>
 #include <muster/settings.h>
@@ -14,6 +17,17 @@ namespace muster {
 namespace detail {
 class ClusterState;
 }  // namespace detail
+
+// A connection that the primary has accepted and no worker has yet. A Unix socket has no addresses.
+struct IncomingConnection {
+  std::optional<Address> local_address = {};
+  std::optional<Address> remote_address = {};
+};
+
+// A scheduling policy of the program's own: which of these workers, all of which listen there, is to have the connection. It
+// waits for that one, also while that is busy; when it leaves, the function is asked again. Nothing: any of them. Runs in the
+// primary for each connection, so it should be quick; an exception counts as nothing and is uncaught.
+using ChooseWorker = Function<std::optional<Worker>(const IncomingConnection&, const std::vector<Worker>&)>;
 
 // Node's `cluster`. Make one in main(), before anything that reads the environment: fork() tells a
 // worker by NODE_UNIQUE_ID what it is, and a Node primary does the same, so a muster worker may have a
@@ -47,8 +61,10 @@ class Cluster {
   const Settings& settings() const;
   SchedulingPolicy scheduling_policy() const;
   // Frozen by the first setup_primary() or fork(): ignored after it, as in Node. NODE_CLUSTER_SCHED_POLICY
-  // ("rr", "none") sets the default.
+  // ("rr", "none", and the names of SchedulingPolicy) sets the default. Throws Exception for SchedulingPolicy::custom, which is
+  // what a function is called.
   void set_scheduling_policy(SchedulingPolicy policy);
+  void set_scheduling_policy(ChooseWorker choose);
   // This process.
   Process process() const;
 

@@ -118,7 +118,16 @@ SchedulingPolicy Cluster::scheduling_policy() const {
 }
 
 void Cluster::set_scheduling_policy(SchedulingPolicy policy) {
-  primary_only(*state_, "set_scheduling_policy()").core().set_scheduling_policy(policy);
+  detail::PrimarySide& primary = primary_only(*state_, "set_scheduling_policy()");
+  if (policy == SchedulingPolicy::custom) {
+    throw Exception(Errc::invalid_arg_value, "SchedulingPolicy::custom needs a function: give that to set_scheduling_policy()");
+  }
+  primary.core().set_scheduling_policy(policy);
+}
+
+void Cluster::set_scheduling_policy(ChooseWorker choose) {
+  if (!choose) throw Exception(Errc::invalid_arg_value, "set_scheduling_policy() needs a function that chooses a worker");
+  primary_only(*state_, "set_scheduling_policy()").set_choose_worker(std::move(choose));
 }
 
 Process Cluster::process() const { return Process(state_->process()); }

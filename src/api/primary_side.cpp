@@ -6,6 +6,8 @@
 #include "api/handle_origin.h"
 #include "api/own_process.h"
 #include "api/socket_state.h"
+#include "api/to_address.h"
+#include "uv/socket.h"
 
 namespace muster::detail {
 
@@ -224,6 +226,23 @@ void PrimarySide::handle_socket_list(core::WorkerId id, core::wire::SocketListMe
     const auto worker = self->driver_ ? self->find(id) : nullptr;
     if (worker && worker->child->sockets) worker->child->sockets->handle_message(message);
   });
+}
+
+void PrimarySide::set_choose_worker(ChooseWorker choose) {
+  core_.set_scheduling_policy(SchedulingPolicy::custom);
+  if (core_.scheduling_policy() == SchedulingPolicy::custom) choose_worker_ = std::move(choose);
+}
+
+std::optional<core::WorkerId> PrimarySide::choose(int connection, const std::vector<core::WorkerId>& ids) {
+  std::vector<Worker> workers;
+  for (const core::WorkerId id : ids) {
+    if (const auto worker = find(id)) workers.push_back(Worker(worker));
+  }
+  std::optional<Worker> chosen;
+  const IncomingConnection incoming{to_address(uv::socket_name(connection)), to_address(uv::peer_name(connection))};
+  loop.loop.call([&] { chosen = choose_worker_(incoming, workers); });
+  if (!chosen) return std::nullopt;
+  return core::WorkerId{static_cast<std::uint32_t>(chosen->id())};
 }
 
 void PrimarySide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop.loop, id, error); }

@@ -27,6 +27,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   Worker fork_worker(const Env& env);
   void disconnect_all(Function<void()> done);
   std::map<int, Worker> workers() const;
+  void set_choose_worker(ChooseWorker choose);
   core::Primary& core() { return core_; }
 
   // For a worker's handles.
@@ -44,6 +45,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void handle_message(core::WorkerId worker, uv::UserMessage message) override;
   void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) override;
   void handle_sent(core::SendId id, std::error_code error) override;
+  std::optional<core::WorkerId> choose(int connection, const std::vector<core::WorkerId>& workers) override;
 
   void tell(const core::SetupEvent& event);
   void tell(const core::ForkEvent& event);
@@ -64,6 +66,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   std::shared_ptr<ProcessState> process_;
   std::map<core::WorkerId, std::shared_ptr<RemoteWorker>> workers_;
   SendCallbacks sends_;
+  ChooseWorker choose_worker_;  // with SchedulingPolicy::custom
   std::map<core::CallbackId, Function<void()>> disconnect_callbacks_;
   std::uint64_t next_callback_ = 0;
 };

@@ -215,7 +215,10 @@ void ServerState::handle_drop(int connection) {
 void ServerState::connection_closed() {
   --connections_;
   if (const auto cluster = cluster_.lock(); cluster && id_ && !acceptor_) {
-    if (ChildSide* child = cluster->child()) child->core().handle_connection_closed(*id_);
+    if (ChildSide* child = cluster->child()) {
+      child->core().handle_connection_closed(*id_);
+      child->perform();
+    }
   }
   if (phase_ == Phase::closing && drained()) finish_closing();
 }

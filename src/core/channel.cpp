@@ -1,5 +1,6 @@
 #include "core/channel.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/assert.h"
@@ -47,7 +48,20 @@ void Channel::transmit(Outgoing message) {
       unacknowledged_->lent = message.descriptor;
     }
   }
-  put({.bytes = std::move(message.frame), .descriptor = message.descriptor, .id = message.id});
+  Writing writing{.bytes = std::move(message.frame), .id = message.id};
+  if (message.descriptor) {
+    writing.content = Content::handle;
+    writing.descriptors.push_back(*message.descriptor);
+  }
+  put(std::move(writing));
+}
+
+void Channel::offer(std::uint64_t first, std::vector<FdToken> connections, std::string_view key) {
+  if (state_ != State::open) return;
+  if (writing_bytes_ + waiting_bytes_ > limits_.max_queue) return fail(Errc::ipc_queue_full);
+  put({.bytes = wire::encode_offer(serialization_, first, connections.size(), key),
+       .content = Content::offer,
+       .descriptors = std::move(connections)});
 }
 
 void Channel::put(Writing message) {
@@ -75,17 +89,12 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
     for (const FdToken descriptor : descriptors) events_.push_back(Released{descriptor});
     return;
   }
-  // The system hands out descriptors with the bytes of the message they were sent with, one message
-  // at a time; so a second one means that the first was never asked for.
-  bool unasked = descriptors.size() > 1 || (arrived_ && !descriptors.empty());
-  for (const FdToken descriptor : descriptors) {
-    if (arrived_) {
-      events_.push_back(Released{descriptor});
-    } else {
-      arrived_ = descriptor;
-    }
-  }
-  if (unasked) return fail(Errc::ipc_unexpected_handle);
+  // The system hands out descriptors with the bytes they were sent with, behind bytes that were sent before. So they belong to
+  // a frame that begins here, not to one that goes on here: that has had its own, or none.
+  auto& mine = frames_.partial() ? brought_ : arrived_;
+  MUSTER_ASSERT(mine.empty());
+  mine.assign(descriptors.begin(), descriptors.end());
+  bool goes_on = frames_.partial();
 
   frames_.feed(bytes);
   for (;;) {
@@ -100,25 +109,47 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
     }
     receive(std::move(*packet));
     if (state_ == State::closed) return;
+    if (std::exchange(goes_on, false)) {
+      if (!arrived_.empty()) return fail(Errc::ipc_unexpected_handle);
+      arrived_.swap(brought_);
+    }
     if (writing_acknowledgements_ > max_unread_acknowledgements) return fail(Errc::ipc_queue_full);
   }
-  if (arrived_ && !frames_.partial()) fail(Errc::ipc_unexpected_handle);
+  // Nobody asked for them: no frame began, or none that announced any.
+  if (!brought_.empty() || (!arrived_.empty() && !frames_.partial())) fail(Errc::ipc_unexpected_handle);
 }
 
 void Channel::receive(wire::Packet packet) {
   if (std::holds_alternative<wire::HandleAck>(packet.payload)) return acknowledged(true);
   if (std::holds_alternative<wire::HandleNack>(packet.payload)) return acknowledged(false);
 
+  if (auto* offer = std::get_if<wire::Offer>(&packet.payload)) {
+    const auto announced =
+        static_cast<std::size_t>(std::count(offer->with_descriptor.begin(), offer->with_descriptor.end(), true));
+    std::vector<FdToken> mine;
+    if (announced > 0) mine.swap(arrived_);
+    if (mine.size() > announced) {
+      arrived_.swap(mine);
+      return fail(Errc::ipc_unexpected_handle);
+    }
+    events_.push_back(Offered{std::move(*offer), std::move(mine)});
+    return;
+  }
   const bool announced = packet.handle.has_value();
-  const std::optional<FdToken> descriptor = announced ? std::exchange(arrived_, std::nullopt) : std::nullopt;
-  if (announced) acknowledge(descriptor.has_value());
+  std::optional<FdToken> descriptor;
+  if (announced) {
+    if (arrived_.size() > 1) return fail(Errc::ipc_unexpected_handle);
+    if (!arrived_.empty()) descriptor = arrived_.front();
+    arrived_.clear();
+    acknowledge(descriptor.has_value());
+  }
   const bool for_program = std::holds_alternative<Value>(packet.payload);
   if (announced && !descriptor && for_program) return;  // lost, and the sender knows
   events_.push_back(Received{std::move(packet), descriptor});
 }
 
 void Channel::acknowledge(bool received) {
-  put({.bytes = wire::encode_ack(serialization_, received), .acknowledges = true});
+  put({.bytes = wire::encode_ack(serialization_, received), .content = Content::acknowledgement});
   ++writing_acknowledgements_;
 }
 
@@ -130,7 +161,7 @@ void Channel::acknowledged(bool received) {
   if (!received && sent.given && sent.transmissions < max_transmissions) {
     ++sent.transmissions;
     sent.on_its_way = false;
-    put({.bytes = sent.frame, .descriptor = sent.given});
+    put({.bytes = sent.frame, .content = Content::handle, .descriptors = {*sent.given}});
     return;
   }
   if (sent.lent && !received) events_.push_back(NotReceived{*sent.lent});
@@ -155,10 +186,10 @@ void Channel::send_waiting() {
 Channel::Output Channel::output(std::span<std::string_view> out) const {
   Output output;
   for (const Writing& next : writing_) {
-    const bool carries = next.descriptor && next.written == 0;
-    // The system attaches a descriptor to the first byte of a call, so it has to come first.
+    const bool carries = !next.descriptors.empty() && next.written == 0;
+    // The system attaches descriptors to the first byte of a call, so they have to come first.
     if (output.pieces == out.size() || (carries && output.pieces > 0)) break;
-    if (carries) output.descriptor = next.descriptor;
+    if (carries) output.descriptors = next.descriptors;
     out[output.pieces++] = std::string_view(next.bytes).substr(next.written);
   }
   return output;
@@ -176,16 +207,23 @@ void Channel::handle_written(std::size_t bytes) {
     }
     bytes -= left;
     if (first.id) events_.push_back(Sent{*first.id, {}});
-    if (first.acknowledges) --writing_acknowledgements_;
-    if (first.descriptor && unacknowledged_) unacknowledged_->on_its_way = true;
+    if (first.content == Content::acknowledgement) --writing_acknowledgements_;
+    if (first.content == Content::handle && unacknowledged_) unacknowledged_->on_its_way = true;
     writing_.pop_front();
   }
   close_if_done();
 }
 
-void Channel::handle_descriptor_gone() {
-  MUSTER_ASSERT(!writing_.empty() && writing_.front().descriptor && writing_.front().written == 0);
+void Channel::handle_descriptor_gone(FdToken descriptor) {
+  MUSTER_ASSERT(!writing_.empty() && writing_.front().written == 0);
   Writing& first = writing_.front();
+  const auto gone = std::find(first.descriptors.begin(), first.descriptors.end(), descriptor);
+  MUSTER_ASSERT(gone != first.descriptors.end());
+  if (first.content == Content::offer) {
+    wire::withdraw(serialization_, first.bytes, static_cast<std::size_t>(gone - first.descriptors.begin()));
+    first.descriptors.erase(gone);
+    return;
+  }
   writing_bytes_ -= first.bytes.size();
   if (first.id) events_.push_back(Sent{*first.id, Errc::ipc_channel_closed});
   writing_.pop_front();
@@ -221,14 +259,15 @@ void Channel::close() {
     if (lost.descriptor && lost.ownership == Descriptor::give) events_.push_back(Released{*lost.descriptor});
   }
   if (unacknowledged_ && unacknowledged_->given) events_.push_back(Released{*unacknowledged_->given});
-  if (arrived_) events_.push_back(Released{*arrived_});
+  for (auto* unread : {&arrived_, &brought_}) {
+    for (const FdToken descriptor : std::exchange(*unread, {})) events_.push_back(Released{descriptor});
+  }
   writing_.clear();
   writing_bytes_ = 0;
   writing_acknowledgements_ = 0;
   waiting_.clear();
   waiting_bytes_ = 0;
   unacknowledged_.reset();
-  arrived_.reset();
   events_.push_back(Closed{});
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 #include <variant>
+#include <vector>
 
 #include <muster/error.h>
 #include <muster/settings.h>
@@ -21,10 +22,10 @@ namespace muster::core {
 // One end of the channel between a primary and a worker: bytes and descriptors in and out, messages
 // up and down.
 //
-// At most one descriptor is on its way in each direction: what is sent after it waits for the peer's
+// At most one handle is on its way in each direction: what is sent after it waits for the peer's
 // acknowledgement, so messages keep their order and the peer can tell which message a descriptor
-// belongs to. What was accepted by send() is written even when disconnect() follows; what cannot be
-// written any more is reported as Sent with an error.
+// belongs to. Offers, between muster's own ends, overtake what waits. What was accepted by send() is written even when
+// disconnect() follows; what cannot be written any more is reported as Sent with an error.
 class Channel {
  public:
   // A message for the owner. `descriptor` is the owner's from here on. It is absent although
@@ -32,6 +33,12 @@ class Channel {
   struct Received {
     wire::Packet packet;
     std::optional<FdToken> descriptor;
+  };
+  // Connections from a muster primary. `descriptors` are the owner's: as many as arrived of those the offer announces, from the
+  // first on.
+  struct Offered {
+    wire::Offer offer;
+    std::vector<FdToken> descriptors;
   };
   struct Sent {
     SendId id;
@@ -51,7 +58,7 @@ class Channel {
   };
   // The last event: nothing is read or written any more.
   struct Closed {};
-  using Event = std::variant<Received, Sent, Released, NotReceived, Failed, Closed>;
+  using Event = std::variant<Received, Offered, Sent, Released, NotReceived, Failed, Closed>;
 
   enum class SendResult {
     sent,       // written, or will be in this turn
@@ -59,6 +66,9 @@ class Channel {
     full,       // not queued, because the peer does not read what is; there is no Sent for it
     closed,     // not queued; there is no Sent for it
   };
+
+  // Whether what was sent is the channel's now, a descriptor that was given with it included.
+  static bool queued(SendResult result) { return result == SendResult::sent || result == SendResult::backed_up; }
 
   // What happens to a descriptor that is sent. `lend`: its owner closes it, and not before the peer
   // has answered. `give`: the channel releases it when the peer has it; sent again when the peer
@@ -89,6 +99,8 @@ class Channel {
   wire::Dialect dialect() const { return dialect_.value_or(wire::Dialect::node); }
 
   SendResult send(Outgoing message);
+  // Connections from number `first` on, lent to a muster worker. They wait for no acknowledgement: the worker answers for each.
+  void offer(std::uint64_t first, std::vector<FdToken> connections, std::string_view key);
   // Closes once everything that was sent is written and acknowledged. Returns false when it was
   // disconnected already.
   bool disconnect();
@@ -106,29 +118,30 @@ class Channel {
   // The peer closed, or the connection failed: both are the end.
   void handle_end();
 
-  // What is to be written next: up to out.size() pieces that go in one sendmsg(2), with at most one
-  // descriptor, which must go with the first byte. Returns how many there are.
+  // What is to be written next: up to out.size() pieces that go in one sendmsg(2), with the descriptors that must go with its
+  // first byte.
   struct Output {
     std::size_t pieces = 0;
-    std::optional<FdToken> descriptor = {};
+    std::span<const FdToken> descriptors = {};
   };
   Output output(std::span<std::string_view> out) const;
   bool has_output() const { return !writing_.empty(); }
   void handle_written(std::size_t bytes);
-  // The descriptor of the first piece is closed by now: its message is pointless and is dropped.
-  void handle_descriptor_gone();
+  // One of these descriptors is closed by now: without it the message is pointless, and is dropped; an offer goes without it.
+  void handle_descriptor_gone(FdToken descriptor);
 
   std::optional<Event> poll_event();
 
  private:
   enum class State { open, flushing, closed };
 
+  enum class Content { message, acknowledgement, handle, offer };
   struct Writing {
     std::string bytes;
-    std::size_t written = 0;
-    std::optional<FdToken> descriptor = {};
+    Content content = Content::message;
+    std::vector<FdToken> descriptors = {};
     std::optional<SendId> id = {};
-    bool acknowledges = false;
+    std::size_t written = 0;
   };
   // The descriptor the peer has not acknowledged.
   struct Unacknowledged {
@@ -162,7 +175,8 @@ class Channel {
   std::size_t waiting_bytes_ = 0;
   std::uint64_t descriptors_sent_ = 0;
   std::optional<Unacknowledged> unacknowledged_;
-  std::optional<FdToken> arrived_;  // a descriptor whose message is not complete yet
+  std::vector<FdToken> arrived_;  // descriptors whose message is not complete yet
+  std::vector<FdToken> brought_;  // those of the message after it, while handle_bytes() has not come to that
   std::deque<Event> events_;
 };
 

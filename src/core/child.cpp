@@ -126,11 +126,14 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
       handle_answer(id, *reply, std::exchange(descriptor, std::nullopt));
     }
   } else if (const auto* connection = std::get_if<wire::NewConnection>(&message.body)) {
-    handle_connection(connection->key, message.seq, std::exchange(descriptor, std::nullopt));
+    const auto [verdict, server] = descriptor ? judge(connection->key) : std::pair(Verdict::refuse, ServerId{});
+    send(wire::Reply{message.seq, verdict != Verdict::refuse});
+    if (descriptor) carry_out(verdict, server, *std::exchange(descriptor, std::nullopt));
   } else if (std::holds_alternative<wire::Disconnect>(message.body)) {
     leave(Reason::primary_asked);
   } else if (std::holds_alternative<wire::Muster>(message.body)) {
     muster_primary_ = true;
+    if (descriptor) effects_.push_back(MapBoard{*std::exchange(descriptor, std::nullopt)});
   }
   if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
 }
@@ -176,30 +179,60 @@ void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<F
   }
 }
 
-void Child::handle_connection(const std::string& key, Seq seq, std::optional<FdToken> connection) {
+std::pair<Child::Verdict, ServerId> Child::judge(const std::string& key) const {
   const auto found = by_key_.find(key);
-  Server* server = found == by_key_.end() ? nullptr : &servers_.at(found->second);
-  const bool full = server && server->max_connections && server->connections >= *server->max_connections;
-  const bool accepted = server && connection && (!full || server->drop);
-  send(wire::Reply{seq, accepted});
-  if (!connection) return;
-  if (accepted && !full) {
-    ++server->connections;
-    effects_.push_back(ConnectionEvent{found->second, *connection});
-    return;
+  if (found == by_key_.end()) return {Verdict::refuse, {}};
+  const Server& server = servers_.at(found->second);
+  if (!server.max_connections || server.connections < *server.max_connections) return {Verdict::take, found->second};
+  return {server.drop ? Verdict::drop : Verdict::refuse, found->second};
+}
+
+void Child::carry_out(Verdict verdict, ServerId id, FdToken connection) {
+  switch (verdict) {
+    case Verdict::take:
+      ++servers_.at(id).connections;
+      ++connections_;
+      effects_.push_back(ConnectionEvent{id, connection});
+      return;
+    case Verdict::drop: effects_.push_back(DropEvent{id, connection}); return;
+    case Verdict::refuse: effects_.push_back(CloseDescriptor{connection}); return;
   }
-  if (accepted) {
-    effects_.push_back(DropEvent{found->second, *connection});
-  } else {
+}
+
+void Child::handle_board() { send(wire::Muster{}); }
+
+void Child::handle_offered(const std::string& key, std::uint64_t number, std::optional<FdToken> connection, bool claimed) {
+  if (!connection) return decide(number, wire::OfferReply::Outcome::not_received);
+  if (!claimed) {
+    // Somebody else has it. Not a byte of it was read here.
     effects_.push_back(CloseDescriptor{*connection});
+    return decide(number, wire::OfferReply::Outcome::revoked);
   }
+  const auto [verdict, server] = judge(key);
+  decide(number, verdict == Verdict::refuse ? wire::OfferReply::Outcome::refused : wire::OfferReply::Outcome::accepted);
+  carry_out(verdict, server, *connection);
+}
+
+void Child::handle_withdrawn(std::uint64_t number) { decide(number, wire::OfferReply::Outcome::revoked); }
+
+void Child::decide(std::uint64_t number, wire::OfferReply::Outcome outcome) {
+  if (decided_.outcomes.empty()) decided_.first = number;
+  decided_.outcomes.push_back(outcome);
+}
+
+void Child::answer_offers() {
+  if (decided_.outcomes.empty()) return;
+  wire::OfferReply reply = std::exchange(decided_, {});
+  if (connected_) effects_.push_back(AnswerOffers{std::move(reply)});
 }
 
 void Child::handle_connection_closed(ServerId id) {
   const auto found = servers_.find(id);
   if (found == servers_.end()) return;
   // A server that accepts for itself may report connections that were never counted here.
-  if (found->second.connections > 0) --found->second.connections;
+  if (found->second.connections == 0) return;
+  --found->second.connections;
+  --connections_;
 }
 
 void Child::handle_server_closed(ServerId id) {
@@ -214,6 +247,7 @@ void Child::forget(ServerId id) {
   if (const auto index = indexes_.find(found->second.index_name); index != indexes_.end() && --index->second.open == 0) {
     indexes_.erase(index);
   }
+  connections_ -= found->second.connections;
   servers_.erase(found);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "core/effect.h"
 #include "core/ids.h"
@@ -21,6 +22,8 @@ class Child {
 
   WorkerId id() const { return id_; }
   std::optional<bool> exited_after_disconnect() const { return exited_after_disconnect_; }
+  // How many connections the servers have that the primary gave them.
+  std::size_t connections() const { return connections_; }
   // Whether the primary is known to be muster's.
   bool muster_primary() const { return muster_primary_; }
 
@@ -45,6 +48,13 @@ class Child {
 
   // Reports.
   void handle_message(wire::ClusterMessage message, std::optional<FdToken> descriptor);
+  // The board of MapBoard is mapped: offers may come.
+  void handle_board();
+  // One connection of an offer, in the order of their numbers; nothing when it did not come, and otherwise whether it could be
+  // claimed. What has been decided of them is answered by answer_offers().
+  void handle_offered(const std::string& key, std::uint64_t number, std::optional<FdToken> connection, bool claimed);
+  void handle_withdrawn(std::uint64_t number);
+  void answer_offers();
   void handle_connection_closed(ServerId server);
   void handle_server_closed(ServerId server);
   void handle_channel_closed();
@@ -74,7 +84,11 @@ class Child {
   enum class Reason { primary_asked, disconnect, kill };
 
   void handle_answer(ServerId id, const wire::Reply& reply, std::optional<FdToken> descriptor);
-  void handle_connection(const std::string& key, Seq seq, std::optional<FdToken> connection);
+  // What is to become of a connection for the socket of this key.
+  enum class Verdict { take, drop, refuse };
+  std::pair<Verdict, ServerId> judge(const std::string& key) const;
+  void carry_out(Verdict verdict, ServerId id, FdToken connection);
+  void decide(std::uint64_t number, wire::OfferReply::Outcome outcome);
   void leave(Reason reason);
   void leave_if_closed();
   void forget(ServerId id);
@@ -93,6 +107,8 @@ class Child {
   Reason reason_ = Reason::primary_asked;
   bool connected_ = true;
   bool muster_primary_ = false;
+  std::size_t connections_ = 0;
+  wire::OfferReply decided_;  // of offers, and not answered yet
   std::uint64_t next_seq_ = 0;
   std::deque<ChildEffect> effects_;
 };

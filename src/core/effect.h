@@ -62,6 +62,25 @@ struct SendToWorker {
   std::optional<FdToken> descriptor = {};
   std::optional<wire::HandleInfo> handle = {};
 };
+// Connections for a muster worker: each is put on its load board under its number, then all are sent in one frame.
+struct Offer {
+  WorkerId worker;
+  std::string key;  // of the listening socket
+  std::uint64_t first;
+  std::vector<FdToken> connections;
+};
+// Takes an offer back on the load board, if the worker has not claimed it. handle_revoked() follows.
+struct RevokeOffer {
+  WorkerId worker;
+  std::uint64_t number;
+  ListenerId listener;
+  FdToken connection;
+};
+// The message goes with a load board, where one can be made.
+struct ShareBoard {
+  WorkerId worker;
+  wire::ClusterMessage message;
+};
 // Closes the channel once everything before it is written.
 struct DisconnectWorker {
   WorkerId worker;
@@ -92,8 +111,19 @@ struct Rest {
   ListenerId listener;
   std::uint32_t milliseconds;
 };
-using PrimaryEffect = std::variant<Spawn, SendToWorker, DisconnectWorker, Listen, StopListening, CloseDescriptor,
-                                   ProbeConnection, Rest, PrimaryEvent>;
+// handle_look() after this time.
+struct Watch {
+  ListenerId listener;
+  std::uint32_t milliseconds;
+};
+// Ask the program who is to have this connection. handle_chosen() follows.
+struct Choose {
+  ListenerId listener;
+  FdToken connection;
+  std::vector<WorkerId> workers;
+};
+using PrimaryEffect = std::variant<Spawn, SendToWorker, Offer, RevokeOffer, ShareBoard, DisconnectWorker, Listen, StopListening,
+                                   CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
 
 // In a worker. The primary accepts for this server: it is listening.
 struct ServerListeningEvent {
@@ -131,10 +161,17 @@ using ChildEvent = std::variant<ServerListeningEvent, ServerSharedEvent, ServerE
 struct SendToPrimary {
   wire::ClusterMessage message;
 };
+struct AnswerOffers {
+  wire::OfferReply reply;
+};
+// The primary's page for this worker; handle_board() when it is mapped.
+struct MapBoard {
+  FdToken descriptor;
+};
 struct DisconnectPrimary {};
 struct Exit {
   int code;
 };
-using ChildEffect = std::variant<SendToPrimary, DisconnectPrimary, CloseDescriptor, Exit, ChildEvent>;
+using ChildEffect = std::variant<SendToPrimary, AnswerOffers, MapBoard, DisconnectPrimary, CloseDescriptor, Exit, ChildEvent>;
 
 }  // namespace muster::core

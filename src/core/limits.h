@@ -11,6 +11,9 @@ inline constexpr int max_depth = 1000;
 inline constexpr std::size_t max_string = 0x1fffffe8;
 inline constexpr std::size_t max_payload = 0x7fffffff;
 
+// How many connections a muster worker may have to answer for, all its servers together: a slot for each on its load board.
+inline constexpr std::size_t offer_slots = 448;
+
 // What became of a value that was to be written.
 enum class Written {
   whole,

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/ids.h"
-#include "core/round_robin.h"
+#include "core/dealer.h"
 #include "core/shared_handle.h"
 #include "core/wire.h"
 
@@ -23,7 +23,7 @@ struct Listener {
   };
 
   std::string key;  // names it on the wire
-  std::variant<RoundRobin, SharedHandle> scheduler;
+  std::variant<Dealer, SharedHandle> scheduler;
   bool datagram = false;
   Value data = nullptr;  // of the first worker that gave some; echoed to all
   std::optional<wire::SocketName> socket_name = {};
@@ -34,7 +34,7 @@ struct Listener {
 
   bool has(WorkerId worker) const;
   bool has_workers() const;
-  RoundRobin* round_robin() { return std::get_if<RoundRobin>(&scheduler); }
+  Dealer* dealer() { return std::get_if<Dealer>(&scheduler); }
 };
 
 // The primary's table of listening sockets: found by what a worker asks for, named by an id inside.
@@ -48,7 +48,7 @@ class Listeners {
   Listener* find(ListenerId id);
   // Null when nobody listens there.
   Listener* find(const std::string& key, ListenerId& id);
-  std::pair<ListenerId, Listener*> add(std::string key, std::variant<RoundRobin, SharedHandle> scheduler);
+  std::pair<ListenerId, Listener*> add(std::string key, std::variant<Dealer, SharedHandle> scheduler);
   // It can be found by key no more.
   void retire(ListenerId id);
   void erase(ListenerId id);

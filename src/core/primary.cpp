@@ -1,8 +1,10 @@
 #include "core/primary.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/assert.h"
+#include "core/limits.h"
 
 namespace muster::core {
 namespace {
@@ -11,8 +13,24 @@ namespace {
 // where it is the only worker.
 constexpr std::uint32_t rest_after_refusal_ms = 10;
 
+// How many connections a muster worker may have that it has not answered for. Enough that it need not wait for the next while
+// the answer to the last is on its way, and few enough to be dealt again when it stands still.
+constexpr std::size_t offer_window = 16;
+// How often it is looked whether a worker stands still; it does when it has not answered for its oldest in all that time.
+constexpr std::uint32_t look_after_ms = 10;
+
 bool is_datagram(const wire::ListenQuery& query) {
   return query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+}
+
+// `none` is nobody's.
+Dealer::Policy dealer_policy(SchedulingPolicy policy) {
+  switch (policy) {
+    case SchedulingPolicy::least_connections: return Dealer::Policy::least_connections;
+    case SchedulingPolicy::ip_hash: return Dealer::Policy::ip_hash;
+    case SchedulingPolicy::custom: return Dealer::Policy::ask;
+    default: return Dealer::Policy::round_robin;
+  }
 }
 
 }  // namespace
@@ -108,8 +126,24 @@ void Primary::handle_message(WorkerId id, wire::ClusterMessage message) {
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Online& message) {
   if (!worker.lifecycle.report(Report::online)) return;
   worker.muster = message.muster;
-  if (message.muster) send(worker.id, wire::Muster{});
+  if (message.muster) effects_.push_back(ShareBoard{worker.id, {wire::Muster{}, Seq{next_seq_++}}});
   effects_.push_back(OnlineEvent{worker.id});
+}
+
+void Primary::handle(WorkerRecord& worker, Seq, const wire::Muster&) {
+  worker.takes_offers = worker.muster;
+  for (const ListenerId id : listeners_.ids()) {
+    Listener* listener = listeners_.find(id);
+    if (Dealer* dealer = listener->dealer(); dealer && dealer->has(worker.id)) {
+      dealer->set_window(worker.id, window(worker, *listener));
+      settle(id);
+    }
+  }
+}
+
+// One that does not take offers, or could not be told which socket they are for in a line of text, has one at a time.
+std::size_t Primary::window(const WorkerRecord& worker, const Listener& listener) const {
+  return worker.takes_offers && listener.key.find('\n') == std::string::npos ? offer_window : 1;
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Listening& message) {
@@ -145,7 +179,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   if (!listener) {
     // Datagrams cannot be dealt: whoever reads one has it.
     const bool share = policy_ == SchedulingPolicy::none || is_datagram(query);
-    std::variant<RoundRobin, SharedHandle> scheduler;
+    std::variant<Dealer, SharedHandle> scheduler{Dealer(dealer_policy(policy_))};
     if (share) scheduler.emplace<SharedHandle>();
     std::tie(id, listener) = listeners_.add(std::move(key), std::move(scheduler));
     listener->datagram = is_datagram(query);
@@ -157,7 +191,11 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   } else {
     listener->waiting.push_back(asked);
   }
-  std::visit([&worker](auto& scheduler) { scheduler.add(worker.id); }, listener->scheduler);
+  if (Dealer* dealer = listener->dealer()) {
+    dealer->add(worker.id, window(worker, *listener));
+  } else {
+    std::get<SharedHandle>(listener->scheduler).add(worker.id);
+  }
   settle(id);
 }
 
@@ -193,28 +231,55 @@ void Primary::handle_listening(ListenerId id, ListenResult result) {
   settle(id);
 }
 
-void Primary::handle_connection(ListenerId id, FdToken connection) {
+void Primary::handle_connections(ListenerId id, std::span<const Connection> connections) {
   Listener* listener = listeners_.find(id);
-  RoundRobin* round_robin = listener ? listener->round_robin() : nullptr;
-  if (!round_robin) {
-    effects_.push_back(CloseDescriptor{connection});
-    return;
+  Dealer* dealer = listener ? listener->dealer() : nullptr;
+  for (const Connection& connection : connections) {
+    if (dealer) {
+      dealer->accepted(connection);
+    } else {
+      effects_.push_back(CloseDescriptor{connection.token});
+    }
   }
-  round_robin->accepted(connection);
+  if (dealer) settle(id);
+}
+
+void Primary::handle_load(ListenerId id, WorkerId worker, std::size_t open) {
+  Listener* listener = listeners_.find(id);
+  if (Dealer* dealer = listener ? listener->dealer() : nullptr) dealer->set_load(worker, open);
+}
+
+void Primary::handle_revoked(WorkerId worker, ListenerId id, FdToken connection, std::uint64_t number, bool taken_back) {
+  if (const auto offers = offers_.find(worker); taken_back && offers != offers_.end()) {
+    if (number >= offers->second.first) offers->second.unanswered.at(number - offers->second.first).taken_back = true;
+  }
+  listeners_.find(id)->dealer()->revoked(worker, connection, taken_back);
+  settle(id);
+}
+
+void Primary::handle_look(ListenerId id) {
+  Listener* listener = listeners_.find(id);
+  if (!listener || !listener->dealer()) return;
+  listener->dealer()->look();
+  settle(id);
+}
+
+void Primary::handle_chosen(ListenerId id, FdToken connection, std::optional<WorkerId> worker) {
+  listeners_.find(id)->dealer()->chosen(connection, worker);
   settle(id);
 }
 
 void Primary::handle_probed(ListenerId id, FdToken connection, bool touched) {
   Listener* listener = listeners_.find(id);
-  MUSTER_ASSERT(listener && listener->round_robin());
-  listener->round_robin()->probed(connection, touched);
+  MUSTER_ASSERT(listener && listener->dealer());
+  listener->dealer()->probed(connection, touched);
   settle(id);
 }
 
 void Primary::handle_rested(ListenerId id) {
   Listener* listener = listeners_.find(id);
-  if (!listener || !listener->round_robin()) return;
-  listener->round_robin()->rested();
+  if (!listener || !listener->dealer()) return;
+  listener->dealer()->rested();
   settle(id);
 }
 
@@ -236,20 +301,41 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Reply& message) {
   conclude(found, message.accepted.value_or(false));
 }
 
+void Primary::handle_message(WorkerId id, const wire::OfferReply& reply) {
+  const auto found = offers_.find(id);
+  // From a worker that was offered nothing, or out of order: no correct one says so.
+  if (found == offers_.end() || reply.first != found->second.first) return;
+  std::vector<ListenerId> answered;
+  for (const auto outcome : reply.outcomes) {
+    Offers& offers = found->second;
+    if (offers.unanswered.empty()) break;
+    const Offers::Offered offered = offers.unanswered.front();
+    offers.unanswered.pop_front();
+    ++offers.first;
+    Listener* listener = listeners_.find(offered.listener);
+    if (!listener) continue;  // settled without what was taken back
+    if (offered.taken_back) {
+      listener->dealer()->returned(id);
+    } else {
+      listener->dealer()->replied(id, offered.connection, outcome == wire::OfferReply::Outcome::accepted);
+    }
+    if (std::find(answered.begin(), answered.end(), offered.listener) == answered.end()) answered.push_back(offered.listener);
+  }
+  for (const ListenerId listener : answered) settle(listener);
+}
+
 void Primary::handle_not_received(WorkerId worker, FdToken connection) {
   for (auto handoff = handoffs_.begin(); handoff != handoffs_.end(); ++handoff) {
-    if (handoff->second.worker != worker) continue;
-    const RoundRobin* round_robin = listeners_.find(handoff->second.listener)->round_robin();
-    if (round_robin->in_flight(worker) == connection) return conclude(handoff, false);
+    if (handoff->second.worker == worker && handoff->second.connection == connection) return conclude(handoff, false);
   }
 }
 
 void Primary::conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted) {
-  const auto [worker, id] = handoff->second;
+  const auto [worker, id, connection] = handoff->second;
   handoffs_.erase(handoff);
   Listener* listener = listeners_.find(id);
-  MUSTER_ASSERT(listener && listener->round_robin());
-  listener->round_robin()->replied(worker, accepted);
+  MUSTER_ASSERT(listener && listener->dealer());
+  listener->dealer()->replied(worker, connection, accepted);
   settle(id);
 }
 
@@ -268,26 +354,68 @@ void Primary::lose(WorkerId worker) {
   std::erase_if(handoffs_, [worker](const auto& entry) { return entry.second.worker == worker; });
   for (const ListenerId id : listeners_.ids()) {
     // Also where it had left already: it may have died with a connection that it was still to answer for.
-    if (RoundRobin* round_robin = listeners_.find(id)->round_robin()) round_robin->lost(worker);
+    if (Dealer* dealer = listeners_.find(id)->dealer()) dealer->lost(worker);
     leave(id, worker);
   }
+  offers_.erase(worker);
+}
+
+void Primary::hand_off(ListenerId id, const Listener& listener, const Dealer::Handoff& handoff) {
+  const WorkerRecord* worker = find(handoff.worker);
+  MUSTER_ASSERT(worker);
+  if (window(*worker, listener) > 1) {
+    Offers& offers = offers_[handoff.worker];
+    if (offers.unanswered.size() < offer_slots) {
+      auto offering = std::find_if(offering_.begin(), offering_.end(),
+                                   [&handoff](const Offer& offer) { return offer.worker == handoff.worker; });
+      if (offering == offering_.end()) {
+        offering_.push_back({handoff.worker, listener.key, offers.first + offers.unanswered.size(), {}});
+        offering = offering_.end() - 1;
+      }
+      offering->connections.push_back(handoff.connection);
+      offers.unanswered.push_back({id, handoff.connection});
+      return;
+    }
+  }
+  handoffs_.emplace(Seq{next_seq_}, Handoff{handoff.worker, id, handoff.connection});
+  send(handoff.worker, wire::NewConnection{listener.key}, handoff.connection);
+}
+
+// What went by Node's message cannot be taken back, unless the worker is gone with it.
+void Primary::revoke(ListenerId id, const Dealer::Revoke& revoke) {
+  if (const auto offers = offers_.find(revoke.worker); offers != offers_.end()) {
+    const auto& unanswered = offers->second.unanswered;
+    const auto offered = std::find_if(unanswered.begin(), unanswered.end(),
+                                      [&revoke](const auto& o) { return o.connection == revoke.connection && !o.taken_back; });
+    if (offered != unanswered.end()) {
+      const auto number = offers->second.first + static_cast<std::uint64_t>(offered - unanswered.begin());
+      effects_.push_back(RevokeOffer{revoke.worker, number, id, revoke.connection});
+      return;
+    }
+  }
+  listeners_.find(id)->dealer()->revoked(revoke.worker, revoke.connection, false);
 }
 
 void Primary::settle(ListenerId id) {
   Listener* listener = listeners_.find(id);
-  RoundRobin* round_robin = listener->round_robin();
-  while (const auto effect = round_robin ? round_robin->poll_effect() : std::nullopt) {
-    if (const auto* handoff = std::get_if<RoundRobin::Handoff>(&*effect)) {
-      handoffs_.emplace(Seq{next_seq_}, Handoff{handoff->worker, id});
-      send(handoff->worker, wire::NewConnection{listener->key}, handoff->connection);
-    } else if (const auto* close = std::get_if<RoundRobin::Close>(&*effect)) {
-      effects_.push_back(CloseDescriptor{close->connection});
-    } else if (const auto* probe = std::get_if<RoundRobin::Probe>(&*effect)) {
-      effects_.push_back(ProbeConnection{id, probe->connection});
-    } else {
-      effects_.push_back(Rest{id, rest_after_refusal_ms});
+  Dealer* dealer = listener->dealer();
+  struct Performer {
+    Primary& primary;
+    ListenerId id;
+    Listener& listener;
+    void operator()(const Dealer::Handoff& handoff) const { primary.hand_off(id, listener, handoff); }
+    void operator()(const Dealer::Revoke& revoke) const { primary.revoke(id, revoke); }
+    void operator()(const Dealer::Close& close) const { primary.effects_.push_back(CloseDescriptor{close.connection}); }
+    void operator()(const Dealer::Probe& probe) const { primary.effects_.push_back(ProbeConnection{id, probe.connection}); }
+    void operator()(const Dealer::Rest&) const { primary.effects_.push_back(Rest{id, rest_after_refusal_ms}); }
+    void operator()(const Dealer::Watch&) const { primary.effects_.push_back(Watch{id, look_after_ms}); }
+    void operator()(const Dealer::Ask& ask) const {
+      primary.effects_.push_back(Choose{id, ask.connection, listener.dealer()->candidates()});
     }
-  }
+  };
+  while (const auto effect = dealer ? dealer->poll_effect() : std::nullopt)
+    std::visit(Performer{*this, id, *listener}, *effect);
+  for (Offer& offer : std::exchange(offering_, {})) effects_.push_back(std::move(offer));
   if (listener->phase == Listener::Phase::open && !listener->has_workers()) {
     listener->phase = Listener::Phase::draining;
     listeners_.retire(id);
@@ -296,7 +424,7 @@ void Primary::settle(ListenerId id) {
       effects_.push_back(CloseDescriptor{*shared->descriptor});
     }
   }
-  if (listener->phase == Listener::Phase::draining && (!round_robin || round_robin->settled())) listeners_.erase(id);
+  if (listener->phase == Listener::Phase::draining && (!dealer || dealer->settled())) listeners_.erase(id);
   report_disconnected();
 }
 

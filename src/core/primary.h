@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <muster/scheduling.h>
@@ -25,7 +26,8 @@ struct WorkerRecord {
   Lifecycle lifecycle = {};
   std::optional<bool> exited_after_disconnect = {};
   bool connected = true;
-  bool muster = false;  // it has said so
+  bool muster = false;        // it has said so
+  bool takes_offers = false;  // it has mapped its load board
   std::optional<ExitStatus> exit_status = {};
   bool listed = true;  // in cluster.workers
 };
@@ -63,6 +65,7 @@ class Primary {
   void handle_spawned(WorkerId worker, int pid);
   void handle_spawn_failed(WorkerId worker, Error error);
   void handle_message(WorkerId worker, wire::ClusterMessage message);
+  void handle_message(WorkerId worker, const wire::OfferReply& reply);
   void handle_error(WorkerId worker, Error error);
   // A connection that was offered to the worker did not arrive: it is another's. A Node worker says no more than that.
   void handle_not_received(WorkerId worker, FdToken connection);
@@ -75,17 +78,33 @@ class Primary {
     std::optional<FdToken> descriptor = {};  // for ListenMode::share; the core's from here on
   };
   void handle_listening(ListenerId listener, ListenResult result);
-  void handle_connection(ListenerId listener, FdToken connection);
+  void handle_connections(ListenerId listener, std::span<const Connection> connections);
+  // How many connections a worker has open, which only least_connections asks.
+  void handle_load(ListenerId listener, WorkerId worker, std::size_t open);
+  void handle_revoked(WorkerId worker, ListenerId listener, FdToken connection, std::uint64_t number, bool taken_back);
+  void handle_look(ListenerId listener);
+  void handle_chosen(ListenerId listener, FdToken connection, std::optional<WorkerId> worker);
   void handle_probed(ListenerId listener, FdToken connection, bool touched);
   void handle_rested(ListenerId listener);
 
   std::optional<PrimaryEffect> poll_effect();
 
  private:
-  // What was asked of a worker and is not answered yet.
+  // A connection that Node's message offered, and the worker has not answered for.
   struct Handoff {
     WorkerId worker;
     ListenerId listener;
+    FdToken connection;
+  };
+  // What a muster worker was offered and has not answered for, in the order of the numbers.
+  struct Offers {
+    struct Offered {
+      ListenerId listener;
+      FdToken connection;
+      bool taken_back = false;
+    };
+    std::uint64_t first = 0;  // the number of the oldest
+    std::deque<Offered> unanswered = {};
   };
 
   void handle(WorkerRecord& worker, Seq seq, const wire::Online& message);
@@ -94,6 +113,7 @@ class Primary {
   void handle(WorkerRecord& worker, Seq seq, const wire::Close& message);
   void handle(WorkerRecord& worker, Seq seq, const wire::ExitedAfterDisconnect&);
   void handle(WorkerRecord& worker, Seq seq, const wire::Reply& message);
+  void handle(WorkerRecord& worker, Seq seq, const wire::Muster& message);
   template <class Other>
   void handle(WorkerRecord&, Seq, const Other&) {}
 
@@ -103,6 +123,9 @@ class Primary {
             wire::HandleKind kind = wire::HandleKind::net_native);
   void answer(Listener& listener, Listener::Waiting waiting, int error_number);
   void conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted);
+  std::size_t window(const WorkerRecord& worker, const Listener& listener) const;
+  void revoke(ListenerId id, const Dealer::Revoke& revoke);
+  void hand_off(ListenerId id, const Listener& listener, const Dealer::Handoff& handoff);
   void leave(ListenerId id, WorkerId worker);
   void leave_all(WorkerId worker);
   void lose(WorkerId worker);
@@ -119,6 +142,8 @@ class Primary {
   Listeners listeners_;
   InspectPorts inspect_ports_;
   std::map<Seq, Handoff> handoffs_;
+  std::map<WorkerId, Offers> offers_;
+  std::vector<Offer> offering_;  // gathered while a scheduler is settled
   std::uint64_t next_seq_ = 0;
   std::vector<CallbackId> disconnect_callbacks_;
   std::deque<PrimaryEffect> effects_;

@@ -1,6 +1,7 @@
 #include "core/wire.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include <muster/error.h>
@@ -16,6 +17,8 @@ constexpr std::string_view internal_prefix = "NODE_";
 // Before a line of Bun's that is internal, and a member of those that bring a descriptor.
 constexpr char bun_mark = '\x02';
 constexpr std::string_view bun_handle = "$hasHandle";
+// Before a frame of muster's own. No JSON begins so, nor does V8's serialization.
+constexpr char muster_mark = '\x03';
 // A doubly wrapped message is what Node sends when it retries; deeper is nobody's.
 constexpr int max_wrapping = 4;
 
@@ -79,6 +82,11 @@ Value to_value(std::optional<AddressType> type) {
   if (!type) return nullptr;
   if (*type == AddressType::udp4 || *type == AddressType::udp6) return to_string(*type);
   return static_cast<int>(*type);
+}
+
+void append_number(std::uint64_t number, std::string& text) {
+  char digits[20];
+  text.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
 template <class T>
@@ -244,6 +252,33 @@ Value wrap(Value message, const HandleInfo& handle) {
   return wrapped;
 }
 
+// O<a mark for each> <first> <key>, R<an outcome for each> <first>. The marks come first, where they are easily found again.
+std::optional<Payload> decode_muster(std::string_view frame) {
+  const char kind = frame.empty() ? '\0' : frame.front();
+  frame.remove_prefix(frame.empty() ? 0 : 1);
+  const std::size_t space = frame.find(' ');
+  if (space == std::string_view::npos || space == 0) return std::nullopt;
+  const std::string_view marks = frame.substr(0, space);
+  frame.remove_prefix(space + 1);
+  std::uint64_t first = 0;
+  const auto [end, error] = std::from_chars(frame.data(), frame.data() + frame.size(), first);
+  if (error != std::errc{}) return std::nullopt;
+  frame.remove_prefix(static_cast<std::size_t>(end - frame.data()));
+  if (kind == 'O') {
+    if (marks.find_first_not_of("+-") != std::string_view::npos || !frame.starts_with(' ')) return std::nullopt;
+    Offer offer{first, {}, std::string(frame.substr(1))};
+    for (const char mark : marks) offer.with_descriptor.push_back(mark == '+');
+    return offer;
+  }
+  if (kind == 'R') {
+    if (marks.find_first_not_of("arvn") != std::string_view::npos || !frame.empty()) return std::nullopt;
+    OfferReply reply{first, {}};
+    for (const char mark : marks) reply.outcomes.push_back(static_cast<OfferReply::Outcome>(mark));
+    return reply;
+  }
+  return std::nullopt;
+}
+
 // What is marked is internal, whether it says so or not.
 std::optional<Packet> decode_bun(std::string_view line) {
   const std::optional<Value> message = parse_json(line);
@@ -256,6 +291,11 @@ std::optional<Packet> decode_bun(std::string_view line) {
 }  // namespace
 
 std::optional<Packet> decode(Serialization serialization, std::string_view frame) {
+  if (frame.starts_with(muster_mark)) {
+    std::optional<Payload> payload = decode_muster(frame.substr(1));
+    if (!payload) return std::nullopt;
+    return Packet{std::move(*payload)};
+  }
   if (serialization == Serialization::json && frame.starts_with(bun_mark)) return decode_bun(frame.substr(1));
   std::optional<Value> message = serialization == Serialization::json ? parse_json(frame) : parse_clone(frame);
   if (!message) return std::nullopt;
@@ -321,6 +361,36 @@ std::string encode(Serialization serialization, const SocketListMessage& message
 
 std::string encode_ack(Serialization serialization, bool received) {
   return write_or_assert(serialization, Value{{"cmd", received ? "NODE_HANDLE_ACK" : "NODE_HANDLE_NACK"}});
+}
+
+std::string encode_offer(Serialization serialization, std::uint64_t first, std::size_t count, std::string_view key) {
+  std::string frame = begin_frame(serialization);
+  frame += muster_mark;
+  frame += 'O';
+  frame.append(count, '+');
+  frame += ' ';
+  append_number(first, frame);
+  frame += ' ';
+  frame += key;
+  end_frame(serialization, frame);
+  return frame;
+}
+
+void withdraw(Serialization serialization, std::string& offer, std::size_t place) {
+  std::size_t mark = offer.find('+', begin_frame(serialization).size() + 2);
+  while (place-- > 0) mark = offer.find('+', mark + 1);
+  offer[mark] = '-';
+}
+
+std::string encode(Serialization serialization, const OfferReply& reply) {
+  std::string frame = begin_frame(serialization);
+  frame += muster_mark;
+  frame += 'R';
+  for (const OfferReply::Outcome outcome : reply.outcomes) frame += static_cast<char>(outcome);
+  frame += ' ';
+  append_number(reply.first, frame);
+  end_frame(serialization, frame);
+  return frame;
 }
 
 }  // namespace muster::core::wire

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include <muster/address.h>
 #include <muster/settings.h>
@@ -63,7 +64,8 @@ struct NewConnection {
   std::string key;
 };
 struct Disconnect {};
-// The primary is muster's too. Said only to a worker that is: so both may use what Node has not.
+// The primary is muster's too. Said only to a worker that is: so both may use what Node has not. It brings the worker's page of
+// the load board; the worker that has mapped it says the same, and is sent offers from then on.
 struct Muster {};
 
 // The answer to QueryServer. No error number: the primary accepts (round robin). 0: the worker shares
@@ -122,7 +124,32 @@ struct SocketListMessage {
 // A NODE_ command that is none of ours: never shown to the program.
 struct UnknownInternal {};
 
-using Payload = std::variant<HandleAck, HandleNack, SocketListMessage, ClusterMessage, UnknownInternal, Value>;
+// Between muster's own ends connections travel many at a time, in frames of their own, which are no message of Node's.
+//
+// Primary to worker: connections of one listening socket, with consecutive numbers, and a descriptor for each that has one.
+struct Offer {
+  std::uint64_t first = 0;
+  std::vector<bool> with_descriptor = {};  // one that was taken back before it was sent has none
+  std::string key = {};
+
+  friend bool operator==(const Offer&, const Offer&) = default;
+};
+// Worker to primary: what became of them, in the same order.
+struct OfferReply {
+  enum class Outcome : char {
+    accepted = 'a',
+    refused = 'r',       // its server takes no more, or is gone
+    revoked = 'v',       // it had been taken back
+    not_received = 'n',  // it did not arrive
+  };
+  std::uint64_t first = 0;
+  std::vector<Outcome> outcomes = {};
+
+  friend bool operator==(const OfferReply&, const OfferReply&) = default;
+};
+
+using Payload =
+    std::variant<HandleAck, HandleNack, SocketListMessage, ClusterMessage, Offer, OfferReply, UnknownInternal, Value>;
 
 // How a peer writes the messages of its cluster module in json. Bun puts a byte before them and does not wrap those that bring
 // a descriptor. Everything else it writes as Node does.
@@ -146,5 +173,10 @@ std::string encode(Serialization serialization, const ClusterMessage& message, c
 std::string encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle = {});
 std::string encode(Serialization serialization, const SocketListMessage& message);
 std::string encode_ack(Serialization serialization, bool received);
+// The connections from number `first` on, each with a descriptor.
+std::string encode_offer(Serialization serialization, std::uint64_t first, std::size_t count, std::string_view key);
+// Marks one of an encoded offer, by its place among those with a descriptor, as without one.
+void withdraw(Serialization serialization, std::string& offer, std::size_t place);
+std::string encode(Serialization serialization, const OfferReply& reply);
 
 }  // namespace muster::core::wire

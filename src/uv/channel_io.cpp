@@ -13,9 +13,8 @@
 namespace muster::uv {
 namespace {
 
-// One message brings one descriptor; room for more, so that what a peer should not have sent can be
-// told from what the system cut off.
-constexpr std::size_t max_descriptors = 16;
+// What the system sends at most with one message (SCM_MAX_FD).
+constexpr std::size_t max_descriptors = 253;
 constexpr std::size_t max_pieces = 64;
 constexpr int reads_per_turn = 16;
 // How long a disconnect() waits for a peer that neither reads nor acknowledges.
@@ -87,7 +86,7 @@ std::size_t ChannelIo::read_once() {
   } while (n < 0 && errno == EINTR);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
 
-  std::array<core::FdToken, max_descriptors> descriptors;
+  std::array<core::FdToken, max_descriptors> descriptors;  // not initialised: most messages bring none
   std::size_t count = 0;
   for (cmsghdr* header = n > 0 ? CMSG_FIRSTHDR(&message) : nullptr; header; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -115,6 +114,11 @@ core::Channel::SendResult ChannelIo::send(core::Channel::Outgoing message) {
   if (channel_.has_output() || result == core::Channel::SendResult::full) loop_.at_end_of_turn(*this);
   watch_acknowledgement();
   return result;
+}
+
+void ChannelIo::offer(std::uint64_t first, std::vector<core::FdToken> connections, std::string_view key) {
+  channel_.offer(first, std::move(connections), key);
+  loop_.at_end_of_turn(*this);
 }
 
 void ChannelIo::watch_acknowledgement() {
@@ -170,21 +174,8 @@ void ChannelIo::write_out() {
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = output.pieces;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    if (output.descriptor) {
-      const int fd = fds_.get(*output.descriptor);
-      if (fd < 0) {
-        channel_.handle_descriptor_gone();
-        continue;
-      }
-      message.msg_control = control;
-      message.msg_controllen = sizeof control;
-      cmsghdr* header = CMSG_FIRSTHDR(&message);
-      header->cmsg_level = SOL_SOCKET;
-      header->cmsg_type = SCM_RIGHTS;
-      header->cmsg_len = CMSG_LEN(sizeof(int));
-      std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
+    if (!output.descriptors.empty() && !attach(output.descriptors, message, control)) continue;
     ssize_t n = 0;
     do {
       n = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -198,6 +189,24 @@ void ChannelIo::write_out() {
       broken_ = true;
     }
   }
+}
+
+bool ChannelIo::attach(std::span<const core::FdToken> descriptors, msghdr& message, char* control) {
+  message.msg_control = control;
+  message.msg_controllen = CMSG_SPACE(sizeof(int) * descriptors.size());
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int) * descriptors.size());
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    const int fd = fds_.get(descriptors[i]);
+    if (fd < 0) {
+      channel_.handle_descriptor_gone(descriptors[i]);
+      return false;
+    }
+    std::memcpy(CMSG_DATA(header) + i * sizeof(int), &fd, sizeof fd);
+  }
+  return true;
 }
 
 void ChannelIo::pump() {

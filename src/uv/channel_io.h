@@ -1,8 +1,12 @@
 #pragma once
 
+#include <sys/socket.h>
 #include <uv.h>
 
 #include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
 
 #include <muster/function.h>
 #include "core/channel.h"
@@ -27,6 +31,7 @@ class ChannelIo final : private Loop::EndOfTurn {
   bool connected() const { return channel_.connected(); }
   core::wire::Dialect dialect() const { return channel_.dialect(); }
   core::Channel::SendResult send(core::Channel::Outgoing message);
+  void offer(std::uint64_t first, std::vector<core::FdToken> connections, std::string_view key);
   bool disconnect();
   // Reads what the peer has written so far, to its end if that is there.
   void read_all();
@@ -42,6 +47,8 @@ class ChannelIo final : private Loop::EndOfTurn {
   // How many bytes came; 0 when there is nothing to read now, or ever.
   std::size_t read_once();
   void write_out();
+  // False when one of the descriptors is gone, and the output is another now. `control` has room for all of them.
+  bool attach(std::span<const core::FdToken> descriptors, msghdr& message, char* control);
   void pump();
   void watch();
   // Gives the peer up when it leaves a descriptor unacknowledged for too long.

@@ -16,10 +16,40 @@ void ChildDriver::perform() {
   while (auto effect = child_.poll_effect()) {
     std::visit([this](auto& e) { perform(std::move(e)); }, *effect);
   }
+  if (board_) board_->set_open(static_cast<std::uint32_t>(child_.connections()));
 }
 
 void ChildDriver::perform(core::SendToPrimary send) {
   channel_.send(core::Channel::required(core::wire::encode(serialization_, send.message, {}, channel_.dialect())));
+}
+
+void ChildDriver::perform(core::AnswerOffers answer) {
+  channel_.send(core::Channel::required(core::wire::encode(serialization_, answer.reply)));
+}
+
+void ChildDriver::perform(core::MapBoard map) {
+  board_ = kernel::LoadBoard::map(fds_.take(map.descriptor));
+  if (board_) child_.handle_board();
+}
+
+void ChildDriver::handle_offered(const core::Channel::Offered& offered) {
+  std::size_t arrived = 0;
+  std::uint64_t number = offered.offer.first;
+  for (const bool with_descriptor : offered.offer.with_descriptor) {
+    if (!with_descriptor) {
+      child_.handle_withdrawn(number);
+    } else if (arrived == offered.descriptors.size()) {
+      child_.handle_offered(offered.offer.key, number, {}, false);
+    } else {
+      // One after the other: what is behind one that takes long stays to be taken back.
+      const bool claimed = board_ && board_->claim(number);
+      child_.handle_offered(offered.offer.key, number, offered.descriptors[arrived++], claimed);
+      perform();
+    }
+    ++number;
+  }
+  child_.answer_offers();
+  perform();
 }
 
 void ChildDriver::perform(core::DisconnectPrimary) { channel_.disconnect(); }
@@ -45,6 +75,8 @@ void ChildDriver::handle_channel(core::Channel::Event event) {
         sink_.handle_socket_list(std::move(*list));
       }
     }
+  } else if (const auto* offered = std::get_if<core::Channel::Offered>(&event)) {
+    handle_offered(*offered);
   } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
     sink_.handle_sent(sent->id, sent->error);
   } else if (const auto* failed = std::get_if<core::Channel::Failed>(&event)) {

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "core/child.h"
+#include "kernel/load_board.h"
 #include "uv/channel_io.h"
 #include "uv/fd_table.h"
 #include "uv/loop.h"
@@ -47,16 +48,20 @@ class ChildDriver {
 
  private:
   void perform(core::SendToPrimary send);
+  void perform(core::AnswerOffers answer);
+  void perform(core::MapBoard map);
   void perform(core::DisconnectPrimary);
   void perform(core::CloseDescriptor close);
   void perform(core::Exit exit);
   void perform(core::ChildEvent event);
   void handle_channel(core::Channel::Event event);
+  void handle_offered(const core::Channel::Offered& offered);
 
   core::Child& child_;
   Sink& sink_;
   Serialization serialization_;
   FdTable fds_;
+  std::optional<kernel::LoadBoard> board_;
   ChannelIo channel_;
 };
 

@@ -1,8 +1,10 @@
 #include "uv/child_process.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <string_view>
 
 #include "core/assert.h"
@@ -39,6 +41,22 @@ std::pair<OwnedFd, OwnedFd> socket_pair() {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) return {};
   set_non_blocking(fds[0]);
   return {OwnedFd(fds[0]), OwnedFd(fds[1])};
+}
+
+// Counting is not free where the system does not keep the number itself.
+constexpr std::uint64_t count_again_after_ms = 20;
+
+std::optional<std::size_t> count_open_descriptors(int pid) {
+  const std::string folder = "/proc/" + std::to_string(pid) + "/fd";
+  struct stat about {};
+  if (stat(folder.c_str(), &about) != 0) return std::nullopt;
+  // Since Linux 6.2 its size is the number of its entries.
+  if (about.st_size > 0) return static_cast<std::size_t>(about.st_size);
+  std::error_code error;
+  std::size_t count = 0;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) ++count;
+  if (error) return std::nullopt;
+  return count;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
@@ -130,6 +148,14 @@ int ChildProcess::spawn(const core::SpawnRequest& request) {
   }
   pid_ = process_->get()->pid;
   return 0;
+}
+
+std::optional<std::size_t> ChildProcess::open_descriptors() {
+  if (!process_ || exited_) return std::nullopt;
+  if (open_descriptors_ && loop_.now() - counted_at_ < count_again_after_ms) return open_descriptors_;
+  counted_at_ = loop_.now();
+  open_descriptors_ = count_open_descriptors(pid_);
+  return open_descriptors_;
 }
 
 bool ChildProcess::kill(Signal signal) {

@@ -28,6 +28,8 @@ class ChildProcess {
   int pid() const { return pid_; }
   // False when the process is gone.
   bool kill(Signal signal);
+  // How many descriptors it has open, at most some milliseconds ago; nothing when the process is gone.
+  std::optional<std::size_t> open_descriptors();
 
   // Our end of the channel, non-blocking; to be taken once after spawn().
   OwnedFd take_channel() { return std::move(channel_); }
@@ -40,6 +42,8 @@ class ChildProcess {
   std::unique_ptr<UvHandle<uv_process_t>> process_;
   int pid_ = 0;
   bool exited_ = false;
+  std::optional<std::size_t> open_descriptors_;
+  std::uint64_t counted_at_ = 0;
   OwnedFd channel_;
   std::vector<std::pair<int, OwnedFd>> pipes_;
 };

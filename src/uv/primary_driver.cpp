@@ -1,13 +1,16 @@
 #include "uv/primary_driver.h"
 
+#include <utility>
+
 #include "core/assert.h"
+#include "core/limits.h"
 #include "uv/socket.h"
 
 namespace muster::uv {
 
 PrimaryDriver::PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink) : loop_(loop), primary_(primary), sink_(sink) {}
 
-PrimaryDriver::~PrimaryDriver() = default;
+PrimaryDriver::~PrimaryDriver() { loop_.forget(*this); }
 
 void PrimaryDriver::perform() {
   while (auto effect = primary_.poll_effect()) {
@@ -44,6 +47,40 @@ void PrimaryDriver::perform(core::SendToWorker send) {
   channel.send(std::move(outgoing));
 }
 
+void PrimaryDriver::perform(core::Offer offer) {
+  const auto found = workers_.find(offer.worker);
+  if (found == workers_.end()) return;
+  // On the board first: the worker may be quicker than this turn.
+  for (std::size_t i = 0; i < offer.connections.size(); ++i) found->second.board->offer(offer.first + i);
+  found->second.channel->offer(offer.first, std::move(offer.connections), offer.key);
+}
+
+void PrimaryDriver::perform(core::RevokeOffer revoke) {
+  const auto found = workers_.find(revoke.worker);
+  const bool taken_back = found != workers_.end() && found->second.board->revoke(revoke.number);
+  primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number, taken_back);
+}
+
+void PrimaryDriver::perform(core::ShareBoard share) {
+  static_assert(kernel::LoadBoard::slots == core::offer_slots);
+  const auto found = workers_.find(share.worker);
+  if (found == workers_.end()) return;
+  Worker& worker = found->second;
+  std::optional<core::wire::HandleInfo> handle;
+  core::Channel::Outgoing outgoing = core::Channel::required({});
+  // Without one it is dealt to as Node would.
+  if (auto board = kernel::LoadBoard::create()) {
+    outgoing.descriptor = fds_.add(board->take_descriptor());
+    outgoing.ownership = core::Channel::Descriptor::give;
+    handle.emplace().kind = core::wire::HandleKind::descriptor;
+    worker.board = std::move(board);
+  }
+  outgoing.frame = core::wire::encode(worker.serialization, share.message, handle, worker.channel->dialect());
+  const auto descriptor = outgoing.descriptor;
+  const bool sent = core::Channel::queued(worker.channel->send(std::move(outgoing)));
+  if (!sent && descriptor) fds_.close(*descriptor);
+}
+
 void PrimaryDriver::perform(core::DisconnectWorker disconnect) {
   const auto found = workers_.find(disconnect.worker);
   if (found != workers_.end()) found->second.channel->disconnect();
@@ -57,13 +94,18 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
   if (listen.mode == core::ListenMode::share) return {0, {}, fds_.add(std::move(socket))};
 
   const bool path = listen.query.address_type == AddressType::pipe && !listen.query.fd;
+  const bool sticky = primary_.scheduling_policy() == SchedulingPolicy::ip_hash;
   const core::ListenerId id = listen.listener;
   auto name = socket_name(socket.get());
   auto acceptor = std::make_unique<Acceptor>(
       loop_, std::move(socket),
-      [this, id](OwnedFd connection) {
-        primary_.handle_connection(id, fds_.add(std::move(connection)));
-        perform();
+      [this, id, sticky](OwnedFd connection) {
+        // A turn is the business of one listening socket; should it not be, nothing is mixed up.
+        if (accepted_by_ != id) end_of_turn();
+        accepted_by_ = id;
+        const std::uint64_t client = sticky ? address_hash(connection.get()) : 0;
+        accepted_.push_back({fds_.add(std::move(connection)), client});
+        loop_.at_end_of_turn(*this);
       },
       path ? *listen.query.address : std::string());
   if (const int failed = acceptor->start(listen.query.backlog); failed != 0) return {failed};
@@ -71,9 +113,28 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
   return {0, std::move(name)};
 }
 
+void PrimaryDriver::end_of_turn() {
+  if (accepted_.empty()) return;
+  const auto accepted = std::exchange(accepted_, {});
+  if (primary_.scheduling_policy() == SchedulingPolicy::least_connections) report_loads(accepted_by_);
+  primary_.handle_connections(accepted_by_, accepted);
+  perform();
+}
+
+void PrimaryDriver::report_loads(core::ListenerId id) {
+  for (auto& [worker_id, worker] : workers_) {
+    if (worker.board) {
+      primary_.handle_load(id, worker_id, worker.board->open());
+    } else if (const auto open = worker.process.open_descriptors()) {
+      primary_.handle_load(id, worker_id, *open);
+    }
+  }
+}
+
 void PrimaryDriver::perform(core::StopListening stop) {
   acceptors_.erase(stop.listener);
   rests_.erase(stop.listener);
+  watches_.erase(stop.listener);
 }
 
 void PrimaryDriver::perform(core::CloseDescriptor close) { fds_.close(close.descriptor); }
@@ -83,14 +144,27 @@ void PrimaryDriver::perform(core::ProbeConnection probe) {
 }
 
 void PrimaryDriver::perform(core::Rest rest) {
-  auto& timer = rests_[rest.listener];
+  call_later(rests_, rest.listener, rest.milliseconds, &core::Primary::handle_rested);
+}
+
+void PrimaryDriver::perform(core::Watch watch) {
+  call_later(watches_, watch.listener, watch.milliseconds, &core::Primary::handle_look);
+}
+
+void PrimaryDriver::call_later(std::map<core::ListenerId, std::unique_ptr<Timer>>& timers, core::ListenerId id,
+                               std::uint32_t milliseconds, void (core::Primary::*handle)(core::ListenerId)) {
+  auto& timer = timers[id];
   if (!timer) {
-    timer = std::make_unique<Timer>(loop_, [this, id = rest.listener] {
-      primary_.handle_rested(id);
+    timer = std::make_unique<Timer>(loop_, [this, id, handle] {
+      (primary_.*handle)(id);
       perform();
     });
   }
-  timer->start(std::chrono::milliseconds(rest.milliseconds));
+  timer->start(std::chrono::milliseconds(milliseconds));
+}
+
+void PrimaryDriver::perform(core::Choose choose) {
+  primary_.handle_chosen(choose.listener, choose.connection, sink_.choose(fds_.get(choose.connection), choose.workers));
 }
 
 void PrimaryDriver::perform(core::PrimaryEvent event) { sink_.handle_event(std::move(event)); }
@@ -102,6 +176,9 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event event
       if (received->descriptor) fds_.close(*received->descriptor);
       primary_.handle_message(id, std::move(*message));
       perform();
+    } else if (const auto* reply = std::get_if<core::wire::OfferReply>(&received->packet.payload)) {
+      primary_.handle_message(id, *reply);
+      perform();
     } else if (auto* data = std::get_if<Value>(&received->packet.payload)) {
       UserMessage user{std::move(*data)};
       if (received->descriptor) user.handle = UserHandle{*received->packet.handle, fds_.take(*received->descriptor)};
@@ -112,6 +189,9 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event event
         sink_.handle_socket_list(id, std::move(*list));
       }
     }
+  } else if (const auto* offered = std::get_if<core::Channel::Offered>(&event)) {
+    // Nobody offers a primary anything.
+    for (const core::FdToken descriptor : offered->descriptors) fds_.close(descriptor);
   } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
     sink_.handle_sent(sent->id, sent->error);
   } else if (const auto* lost = std::get_if<core::Channel::NotReceived>(&event)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/primary.h"
+#include "kernel/load_board.h"
 #include "uv/acceptor.h"
 #include "uv/channel_io.h"
 #include "uv/child_process.h"
@@ -19,7 +20,7 @@
 namespace muster::uv {
 
 // Does what a core::Primary asks for, and tells it what happens: processes, channels, listening sockets.
-class PrimaryDriver {
+class PrimaryDriver final : private Loop::EndOfTurn {
  public:
   // What the program's side gets to hear, in order. Called when the core is at rest, so it may call in
   // again, but must not destroy the driver.
@@ -29,6 +30,9 @@ class PrimaryDriver {
     virtual void handle_message(core::WorkerId worker, UserMessage message) = 0;
     virtual void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
+    // Which of these workers is to have the connection; nothing for any. Called while the core is at work: the program's
+    // function must not call in.
+    virtual std::optional<core::WorkerId> choose(int connection, const std::vector<core::WorkerId>& workers) = 0;
 
    protected:
     ~Sink() = default;
@@ -53,6 +57,7 @@ class PrimaryDriver {
     ChildProcess process;
     Serialization serialization;
     std::unique_ptr<ChannelIo> channel = {};
+    std::optional<kernel::LoadBoard> board = {};
     bool exited = false;
     bool disconnected = false;
   };
@@ -60,15 +65,26 @@ class PrimaryDriver {
   void perform(core::PrimaryEffect effect);
   void perform(core::Spawn spawn);
   void perform(core::SendToWorker send);
+  void perform(core::Offer offer);
+  void perform(core::RevokeOffer revoke);
+  void perform(core::ShareBoard share);
   void perform(core::DisconnectWorker disconnect);
   void perform(core::Listen listen);
   void perform(core::StopListening stop);
   void perform(core::CloseDescriptor close);
   void perform(core::ProbeConnection probe);
   void perform(core::Rest rest);
+  void perform(core::Watch watch);
+  void perform(core::Choose choose);
   void perform(core::PrimaryEvent event);
 
   core::Primary::ListenResult open(const core::Listen& listen);
+  // Gives the core what was accepted in this turn.
+  void end_of_turn() override;
+  void report_loads(core::ListenerId id);
+  // handle_rested() or handle_look(), after a time.
+  void call_later(std::map<core::ListenerId, std::unique_ptr<Timer>>& timers, core::ListenerId id, std::uint32_t milliseconds,
+                  void (core::Primary::*handle)(core::ListenerId));
   void handle_channel(core::WorkerId id, core::Channel::Event event);
   void handle_exit(core::WorkerId id, ExitStatus status);
   void forget_if_gone(core::WorkerId id);
@@ -79,7 +95,10 @@ class PrimaryDriver {
   FdTable fds_;
   std::map<core::WorkerId, Worker> workers_;
   std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;
+  core::ListenerId accepted_by_{};
+  std::vector<core::Connection> accepted_;  // in this turn
   std::map<core::ListenerId, std::unique_ptr<Timer>> rests_;
+  std::map<core::ListenerId, std::unique_ptr<Timer>> watches_;
   // Stands for "this driver still exists" in ticks that were queued earlier.
   std::shared_ptr<PrimaryDriver*> self_ = std::make_shared<PrimaryDriver*>(this);
 };

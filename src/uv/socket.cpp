@@ -264,6 +264,22 @@ std::optional<core::wire::SocketName> peer_name(int fd) {
   return name_of(address);
 }
 
+std::uint64_t address_hash(int connection) {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  if (getpeername(connection, address.get(), &address.size) != 0) return 0;
+  if (address.storage.ss_family == AF_INET) {
+    return reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr.s_addr;
+  }
+  if (address.storage.ss_family != AF_INET6) return 0;
+  const auto& bytes = reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_addr;
+  std::uint64_t halves[2];
+  std::memcpy(halves, &bytes, sizeof halves);
+  // An IPv4 client is the same one on a socket for both.
+  if (IN6_IS_ADDR_V4MAPPED(&bytes)) return halves[1] >> 32;
+  return halves[0] * 0x9e3779b97f4a7c15 ^ halves[1];
+}
+
 bool touched(int connection) {
   tcp_info info{};
   socklen_t size = sizeof info;

@@ -35,6 +35,9 @@ std::optional<core::wire::SocketName> socket_name(int fd);
 // The other end of a connection; empty for a Unix socket or one that is gone.
 std::optional<core::wire::SocketName> peer_name(int fd);
 
+// The same number for every connection from the same address. 0 for a Unix socket.
+std::uint64_t address_hash(int connection);
+
 // Whether anybody has read from or written to an accepted connection. True also for what cannot tell:
 // only TCP keeps count.
 bool touched(int connection);

@@ -20,7 +20,7 @@ core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Se
   outgoing.descriptor = token;
   outgoing.ownership = core::Channel::Descriptor::give;
   const auto result = channel.send(std::move(outgoing));
-  if (result == core::Channel::SendResult::closed || result == core::Channel::SendResult::full) fds.close(token);
+  if (!core::Channel::queued(result)) fds.close(token);
   return result;
 }
 

@@ -407,7 +407,9 @@ WORKER(RefsAndCloses) {
   return loop.run();
 }
 
-INSTANTIATE_TEST_SUITE_P(Lifecycle, Keeping, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+INSTANTIATE_TEST_SUITE_P(Lifecycle, Keeping,
+                         testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none,
+                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash));
 
 // --- workers and the sockets they share ----------------------------------------------------------------
 
@@ -479,7 +481,9 @@ TEST_P(Sharing, EndsWhenAllAreDisconnectedWithAConnectionInFlight) {
   EXPECT_EQ(exits, (std::vector{ExitStatus::exited(0), ExitStatus::exited(0)}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Lifecycle, Sharing, testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none));
+INSTANTIATE_TEST_SUITE_P(Lifecycle, Sharing,
+                         testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none,
+                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash));
 
 // --- what a worker starts ------------------------------------------------------------------------------
 

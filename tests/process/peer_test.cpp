@@ -161,34 +161,55 @@ TEST(Peer, WhoDoesNotReadFillsItsOwnQueueOnly) {
   EXPECT_TRUE(answered);
 }
 
-TEST(Peer, WhoDoesNotAcknowledgeIsGivenUpAndItsConnectionIsServedByAnother) {
+TEST(Peer, WhoDoesNotAcknowledgeAHandleIsGivenUp) {
   Primary primary;
   Settings settings;
   settings.handle_timeout = std::chrono::milliseconds(200);
   primary.cluster.setup_primary(settings);
   std::vector<std::string> errors;
-  std::string answer;
-  net::Socket client;
+  Worker stopped = primary.cluster.fork(worker("Stops"));
+  stopped.on_error([&](const Error& error) {
+    errors.push_back(error_name(error.code));
+    stopped.kill(Signal::kill);
+  });
+  stopped.on_listening([&](const Address&) {
+    stopped.send("stop");
+    stopped.send("what it does not take", Handle(HandleType::descriptor, dup(0)));
+  });
+
+  primary.run();
+
+  EXPECT_EQ(errors, (std::vector<std::string>{"ERR_HANDLE_NOT_ACKNOWLEDGED"}));
+}
+
+// A worker that stands still has not claimed what it is offered: that is taken back and offered to the other.
+TEST(Peer, WhoStandsStillCostsNoConnection) {
+  Primary primary;
+  constexpr int connections = 40;
+  int served = 0;
+  std::vector<net::Socket> clients;
+  std::vector<std::string> errors;
   std::optional<Worker> other;
   Worker stopped = primary.cluster.fork(worker("Stops"));
   stopped.on_error([&](const Error& error) { errors.push_back(error_name(error.code)); });
   stopped.on_listening([&](const Address&) { other = primary.cluster.fork(worker("Stops")); });
   primary.cluster.on_listening([&](Worker w, const Address& address) {
     if (w == stopped) return;
-    stopped.send("stop");
-    // The first connection is the first worker's.
-    client = net::connect(primary.loop, address.port.value());
-    client.on_data([&](std::string_view bytes) { answer += bytes; });
-    client.on_close([&] {
-      stopped.kill(Signal::kill);
-      other->disconnect();
-    });
+    stopped.kill(*Signal::from_name("SIGSTOP"));
+    for (int i = 0; i < connections; ++i) {
+      clients.push_back(net::connect(primary.loop, address.port.value()));
+      clients.back().on_data([&](std::string_view) {
+        if (++served < connections) return;
+        stopped.kill(Signal::kill);
+        other->disconnect();
+      });
+    }
   });
 
   primary.run();
 
-  EXPECT_EQ(answer, "served");
-  EXPECT_EQ(errors, (std::vector<std::string>{"ERR_HANDLE_NOT_ACKNOWLEDGED"}));
+  EXPECT_EQ(served, connections);
+  EXPECT_EQ(errors, std::vector<std::string>{});
 }
 
 TEST(Peer, WhoBreaksTheProtocolCannotEndAPrimaryThatListensForNoError) {

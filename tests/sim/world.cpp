@@ -14,8 +14,16 @@ constexpr int busy_steps = 1000;
 // A world that is left alone and still finds something to do after this many steps goes round in circles.
 constexpr int settling_steps = 200000;
 constexpr std::size_t max_workers = 5;
+constexpr int addresses = 6;
 constexpr std::size_t pipe_capacity = 700;
 constexpr std::array<int, 3> well_known_ports{8000, 8001, 0};
+
+// One world in six shares its sockets; the others deal, in one way or another.
+SchedulingPolicy world_policy(std::uint64_t seed) {
+  constexpr std::array policies{SchedulingPolicy::none,    SchedulingPolicy::round_robin, SchedulingPolicy::least_connections,
+                                SchedulingPolicy::ip_hash, SchedulingPolicy::custom,      SchedulingPolicy::round_robin};
+  return policies[seed % policies.size()];
+}
 
 Settings world_settings() {
   Settings settings;
@@ -52,10 +60,7 @@ void Process::close_all() {
   for (const auto& [token, description] : std::exchange(table_, {})) world_.release(description);
 }
 
-World::World(std::uint64_t seed)
-    : random_(seed),
-      oracle_(seed),
-      primary_(world_settings(), seed % 3 == 0 ? SchedulingPolicy::none : SchedulingPolicy::round_robin) {}
+World::World(std::uint64_t seed) : random_(seed), oracle_(seed), primary_(world_settings(), world_policy(seed)) {}
 
 Description* World::describe() {
   descriptions_.push_back(std::make_unique<Description>());
@@ -172,20 +177,27 @@ void World::primary_step() {
     send_user_message(*primary_ends_.at(worker.id).end);
   } else {
     now_ += std::chrono::milliseconds(5);
-    rest();
+    wake();
   }
 }
 
-bool World::rest() {
-  bool rested = false;
+bool World::wake() {
+  bool woken = false;
   for (const auto& [listener, until] : std::map(rests_)) {
     if (until > now_) continue;
     rests_.erase(listener);
     primary_.handle_rested(listener);
     perform_primary();
-    rested = true;
+    woken = true;
   }
-  return rested;
+  for (const auto& [listener, until] : std::map(watches_)) {
+    if (until > now_) continue;
+    watches_.erase(listener);
+    primary_.handle_look(listener);
+    perform_primary();
+    woken = true;
+  }
+  return woken;
 }
 
 void World::worker_step(WorkerProcess& worker) {
@@ -281,10 +293,13 @@ bool World::settle_once() {
     }
   }
   for (const auto& [listener, port] : std::map(listeners_)) active |= accept(listener, port);
-  if (!active && !rests_.empty()) {
-    now_ = std::min_element(rests_.begin(), rests_.end(), [](auto& a, auto& b) { return a.second < b.second; })->second;
+  if (!active && !(rests_.empty() && watches_.empty())) {
+    now_ = std::chrono::milliseconds::max();
+    for (const auto* timers : {&rests_, &watches_}) {
+      for (const auto& [listener, until] : *timers) now_ = std::min(now_, until);
+    }
   }
-  return rest() || active;
+  return wake() || active;
 }
 
 void World::settle() {
@@ -298,7 +313,11 @@ void World::settle() {
 }
 
 void World::check_fairness() {
-  if (primary_.scheduling_policy() != SchedulingPolicy::round_robin) return;
+  if (primary_.scheduling_policy() == SchedulingPolicy::ip_hash) return check_stickiness();
+  if (primary_.scheduling_policy() != SchedulingPolicy::round_robin &&
+      primary_.scheduling_policy() != SchedulingPolicy::least_connections) {
+    return;
+  }
   for (const auto& [listener, port] : std::map(listeners_)) {
     std::vector<WorkerId> idle;
     for (const auto& [id, worker] : workers_) {
@@ -320,6 +339,24 @@ void World::check_fairness() {
         oracle_.violated(step_, "fairness",
                          fmt::format("worker {} got {} of {} connections for {} workers", static_cast<int>(id), served_[id],
                                      idle.size(), idle.size()));
+      }
+    }
+  }
+}
+
+void World::check_stickiness() {
+  for (const auto& [listener, port] : std::map(listeners_)) {
+    for (int address = 0; address < addresses; ++address) {
+      std::optional<WorkerId> first;
+      for (int i = 0; i < 2; ++i) {
+        connect(port);
+        Client& client = *clients_.back();
+        client.address = address;
+        settle();
+        if (i > 0 && client.server != first) {
+          oracle_.violated(step_, "fairness", fmt::format("address {} was served by two workers", address));
+        }
+        first = client.server;
       }
     }
   }
@@ -351,6 +388,36 @@ void World::perform(core::Spawn& spawn) {
 void World::perform(core::SendToWorker& send) {
   End& end = *primary_ends_.at(send.worker).end;
   end.channel.send({core::wire::encode(Serialization::json, send.message, send.handle), send.descriptor});
+}
+
+void World::perform(core::Offer& offer) {
+  for (std::size_t i = 0; i < offer.connections.size(); ++i) {
+    workers_.at(offer.worker)->board[offer.first + i] = WorkerProcess::Claim::offered;
+  }
+  primary_ends_.at(offer.worker).end->channel.offer(offer.first, std::move(offer.connections), offer.key);
+}
+
+void World::perform(core::RevokeOffer& revoke) {
+  WorkerProcess::Claim& claim = workers_.at(revoke.worker)->board.at(revoke.number);
+  const bool taken_back = claim == WorkerProcess::Claim::offered;
+  if (taken_back) claim = WorkerProcess::Claim::revoked;
+  primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number, taken_back);
+}
+
+void World::perform(core::ShareBoard& share) {
+  End& end = *primary_ends_.at(share.worker).end;
+  // Now and then there is no memory for one.
+  if (!calm_ && chance(20)) {
+    end.channel.send({core::wire::encode(Serialization::json, share.message)});
+    return;
+  }
+  core::wire::HandleInfo handle;
+  handle.kind = core::wire::HandleKind::descriptor;
+  core::Channel::Outgoing outgoing{core::wire::encode(Serialization::json, share.message, handle)};
+  outgoing.descriptor = primary_process_.add(describe());
+  outgoing.ownership = core::Channel::Descriptor::give;
+  const FdToken board = *outgoing.descriptor;
+  if (!core::Channel::queued(end.channel.send(std::move(outgoing)))) primary_process_.close(board);
 }
 
 void World::perform(core::DisconnectWorker& disconnect) {
@@ -386,6 +453,7 @@ int World::bind(const core::wire::ListenQuery& query) {
 
 void World::perform(core::StopListening& stop) {
   rests_.erase(stop.listener);
+  watches_.erase(stop.listener);
   const auto found = listeners_.find(stop.listener);
   if (found == listeners_.end()) return;
   Description* socket = ports_.at(found->second).listening;
@@ -406,6 +474,19 @@ void World::perform(core::ProbeConnection& probe) {
 
 void World::perform(core::Rest& rest) { rests_[rest.listener] = now_ + std::chrono::milliseconds(rest.milliseconds); }
 
+void World::perform(core::Watch& watch) { watches_[watch.listener] = now_ + std::chrono::milliseconds(watch.milliseconds); }
+
+void World::perform(core::Choose& choose) {
+  // Programs choose well, badly, and not at all.
+  std::optional<WorkerId> chosen;
+  if (chance(50)) {
+    chosen = choose.workers.empty() ? WorkerId{99} : choose.workers[below(choose.workers.size())];
+  } else if (chance(50)) {
+    chosen = WorkerId{static_cast<std::uint32_t>(below(9))};
+  }
+  primary_.handle_chosen(choose.listener, choose.connection, chosen);
+}
+
 void World::perform(core::PrimaryEvent& event) {
   oracle_.see(step_, event);
   if (std::holds_alternative<core::AllDisconnectedEvent>(event)) ++disconnect_callbacks_;
@@ -419,7 +500,13 @@ bool World::accept(ListenerId listener, int port) {
   client->state = Client::State::accepted;
   Description* connection = describe();
   connection->client = client;
-  primary_.handle_connection(listener, primary_process_.add(connection));
+  for (const auto& [id, worker] : workers_) {
+    std::size_t open = 0;
+    for (const auto& [server_id, server] : worker->servers) open += server.connections.size();
+    primary_.handle_load(listener, id, open);
+  }
+  const std::array accepted{core::Connection{primary_process_.add(connection), static_cast<std::uint64_t>(client->address)}};
+  primary_.handle_connections(listener, accepted);
   perform_primary();
   return true;
 }
@@ -435,6 +522,15 @@ void World::perform_child(WorkerProcess& worker) {
 
 void World::perform(WorkerProcess& worker, core::SendToPrimary& send) {
   worker.end.channel.send({core::wire::encode(Serialization::json, send.message)});
+}
+
+void World::perform(WorkerProcess& worker, core::AnswerOffers& answer) {
+  worker.end.channel.send({core::wire::encode(Serialization::json, answer.reply)});
+}
+
+void World::perform(WorkerProcess& worker, core::MapBoard& map) {
+  worker.close(map.descriptor);
+  if (calm_ || chance(90)) worker.child.handle_board();
 }
 
 void World::perform(WorkerProcess& worker, core::DisconnectPrimary&) {
@@ -476,6 +572,7 @@ void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
 void World::serve(WorkerProcess& worker, ServerId id, FdToken connection) {
   Client& client = *worker.get(connection)->client;
   client.touched = true;
+  client.server = worker.id;
   if (++client.serves > 1) oracle_.violated(step_, "limbo", "a connection reached two workers");
   ++served_[worker.id];
   worker.servers.at(id).connections.push_back(connection);
@@ -556,22 +653,24 @@ void World::write(End& end) {
   while (end.open && end.channel.has_output() && !end.out->reader_gone && end.out->size < pipe_capacity) {
     std::array<std::string_view, 8> pieces;
     const core::Channel::Output output = end.channel.output(pieces);
-    Description* descriptor = nullptr;
-    if (output.descriptor) {
-      descriptor = end.process->get(*output.descriptor);
-      if (!descriptor) {
-        end.channel.handle_descriptor_gone();
-        continue;
-      }
-      ++descriptor->references;
+    std::vector<Description*> descriptors;
+    std::optional<FdToken> gone;
+    for (const FdToken token : output.descriptors) {
+      descriptors.push_back(end.process->get(token));
+      if (!descriptors.back() && !gone) gone = token;
     }
+    if (gone) {
+      end.channel.handle_descriptor_gone(*gone);
+      continue;
+    }
+    for (Description* descriptor : descriptors) ++descriptor->references;
     std::string bytes;
     for (std::size_t i = 0; i < output.pieces; ++i) bytes += pieces[i];
     const std::size_t room = pipe_capacity - end.out->size;
     bytes.resize(1 + below(std::min(bytes.size(), room)));
     end.out->size += bytes.size();
     const std::size_t written = bytes.size();
-    end.out->segments.push_back({std::move(bytes), descriptor});
+    end.out->segments.push_back({std::move(bytes), std::move(descriptors)});
     end.channel.handle_written(written);
     if (!calm_ && chance(30)) return;
   }
@@ -588,12 +687,13 @@ bool World::read(End& end, std::size_t most) {
   std::vector<FdToken> descriptors;
   while (!pipe.segments.empty() && bytes.size() < most) {
     Pipe::Segment& segment = pipe.segments.front();
-    const bool carries = segment.descriptor != nullptr;
-    if (carries) {
-      // Now and then a worker has no room for it: the system drops the descriptor and delivers the bytes.
-      const bool dropped = !calm_ && end.process != &primary_process_ && chance(3);
-      if (!dropped) descriptors.push_back(end.process->add(segment.descriptor));
-      release(std::exchange(segment.descriptor, nullptr));
+    const bool carries = !segment.descriptors.empty();
+    // Now and then a worker has no room for one: the system drops it and those behind it, and delivers the bytes.
+    bool dropped = false;
+    for (Description* descriptor : std::exchange(segment.descriptors, {})) {
+      dropped = dropped || (!calm_ && end.process != &primary_process_ && chance(3));
+      if (!dropped) descriptors.push_back(end.process->add(descriptor));
+      release(descriptor);
     }
     const std::size_t n = std::min(most - bytes.size(), segment.bytes.size());
     bytes += segment.bytes.substr(0, n);
@@ -618,9 +718,15 @@ void World::pump(End& end, WorkerProcess* worker, WorkerId id) {
           primary_.handle_message(id, std::move(*message));
           perform_primary();
         }
+      } else if (const auto* reply = std::get_if<core::wire::OfferReply>(&received->packet.payload)) {
+        primary_.handle_message(id, *reply);
+        perform_primary();
       } else if (const auto* value = std::get_if<Value>(&received->packet.payload)) {
         receive_user_message(end, *value, received->descriptor);
       }
+    } else if (const auto* offered = std::get_if<core::Channel::Offered>(&*event)) {
+      receive_offer(*worker, *offered);
+      if (worker->state == WorkerProcess::State::dead) return;
     } else if (const auto* released = std::get_if<core::Channel::Released>(&*event)) {
       end.process->close(released->descriptor);
     } else if (const auto* lost = std::get_if<core::Channel::NotReceived>(&*event)) {
@@ -628,7 +734,9 @@ void World::pump(End& end, WorkerProcess* worker, WorkerId id) {
       perform_primary();
     } else if (const auto* failed = std::get_if<core::Channel::Failed>(&*event)) {
       // The peers here are correct: only a death in the middle of a message is their fault.
-      if (failed->code != Errc::ipc_message_truncated) oracle_.violated(step_, "order", "a correct peer's bytes were refused");
+      if (failed->code != Errc::ipc_message_truncated) {
+        oracle_.violated(step_, "order", "a correct peer's bytes were refused: " + std::error_code(failed->code).message());
+      }
       if (!worker) primary_.handle_error(id, Error{failed->code, ""});
       perform_primary();
     } else if (std::holds_alternative<core::Channel::Closed>(*event)) {
@@ -650,7 +758,7 @@ void World::close_end(End& end) {
   end.in->reader_gone = true;
   end.out->writer_gone = true;
   for (Pipe::Segment& segment : end.in->segments) {
-    if (segment.descriptor) release(segment.descriptor);
+    for (Description* descriptor : segment.descriptors) release(descriptor);
   }
   end.in->segments.clear();
   end.in->size = 0;
@@ -673,6 +781,34 @@ void World::send_user_message(End& end) {
   end.channel.send(std::move(outgoing));
 }
 
+void World::receive_offer(WorkerProcess& worker, const core::Channel::Offered& offered) {
+  std::size_t arrived = 0;
+  std::uint64_t number = offered.offer.first;
+  for (const bool with_descriptor : offered.offer.with_descriptor) {
+    if (!with_descriptor) {
+      worker.child.handle_withdrawn(number);
+    } else if (arrived == offered.descriptors.size()) {
+      worker.child.handle_offered(offered.offer.key, number, {}, false);
+    } else {
+      // The primary does not wait while a worker is at it, and a worker may die of any of them.
+      if (!calm_ && chance(10)) {
+        now_ += std::chrono::milliseconds(10);
+        wake();
+      }
+      if (!calm_ && chance(3)) return die(worker, ExitStatus::killed(Signal::kill));
+      WorkerProcess::Claim& claim = worker.board.at(number);
+      const bool claimed = claim == WorkerProcess::Claim::offered;
+      if (claimed) claim = WorkerProcess::Claim::claimed;
+      worker.child.handle_offered(offered.offer.key, number, offered.descriptors[arrived++], claimed);
+      perform_child(worker);
+      if (worker.state == WorkerProcess::State::dead) return;
+    }
+    ++number;
+  }
+  worker.child.answer_offers();
+  perform_child(worker);
+}
+
 void World::receive_user_message(End& end, const Value& message, std::optional<FdToken> descriptor) {
   if (message["number"] != Value(end.received++)) oracle_.violated(step_, "order", "a message out of order");
   const int expected = static_cast<int>(message["handle"].number_or(-1));
@@ -686,6 +822,7 @@ void World::connect(int port) {
   clients_.push_back(std::make_unique<Client>());
   Client* client = clients_.back().get();
   client->port = port;
+  client->address = static_cast<int>(below(addresses));
   const auto found = ports_.find(port);
   if (found == ports_.end()) {
     client->state = Client::State::refused;

@@ -40,15 +40,17 @@ struct Client {
   enum class State { queued, accepted, served, reset, refused };
   State state = State::queued;
   int port = 0;
+  int address = 0;
   bool touched = false;  // somebody has read from it
   int serves = 0;        // workers that took it
+  std::optional<WorkerId> server;
 };
 
-// One direction of a channel. A descriptor travels with the first byte of what it was written with.
+// One direction of a channel. Descriptors travel with the first byte of what they were written with.
 struct Pipe {
   struct Segment {
     std::string bytes;
-    Description* descriptor = nullptr;
+    std::vector<Description*> descriptors;
   };
   std::deque<Segment> segments;
   std::size_t size = 0;
@@ -104,6 +106,9 @@ struct WorkerProcess : Process {
   std::map<ServerId, Server> servers;
   bool exit_reported = false;
   ExitStatus exit_status = ExitStatus::exited(0);
+  // What it shares with the primary: the fate of each offer, by its number.
+  enum class Claim { offered, claimed, revoked };
+  std::map<std::uint64_t, Claim> board;
 };
 
 class World {
@@ -136,31 +141,39 @@ class World {
   void primary_step();
   void worker_step(WorkerProcess& worker);
   void channel_step();
-  // Ends the rests that are over. Returns whether any was.
-  bool rest();
+  // Ends the rests and watches that are over. Returns whether any was.
+  bool wake();
   bool report_exit(WorkerProcess& worker);
 
   // Everything that can happen without anybody wanting anything new.
   bool settle_once();
   void settle();
   void check_fairness();
+  void check_stickiness();
 
   // The primary's driver.
   void perform_primary();
   void perform(core::Spawn& spawn);
   void perform(core::SendToWorker& send);
+  void perform(core::Offer& offer);
+  void perform(core::RevokeOffer& revoke);
+  void perform(core::ShareBoard& share);
   void perform(core::DisconnectWorker& disconnect);
   void perform(core::Listen& listen);
   void perform(core::StopListening& stop);
   void perform(core::CloseDescriptor& close);
   void perform(core::ProbeConnection& probe);
   void perform(core::Rest& rest);
+  void perform(core::Watch& watch);
+  void perform(core::Choose& choose);
   void perform(core::PrimaryEvent& event);
   bool accept(ListenerId listener, int port);
 
   // A worker's driver and program.
   void perform_child(WorkerProcess& worker);
   void perform(WorkerProcess& worker, core::SendToPrimary& send);
+  void perform(WorkerProcess& worker, core::AnswerOffers& answer);
+  void perform(WorkerProcess& worker, core::MapBoard& map);
   void perform(WorkerProcess& worker, core::DisconnectPrimary&);
   void perform(WorkerProcess& worker, core::CloseDescriptor& close);
   void perform(WorkerProcess& worker, core::Exit& exit);
@@ -178,6 +191,7 @@ class World {
   void pump(End& end, WorkerProcess* worker, WorkerId id);
   void close_end(End& end);
   void send_user_message(End& end);
+  void receive_offer(WorkerProcess& worker, const core::Channel::Offered& offered);
   void receive_user_message(End& end, const Value& message, std::optional<FdToken> descriptor);
   void connect(int port);
   void drop_queue(Port& port);
@@ -201,6 +215,7 @@ class World {
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
   std::map<ListenerId, int> listeners_;  // the primary's, to their port
   std::map<ListenerId, std::chrono::milliseconds> rests_;
+  std::map<ListenerId, std::chrono::milliseconds> watches_;
   std::map<WorkerId, int> served_;  // connections that reached each worker
   int disconnect_callbacks_ = 0;
 };

@@ -22,6 +22,12 @@ struct Line {
     // Without what every message has.
     return "send " + bytes.substr(0, bytes.rfind(",\"seq\"")).substr(std::string_view("{\"cmd\":\"NODE_CLUSTER\",").size());
   }
+  std::string operator()(const AnswerOffers& e) const {
+    std::string line = "answer " + std::to_string(e.reply.first) + " ";
+    for (const auto outcome : e.reply.outcomes) line += static_cast<char>(outcome);
+    return line;
+  }
+  std::string operator()(const MapBoard& e) const { return "map " + text(e.descriptor); }
   std::string operator()(const DisconnectPrimary&) const { return "disconnect channel"; }
   std::string operator()(const CloseDescriptor& e) const { return "close " + text(e.descriptor); }
   std::string operator()(const Exit& e) const { return "exit " + std::to_string(e.code); }
@@ -592,6 +598,35 @@ TEST(Child, SurvivesAPrimaryThatSaysAnything) {
       ASSERT_TRUE(open.empty()) << seed;
     }
   }
+}
+
+TEST(Child, SaysWhenItHasMappedItsBoard) {
+  Worker worker;
+  worker.child.handle_message({wire::Muster{}, Seq{1}}, FdToken{5});
+  EXPECT_EQ(effects(worker.child), Lines{"map fd5"});
+
+  worker.child.handle_board();
+
+  EXPECT_EQ(effects(worker.child), Lines{R"(send "act":"muster")"});
+}
+
+TEST(Child, AnswersForEachConnectionOfAnOffer) {
+  Worker worker(1);
+  worker.child.set_limit(worker.ids[0], 1, false);
+
+  worker.child.handle_offered("k1", 7, FdToken{10}, true);
+  worker.child.handle_offered("k1", 8, FdToken{11}, true);   // one too many
+  worker.child.handle_offered("k1", 9, FdToken{12}, false);  // another has it by now
+  worker.child.handle_offered("k1", 10, {}, false);          // did not come
+  worker.child.handle_withdrawn(11);
+  worker.child.handle_offered("none", 12, FdToken{13}, true);
+  worker.child.answer_offers();
+  worker.child.answer_offers();
+
+  EXPECT_EQ(effects(worker.child), (Lines{"connection 1 fd10", "close fd11", "close fd12", "close fd13", "answer 7 arvnvr"}));
+  EXPECT_EQ(worker.child.connections(), 1U);
+  worker.child.handle_connection_closed(worker.ids[0]);
+  EXPECT_EQ(worker.child.connections(), 0U);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST(Listeners, TellApartOnlyTheListensOnAnyPortByTheirIndex) {
 
 TEST(Listeners, FindByKeyAndById) {
   Listeners listeners;
-  const auto [id, added] = listeners.add("key", RoundRobin());
+  const auto [id, added] = listeners.add("key", Dealer());
   ListenerId found{};
 
   EXPECT_EQ(listeners.find("key", found), added);
@@ -50,7 +50,7 @@ TEST(Listeners, FindByKeyAndById) {
 
 TEST(Listeners, KeepARetiredListenerUnderItsIdOnly) {
   Listeners listeners;
-  const auto old = listeners.add("key", RoundRobin());
+  const auto old = listeners.add("key", Dealer());
   listeners.retire(old.first);
   ListenerId found{};
 
@@ -62,7 +62,7 @@ TEST(Listeners, KeepARetiredListenerUnderItsIdOnly) {
 
 TEST(Listeners, LetASuccessorOfARetiredListenerBe) {
   Listeners listeners;
-  const auto old = listeners.add("key", RoundRobin());
+  const auto old = listeners.add("key", Dealer());
   listeners.retire(old.first);
   const auto fresh = listeners.add("key", SharedHandle());
   ASSERT_NE(fresh.first, old.first);
@@ -76,8 +76,7 @@ TEST(Listeners, LetASuccessorOfARetiredListenerBe) {
 }
 
 TEST(Listener, AsksItsSchedulerWhoListens) {
-  for (std::variant<RoundRobin, SharedHandle> scheduler :
-       {std::variant<RoundRobin, SharedHandle>(RoundRobin()), {SharedHandle()}}) {
+  for (std::variant<Dealer, SharedHandle> scheduler : {std::variant<Dealer, SharedHandle>(Dealer()), {SharedHandle()}}) {
     Listener listener{"key", std::move(scheduler)};
     EXPECT_FALSE(listener.has_workers());
 

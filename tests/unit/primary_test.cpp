@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
 #include <random>
 #include <set>
@@ -25,6 +26,21 @@ struct Line {
     // Without what every message has.
     bytes = bytes.substr(0, bytes.rfind(",\"seq\"")).substr(std::string_view("{\"cmd\":\"NODE_CLUSTER\",").size());
     return "send " + text(e.worker) + " " + bytes + (e.descriptor ? " +" + text(*e.descriptor) : "");
+  }
+  std::string operator()(const Offer& e) const {
+    std::string line = "offer " + text(e.worker) + " " + std::to_string(e.first) + " " + e.key;
+    for (const FdToken connection : e.connections) line += " " + text(connection);
+    return line;
+  }
+  std::string operator()(const RevokeOffer& e) const {
+    return "revoke " + text(e.worker) + " " + std::to_string(e.number) + " " + text(e.connection);
+  }
+  std::string operator()(const ShareBoard& e) const { return "board " + text(e.worker); }
+  std::string operator()(const Watch& e) const { return "watch " + text(e.listener); }
+  std::string operator()(const Choose& e) const {
+    std::string line = "choose " + text(e.listener) + " " + text(e.connection) + " of";
+    for (const WorkerId worker : e.workers) line += " " + text(worker);
+    return line;
   }
   std::string operator()(const DisconnectWorker& e) const { return "disconnect channel " + text(e.worker); }
   std::string operator()(const Listen& e) const {
@@ -127,7 +143,7 @@ TEST(Primary, TellsAWorkerOfItsOwnKindThatItIsToo) {
   primary.handle_message(worker->id, {wire::Online{true}});
   primary.handle_message(other->id, {wire::Online{}});
 
-  EXPECT_EQ(effects(primary), (Lines{R"(send 1 "act":"muster")", "online 1", "online 2"}));
+  EXPECT_EQ(effects(primary), (Lines{"board 1", "online 1", "online 2"}));
   EXPECT_TRUE(worker->muster);
   EXPECT_FALSE(other->muster);
 }
@@ -399,11 +415,125 @@ TEST(Primary, LosesAWorkerWhileItsPortIsOpenedAndAnswersTheOther) {
   EXPECT_EQ(effects(cluster.primary), Lines{"send 2 " + answer_80});
 }
 
+// Workers of muster's, which listen on port 80 and take offers.
+struct MusterCluster : Cluster {
+  explicit MusterCluster(int workers, SchedulingPolicy policy = SchedulingPolicy::round_robin) : Cluster(0, policy) {
+    for (int i = 1; i <= workers; ++i) {
+      records.push_back(primary.fork({}));
+      primary.handle_spawned(records.back()->id, 1000 + i);
+      primary.handle_message(records.back()->id, {wire::Online{true}, Seq{0}});
+      boards = effects(primary);
+    }
+    listen_on_80(*this);
+    for (const auto& record : records) primary.handle_message(record->id, {wire::Muster{}, Seq{2}});
+    effects(primary);
+  }
+  void accept(std::vector<FdToken> connections) {
+    std::vector<Connection> accepted;
+    for (const FdToken connection : connections) accepted.push_back({connection});
+    primary.handle_connections(ListenerId{1}, accepted);
+  }
+  void answer(WorkerId worker, std::uint64_t first, std::string_view outcomes) {
+    wire::OfferReply reply{first, {}};
+    for (const char outcome : outcomes) reply.outcomes.push_back(static_cast<wire::OfferReply::Outcome>(outcome));
+    primary.handle_message(worker, reply);
+  }
+  Lines boards;
+};
+
+TEST(Primary, SharesABoardWithAMusterWorker) {
+  MusterCluster cluster(1);
+
+  EXPECT_EQ(cluster.boards, (Lines{"setup", "spawn 1", "fork 1", "board 1", "online 1"}));
+}
+
+TEST(Primary, OffersMusterWorkersManyConnectionsAtOnce) {
+  MusterCluster cluster(2);
+
+  cluster.accept({FdToken{7}, FdToken{8}, FdToken{9}});
+
+  EXPECT_EQ(effects(cluster.primary),
+            (Lines{"watch 1", "offer 1 0 null:80:4:undefined fd7 fd9", "offer 2 0 null:80:4:undefined fd8"}));
+  cluster.answer(one, 0, "ar");
+  EXPECT_EQ(effects(cluster.primary), (Lines{"close fd7", "rest 1", "offer 2 1 null:80:4:undefined fd9"}));
+}
+
+TEST(Primary, TakesBackOffersAndOffersThemToAnother) {
+  MusterCluster cluster(2);
+  cluster.accept({FdToken{7}, FdToken{8}});
+  effects(cluster.primary);
+  cluster.primary.handle_look(ListenerId{1});
+  cluster.answer(two, 0, "a");
+  effects(cluster.primary);
+
+  cluster.primary.handle_look(ListenerId{1});
+  EXPECT_EQ(effects(cluster.primary), (Lines{"revoke 1 0 fd7", "watch 1"}));
+  cluster.primary.handle_revoked(one, ListenerId{1}, FdToken{7}, 0, true);
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"offer 2 1 null:80:4:undefined fd7"});
+  cluster.answer(one, 0, "v");
+  cluster.accept({FdToken{9}, FdToken{10}});
+  // It has seen it, and gets its turn again.
+  EXPECT_EQ(effects(cluster.primary), (Lines{"offer 2 2 null:80:4:undefined fd9", "offer 1 1 null:80:4:undefined fd10"}));
+}
+
+TEST(Primary, TakesBackWhatADeadWorkerHadNotClaimed) {
+  MusterCluster cluster(2);
+  cluster.accept({FdToken{7}, FdToken{8}});
+  effects(cluster.primary);
+
+  cluster.primary.handle_channel_closed(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{"revoke 1 0 fd7", "disconnect 1"}));
+  cluster.primary.handle_revoked(one, ListenerId{1}, FdToken{7}, 0, true);
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"offer 2 1 null:80:4:undefined fd7"});
+}
+
+TEST(Primary, IgnoresAnswersToOffersThatItDidNotMake) {
+  MusterCluster cluster(2);
+  cluster.accept({FdToken{7}});
+  effects(cluster.primary);
+
+  cluster.answer(two, 0, "aaa");
+  cluster.answer(one, 1, "a");
+  EXPECT_EQ(effects(cluster.primary), Lines{});
+
+  cluster.answer(one, 0, "aaa");
+  EXPECT_EQ(effects(cluster.primary), Lines{"close fd7"});
+}
+
+TEST(Primary, AsksTheProgramForAWorker) {
+  MusterCluster cluster(2, SchedulingPolicy::custom);
+  cluster.accept({FdToken{7}});
+  EXPECT_EQ(effects(cluster.primary), Lines{"choose 1 fd7 of 1 2"});
+
+  cluster.primary.handle_chosen(ListenerId{1}, FdToken{7}, two);
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"offer 2 0 null:80:4:undefined fd7"});
+}
+
+TEST(Primary, HandsOverByNodesMessageWhereALineCouldNotHoldTheKey) {
+  MusterCluster cluster(1);
+  wire::ListenQuery path;
+  path.address = "/tmp/a\nb";
+  path.port = -1;
+  path.address_type = AddressType::pipe;
+  cluster.primary.handle_message(one, query(path, 7));
+  cluster.primary.handle_listening(ListenerId{2}, {});
+  effects(cluster.primary);
+
+  cluster.primary.handle_connections(ListenerId{2}, std::array{Connection{FdToken{7}}});
+
+  const Lines seen = effects(cluster.primary);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_TRUE(seen[0].starts_with("send 1")) << seen[0];
+}
+
 TEST(Primary, DealsAConnectionAndClosesItsCopyWhenItIsAccepted) {
   Cluster cluster(1);
   listen_on_80(cluster);
 
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   EXPECT_EQ(effects(cluster.primary), Lines{R"(send 1 "act":"newconn","key":"null:80:4:undefined" +fd7)"});
   cluster.primary.handle_message(one, reply(1, true));  // the answer to the query was 0
 
@@ -413,7 +543,7 @@ TEST(Primary, DealsAConnectionAndClosesItsCopyWhenItIsAccepted) {
 TEST(Primary, LetsAWorkerThatRefusedRest) {
   Cluster cluster(1);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   effects(cluster.primary);
 
   cluster.primary.handle_message(one, reply(1, false));
@@ -427,7 +557,7 @@ TEST(Primary, LetsAWorkerThatRefusedRest) {
 TEST(Primary, OffersAConnectionThatDidNotArriveToAnother) {
   Cluster cluster(2);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   effects(cluster.primary);
 
   cluster.primary.handle_not_received(one, FdToken{7});
@@ -451,7 +581,7 @@ TEST(Primary, IgnoresARestThatOutlivesItsListener) {
 TEST(Primary, TakesAReplyWithoutAWordForARefusal) {
   Cluster cluster(1);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   effects(cluster.primary);
 
   cluster.primary.handle_message(one, {wire::Reply{Seq{1}}});
@@ -462,7 +592,7 @@ TEST(Primary, TakesAReplyWithoutAWordForARefusal) {
 TEST(Primary, IgnoresForgedReplies) {
   Cluster cluster(2);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   effects(cluster.primary);
 
   cluster.primary.handle_message(two, reply(2, true));  // another worker was asked
@@ -479,7 +609,7 @@ TEST(Primary, IgnoresForgedReplies) {
 TEST(Primary, DealsTheConnectionOfADeadWorkerAgainIfNobodyTouchedIt) {
   Cluster cluster(2);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   effects(cluster.primary);
 
   cluster.die(one);
@@ -495,8 +625,8 @@ TEST(Primary, StopsListeningWhenTheLastWorkerDiesAndClosesWhatItHadInFlight) {
   for (const bool touched : {false, true}) {
     Cluster cluster(1);
     listen_on_80(cluster);
-    cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
-    cluster.primary.handle_connection(ListenerId{1}, FdToken{8});
+    cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
+    cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{8}}});
     effects(cluster.primary);
 
     cluster.primary.handle_channel_closed(one);
@@ -510,7 +640,7 @@ TEST(Primary, StopsListeningWhenTheLastWorkerDiesAndClosesWhatItHadInFlight) {
 TEST(Primary, OpensAPortAgainThatItsLastWorkerLeft) {
   Cluster cluster(1);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   effects(cluster.primary);
 
   cluster.primary.handle_message(one, {wire::Close{"null:80:4:undefined"}});
@@ -528,8 +658,8 @@ TEST(Primary, ClosesAConnectionThatComesAfterItsListenerHasGone) {
   cluster.die(one);
   effects(cluster.primary);
 
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
-  cluster.primary.handle_connection(ListenerId{77}, FdToken{8});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
+  cluster.primary.handle_connections(ListenerId{77}, std::array{Connection{FdToken{8}}});
 
   EXPECT_EQ(effects(cluster.primary), (Lines{"close fd7", "close fd8"}));
 }
@@ -537,11 +667,11 @@ TEST(Primary, ClosesAConnectionThatComesAfterItsListenerHasGone) {
 TEST(Primary, ClosesAConnectionThatComesWhileItsListenerDrains) {
   Cluster cluster(1);
   listen_on_80(cluster);
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
   cluster.primary.handle_message(one, {wire::Close{"null:80:4:undefined"}});
   effects(cluster.primary);
 
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{8});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{8}}});
 
   EXPECT_EQ(effects(cluster.primary), Lines{"close fd8"});
 }
@@ -610,7 +740,7 @@ TEST(Primary, ClosesAChannelOnceAndDealsNothingMoreToItsWorker) {
 
   EXPECT_TRUE(cluster.primary.disconnect_channel(one));
   EXPECT_FALSE(cluster.primary.disconnect_channel(one));
-  cluster.primary.handle_connection(ListenerId{1}, FdToken{7});
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
 
   EXPECT_EQ(effects(cluster.primary),
             (Lines{"disconnect channel 1", R"(send 2 "act":"newconn","key":"null:80:4:undefined" +fd7)"}));
@@ -672,10 +802,12 @@ TEST(Primary, PassesAnErrorOn) {
 
 // Workers that say anything at any time, and die at any time. Each descriptor is closed exactly once.
 TEST(Primary, SurvivesWorkersThatSayAnything) {
-  for (unsigned seed = 1; seed <= 500; ++seed) {
+  for (unsigned seed = 1; seed <= 1000; ++seed) {
     std::mt19937 random(seed);
     const auto below = [&random](unsigned n) { return static_cast<int>(random() % n); };
-    Primary primary(settings(), seed % 2 ? SchedulingPolicy::round_robin : SchedulingPolicy::none);
+    constexpr std::array policies{SchedulingPolicy::none, SchedulingPolicy::round_robin, SchedulingPolicy::least_connections,
+                                  SchedulingPolicy::ip_hash, SchedulingPolicy::custom};
+    Primary primary(settings(), policies[seed % policies.size()]);
     std::multiset<FdToken> open;
     std::set<std::uint32_t> alive, listening;
     std::uint64_t next_fd = 0;
@@ -711,6 +843,13 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
         } else if (const auto* send = std::get_if<SendToWorker>(&*effect)) {
           wire::encode(Serialization::json, send->message, send->handle);
           ASSERT_TRUE(!send->descriptor || open.contains(*send->descriptor)) << seed;
+        } else if (const auto* offer = std::get_if<Offer>(&*effect)) {
+          for (const FdToken connection : offer->connections) ASSERT_TRUE(open.contains(connection)) << seed;
+        } else if (const auto* revoke = std::get_if<RevokeOffer>(&*effect)) {
+          ASSERT_TRUE(open.contains(revoke->connection)) << seed;
+          primary.handle_revoked(revoke->worker, revoke->listener, revoke->connection, revoke->number, below(2) == 0);
+        } else if (const auto* choose = std::get_if<Choose>(&*effect)) {
+          primary.handle_chosen(choose->listener, choose->connection, WorkerId{static_cast<std::uint32_t>(below(6))});
         } else if (const auto* event = std::get_if<PrimaryEvent>(&*effect)) {
           all_disconnected += std::holds_alternative<AllDisconnectedEvent>(*event);
         }
@@ -722,8 +861,19 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
       wire::ListenQuery listen = port(below(3));
       listen.index = below(2);
       const std::string key = Listeners::key_of(listen);
-      switch (below(14)) {
-        case 0: primary.handle_message(worker, {wire::Online{}, seq}); break;
+      switch (below(16)) {
+        case 0: primary.handle_message(worker, {wire::Online{below(2) == 0}, seq}); break;
+        case 13: primary.handle_message(worker, {wire::Muster{}, seq}); break;
+        case 14: {
+          // Also what no correct worker says.
+          const std::vector<wire::OfferReply::Outcome> outcomes(static_cast<std::size_t>(below(20)),
+                                                                wire::OfferReply::Outcome::accepted);
+          for (std::uint64_t first = 0; first < 40; ++first) primary.handle_message(worker, wire::OfferReply{first, outcomes});
+          break;
+        }
+        case 15:
+          for (const std::uint32_t listener : listening) primary.handle_look(ListenerId{listener});
+          break;
         case 1:
         case 2: primary.handle_message(worker, {wire::QueryServer{listen}, seq}); break;
         case 3: primary.handle_message(worker, {wire::Listening{listen}, seq}); break;
@@ -738,7 +888,7 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
         case 9:
           if (listening.empty()) break;
           open.insert(FdToken{++next_fd});
-          primary.handle_connection(ListenerId{*listening.begin()}, FdToken{next_fd});
+          primary.handle_connections(ListenerId{*listening.begin()}, std::array{Connection{FdToken{next_fd}}});
           break;
         case 10:
           if (below(4) == 0 && alive.contains(static_cast<std::uint32_t>(worker))) primary.handle_channel_closed(worker);

@@ -1,0 +1,324 @@
+#include "core/dealer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/assert.h"
+#include "core/policy.h"
+
+namespace muster::core {
+
+bool Dealer::has_room(const Worker& worker) const {
+  return worker.listening && !worker.resting && !worker.stuck && worker.taken_back == 0 &&
+         worker.in_flight.size() < worker.window;
+}
+
+bool Dealer::has(WorkerId id) const {
+  const auto found = workers_.find(id);
+  return found != workers_.end() && found->second.listening;
+}
+
+std::vector<WorkerId> Dealer::candidates() const {
+  std::vector<WorkerId> ids;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.listening && !worker.resting) ids.push_back(id);
+  }
+  return ids;
+}
+
+bool Dealer::settled() const {
+  return probing_.empty() && asked_.empty() && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+           return entry.second.listening || entry.second.in_flight.empty();
+         });
+}
+
+void Dealer::add(WorkerId id, std::size_t window) {
+  // A worker that came back before it answered has that one still.
+  Worker& worker = workers_[id];
+  MUSTER_ASSERT(!worker.listening);
+  const auto taken = [this](std::uint32_t seat) {
+    return std::any_of(workers_.begin(), workers_.end(),
+                       [seat](const auto& entry) { return entry.second.listening && entry.second.seat == seat; });
+  };
+  std::uint32_t seat = 0;
+  while (policy_ == Policy::ip_hash && taken(seat)) ++seat;
+  worker.seat = seat;
+  worker.listening = true;
+  worker.window = window;
+  ++listening_;
+  update(id, worker);
+  deal();
+}
+
+void Dealer::set_window(WorkerId id, std::size_t window) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  found->second.window = window;
+  update(id, found->second);
+  deal();
+}
+
+void Dealer::set_load(WorkerId id, std::size_t open) {
+  if (const auto found = workers_.find(id); found != workers_.end()) found->second.load = open;
+}
+
+void Dealer::remove(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || !found->second.listening) return;
+  Worker& worker = found->second;
+  worker.listening = false;
+  worker.resting = false;
+  --listening_;
+  update(id, worker);
+  for (const Connection& connection : std::exchange(worker.own, {})) wait(connection, false);
+  forget(id);
+  deal();
+  close_waiting_if_deserted();
+}
+
+void Dealer::lost(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Worker& worker = found->second;
+  for (const Connection& connection : std::exchange(worker.in_flight, {})) {
+    probing_.emplace(connection.token, connection);
+    // What can be taken back was not touched, whatever it is.
+    if (worker.window > 1) {
+      effects_.push_back(Revoke{id, connection.token});
+    } else {
+      effects_.push_back(Probe{connection.token});
+    }
+  }
+  worker.taken_back = 0;
+  remove(id);
+  forget(id);
+}
+
+void Dealer::accepted(Connection connection) {
+  wait(connection, false);
+  deal();
+  close_waiting_if_deserted();
+}
+
+void Dealer::replied(WorkerId id, FdToken token, bool accepted) {
+  const auto found = workers_.find(id);
+  MUSTER_ASSERT(found != workers_.end());
+  Worker& worker = found->second;
+  const auto answered = std::find_if(worker.in_flight.begin(), worker.in_flight.end(),
+                                     [token](const Connection& connection) { return connection.token == token; });
+  MUSTER_ASSERT(answered != worker.in_flight.end());
+  const Connection connection = *answered;
+  worker.in_flight.erase(answered);
+  worker.stuck = false;
+  if (accepted) {
+    ++worker.load;
+    effects_.push_back(Close{token});
+  } else {
+    if (worker.listening && !worker.resting) {
+      worker.resting = true;
+      if (!std::exchange(rest_wanted_, true)) effects_.push_back(Rest{});
+    }
+    wait(connection, false);
+  }
+  update(id, worker);
+  forget(id);
+  deal();
+  close_waiting_if_deserted();
+}
+
+void Dealer::revoked(WorkerId id, FdToken token, bool taken_back) {
+  if (const auto lost = probing_.find(token); lost != probing_.end()) {
+    if (taken_back) {
+      probed(token, false);
+    } else {
+      effects_.push_back(Probe{token});
+    }
+    return;
+  }
+  // It is being served: the answer is on its way.
+  if (!taken_back) return;
+  const auto found = workers_.find(id);
+  MUSTER_ASSERT(found != workers_.end());
+  Worker& worker = found->second;
+  const auto offered = std::find_if(worker.in_flight.begin(), worker.in_flight.end(),
+                                    [token](const Connection& connection) { return connection.token == token; });
+  MUSTER_ASSERT(offered != worker.in_flight.end());
+  const Connection connection = *offered;
+  worker.in_flight.erase(offered);
+  ++worker.taken_back;
+  update(id, worker);
+  wait(connection, true);
+  deal();
+}
+
+void Dealer::returned(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || found->second.taken_back == 0) return;
+  --found->second.taken_back;
+  found->second.stuck = false;
+  update(id, found->second);
+  forget(id);
+  deal();
+}
+
+void Dealer::probed(FdToken token, bool touched) {
+  const auto found = probing_.find(token);
+  MUSTER_ASSERT(found != probing_.end());
+  const Connection connection = found->second;
+  probing_.erase(found);
+  if (touched) {
+    effects_.push_back(Close{token});
+    return;
+  }
+  wait(connection, true);
+  deal();
+  close_waiting_if_deserted();
+}
+
+void Dealer::rested() {
+  rest_wanted_ = false;
+  for (auto& [id, worker] : workers_) {
+    if (!std::exchange(worker.resting, false)) continue;
+    update(id, worker);
+  }
+  for (const Connection& connection : std::exchange(waiting_, {})) wait(connection, false);
+  deal();
+}
+
+void Dealer::look() {
+  watching_ = false;
+  // Whose own it is waits for nobody else.
+  if (sticky()) return;
+  bool unanswered = false;
+  for (auto& [id, worker] : workers_) {
+    if (worker.window == 1 || worker.in_flight.empty()) continue;
+    unanswered = true;
+    const FdToken front = worker.in_flight.front().token;
+    worker.stuck = worker.oldest == front;
+    worker.oldest = front;
+    update(id, worker);
+  }
+  // Where everybody is busy it is as well off where it is.
+  if (!free_.empty()) {
+    for (const auto& [id, worker] : workers_) {
+      if (!worker.stuck) continue;
+      for (const Connection& connection : worker.in_flight) effects_.push_back(Revoke{id, connection.token});
+    }
+  }
+  if (unanswered) {
+    watching_ = true;
+    effects_.push_back(Watch{});
+  }
+}
+
+void Dealer::chosen(FdToken token, std::optional<WorkerId> chosen) {
+  const auto asked = asked_.find(token);
+  MUSTER_ASSERT(asked != asked_.end());
+  const Connection connection = asked->second;
+  asked_.erase(asked);
+  if (chosen && has(*chosen) && !workers_.at(*chosen).resting) return assign(*chosen, connection);
+  const std::vector<WorkerId> ids = candidates();
+  if (ids.empty()) {
+    waiting_.push_back(connection);
+    return close_waiting_if_deserted();
+  }
+  std::vector<std::size_t> loads;
+  for (const WorkerId id : ids) loads.push_back(workers_.at(id).in_flight.size() + workers_.at(id).own.size());
+  assign(ids[policy::least_connections(loads)], connection);
+}
+
+void Dealer::wait(Connection connection, bool first) {
+  const std::vector<WorkerId> ids = sticky() ? candidates() : std::vector<WorkerId>();
+  if (ids.empty()) {
+    if (first) {
+      waiting_.push_front(connection);
+    } else {
+      waiting_.push_back(connection);
+    }
+  } else if (policy_ == Policy::ip_hash) {
+    std::vector<std::uint32_t> seats;
+    for (const WorkerId id : ids) seats.push_back(workers_.at(id).seat);
+    assign(ids[policy::ip_hash(connection.client, seats)], connection);
+  } else {
+    asked_.emplace(connection.token, connection);
+    effects_.push_back(Ask{connection.token});
+  }
+}
+
+void Dealer::assign(WorkerId id, Connection connection) {
+  Worker& worker = workers_.at(id);
+  worker.own.push_back(connection);
+  update(id, worker);
+}
+
+// Whether a worker has room has changed, perhaps: keeps free_ right, and gives it its own connections.
+void Dealer::update(WorkerId id, Worker& worker) {
+  while (has_room(worker) && !worker.own.empty()) {
+    const Connection connection = worker.own.front();
+    worker.own.pop_front();
+    offer(id, worker, connection);
+  }
+  const bool free = has_room(worker);
+  if (free == worker.free) return;
+  worker.free = free;
+  if (free) {
+    free_.push_back(id);
+  } else {
+    std::erase(free_, id);
+  }
+}
+
+void Dealer::offer(WorkerId id, Worker& worker, Connection connection) {
+  worker.in_flight.push_back(connection);
+  effects_.push_back(Handoff{id, connection.token});
+  if (worker.window == 1 || sticky() || std::exchange(watching_, true)) return;
+  effects_.push_back(Watch{});
+}
+
+void Dealer::forget(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || found->second.listening || !found->second.in_flight.empty()) return;
+  workers_.erase(found);
+}
+
+WorkerId Dealer::next_free() {
+  auto next = free_.begin();
+  if (policy_ == Policy::least_connections) {
+    std::vector<std::size_t> connections;
+    for (const WorkerId id : free_) {
+      const Worker& worker = workers_.at(id);
+      connections.push_back(worker.load + worker.in_flight.size());
+    }
+    next += static_cast<std::ptrdiff_t>(policy::least_connections(connections));
+  }
+  const WorkerId id = *next;
+  free_.erase(next);
+  return id;
+}
+
+void Dealer::deal() {
+  while (!sticky() && !free_.empty() && !waiting_.empty()) {
+    const WorkerId id = next_free();
+    Worker& worker = workers_.at(id);
+    const Connection connection = waiting_.front();
+    waiting_.pop_front();
+    offer(id, worker, connection);
+    worker.free = false;
+    update(id, worker);
+  }
+}
+
+void Dealer::close_waiting_if_deserted() {
+  if (has_workers()) return;
+  for (const Connection& connection : waiting_) effects_.push_back(Close{connection.token});
+  waiting_.clear();
+}
+
+std::optional<Dealer::Effect> Dealer::poll_effect() {
+  if (effects_.empty()) return std::nullopt;
+  const Effect effect = effects_.front();
+  effects_.pop_front();
+  return effect;
+}
+
+}  // namespace muster::core

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include <muster/scheduling.h>
+#include "core/ids.h"
+
+namespace muster::core {
+
+// A connection that was accepted. `client` stands for the address it came from: the same for the same, and used by ip_hash
+// only.
+struct Connection {
+  FdToken token;
+  std::uint64_t client = 0;
+};
+
+// Deals accepted connections to the workers that share one listening socket, by a policy. What Node's round_robin_handle.js
+// does, and more.
+//
+// A worker has at most its window of connections that it has not answered for. For Node's workers that is one; muster's take
+// more, because what they have not claimed can be taken back: a worker that leaves its oldest offer lying is stuck, gets no
+// more and loses what it has to others that have room. So no connection waits long for a worker that stands still.
+//
+// A connection is always in exactly one place: waiting, in flight to one worker, being looked at, or closed. Where Node forgets
+// one, in flight to a worker that dies, ours is looked at: if nobody touched it, it is dealt again, first in line; otherwise it
+// is closed and its client learns at once.
+class Dealer {
+ public:
+  // Offer the connection to the worker; replied() follows, or lost().
+  struct Handoff {
+    WorkerId worker;
+    FdToken connection;
+  };
+  // Take an offer back, if the worker has not claimed it; revoked() follows. The worker still answers for it: returned().
+  struct Revoke {
+    WorkerId worker;
+    FdToken connection;
+  };
+  struct Close {
+    FdToken connection;
+  };
+  // Find out whether a byte of it was read or written; probed() follows.
+  struct Probe {
+    FdToken connection;
+  };
+  // Call rested() in a while: workers have refused and are not asked before.
+  struct Rest {};
+  // Call look() in a while, because offers that could be taken back are unanswered.
+  struct Watch {};
+  // Ask the program which of the candidates() is to have it; chosen() follows.
+  struct Ask {
+    FdToken connection;
+  };
+  using Effect = std::variant<Handoff, Revoke, Close, Probe, Rest, Watch, Ask>;
+
+  // Who gets the next connection. `ask`: whom the program says.
+  enum class Policy { round_robin, least_connections, ip_hash, ask };
+
+  explicit Dealer(Policy policy = Policy::round_robin) : policy_(policy) {}
+
+  // `window`: how many unanswered connections it may have. More than one means that they can be taken back.
+  void add(WorkerId worker, std::size_t window = 1);
+  void set_window(WorkerId worker, std::size_t window);
+  // How many connections it has open, not counting what is in flight.
+  void set_load(WorkerId worker, std::size_t open);
+  // The worker listens here no more. What is in flight to it stays so until it answers or dies.
+  void remove(WorkerId worker);
+  // The worker is dead or out of reach.
+  void lost(WorkerId worker);
+  bool has(WorkerId worker) const;
+  Policy policy() const { return policy_; }
+  // Those that listen here and have not just refused one.
+  std::vector<WorkerId> candidates() const;
+  // Whether anybody listens. When the last one leaves, what waits is closed.
+  bool has_workers() const { return listening_ > 0; }
+  // Whether nothing is in flight or being looked at.
+  bool settled() const;
+
+  void accepted(Connection connection);
+  void replied(WorkerId worker, FdToken connection, bool accepted);
+  void revoked(WorkerId worker, FdToken connection, bool taken_back);
+  // The worker has seen that an offer was taken back.
+  void returned(WorkerId worker);
+  void probed(FdToken connection, bool touched);
+  void rested();
+  void look();
+  // Nobody, or one that does not listen here: anybody.
+  void chosen(FdToken connection, std::optional<WorkerId> worker);
+
+  std::optional<Effect> poll_effect();
+
+ private:
+  struct Worker {
+    bool listening = false;
+    std::uint32_t seat = 0;  // the lowest that nobody else sat on when it came: a successor takes its predecessor's
+    std::size_t window = 1;
+    std::size_t load = 0;
+    std::deque<Connection> in_flight = {};
+    std::size_t taken_back = 0;          // offers it has not answered for, that are not its own any more
+    std::optional<FdToken> oldest = {};  // in flight when last looked at
+    bool stuck = false;
+    bool resting = false;             // refused the last one: asked again after a rest, not in a loop
+    bool free = false;                // is in free_
+    std::deque<Connection> own = {};  // waiting, and for no other
+  };
+
+  // Whether each connection has a worker of its own that it waits for.
+  bool sticky() const { return policy_ == Policy::ip_hash || policy_ == Policy::ask; }
+  bool has_room(const Worker& worker) const;
+  void update(WorkerId id, Worker& worker);
+  void wait(Connection connection, bool first);
+  void assign(WorkerId id, Connection connection);
+  void offer(WorkerId id, Worker& worker, Connection connection);
+  // One that can go.
+  void forget(WorkerId id);
+  WorkerId next_free();
+  void deal();
+  void close_waiting_if_deserted();
+
+  Policy policy_;
+  std::map<WorkerId, Worker> workers_;  // also those that listen no more and have not answered
+  std::size_t listening_ = 0;
+  std::deque<WorkerId> free_;  // has room, in the order in which they got it
+  std::deque<Connection> waiting_;
+  std::map<FdToken, Connection> asked_;    // the program is to choose
+  std::map<FdToken, Connection> probing_;  // of lost workers
+  bool watching_ = false;
+  bool rest_wanted_ = false;
+  std::deque<Effect> effects_;
+};
+
+}  // namespace muster::core
