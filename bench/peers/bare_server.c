@@ -63,8 +63,9 @@ static void decide_answer(int who, int number) {
   answer_size = strlen(answer);
 }
 
-// Answers what a connection says; closes it at its end.
-static void serve(int fd) {
+// Answers what a connection says; closes it at its end. One that was handed over has a second name in the primary until it has
+// read the acknowledgement, and would be reported for as long: it is taken out of `epoll` first.
+static void serve(int epoll, int fd, int handed_over) {
   char buffer[65536];
   const ssize_t n = read(fd, buffer, sizeof buffer);
   if (n > 0) {
@@ -73,6 +74,7 @@ static void serve(int fd) {
   } else if (n < 0 && errno == EAGAIN) {
     return;
   }
+  if (handed_over) epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
   close(fd);
 }
 
@@ -84,7 +86,7 @@ static void work_on(int listener, int exclusive) {
     const int count = epoll_wait(epoll, events, max_events, -1);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd != listener) {
-        serve(events[i].data.fd);
+        serve(epoll, events[i].data.fd, 0);
         continue;
       }
       int fd;
@@ -101,7 +103,7 @@ static void work_for(int channel) {
     const int count = epoll_wait(epoll, events, max_events, -1);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd != channel) {
-        serve(events[i].data.fd);
+        serve(epoll, events[i].data.fd, 1);
         continue;
       }
       char byte;
