@@ -63,7 +63,7 @@ def main():
             print(f"\n{block}\n\n{content}", flush=True)
         # Each as it comes: a run that is interrupted keeps what it has.
         if not options.short:
-            command = " ".join(["./dev bench", *options.names])
+            command = " ".join(["./dev bench", *sys.argv[1:]])
             kept.setdefault("about", {})[name] = about(command)
             results.write(kept)
     if options.short:

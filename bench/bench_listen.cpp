@@ -1,11 +1,12 @@
 // A worker that listens on many addresses: Unix sockets in a folder, and last on a TCP port, which echoes. Prints, when all
 // listen:
-//   LISTENED <addresses> <ms>
+//   LISTENED <addresses> <ms> <CPU ms of the primary>
 //   READY <primary pid> <worker pid>
 // SIGTERM ends it.
 
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,13 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// CPU time of this process, all its threads.
+double cpu_ms() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
 
 struct Options {
   std::size_t keys = 1;
@@ -67,12 +75,17 @@ int main(int argc, char** argv) {
   }
   std::size_t listening = 0;
   Clock::time_point start;
+  double cpu_start = 0;
   muster::Worker worker = cluster.fork();
-  worker.on_online([&] { start = Clock::now(); });
+  worker.on_online([&] {
+    start = Clock::now();
+    cpu_start = cpu_ms();
+  });
   worker.on_listening([&](const muster::Address&) {
     if (++listening < options.keys) return;
     const auto took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    fmt::print("LISTENED {} {:.3f}\nREADY {} {}\n", listening, took, cluster.process().pid(), worker.process().pid());
+    fmt::print("LISTENED {} {:.3f} {:.3f}\n", listening, took, cpu_ms() - cpu_start);
+    fmt::print("READY {} {}\n", cluster.process().pid(), worker.process().pid());
   });
   loop.on_signal(muster::Signal::term, [&](muster::Signal) {
     worker.kill();

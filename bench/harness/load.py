@@ -8,8 +8,6 @@ from harness.place import BIN, environment
 from harness.schedstat import Window
 from harness.server import reap
 
-WARM_UP_MS = 200
-
 
 def run_json(command, seconds=120, env=None):
     """What a program prints as its last line, once all it has started is gone too."""
@@ -19,14 +17,13 @@ def run_json(command, seconds=120, env=None):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def new_connections(server, mode, milliseconds, in_flight=64, count=0, per_second=0):
-    command = [f"{BIN}/load", str(server.port), mode, str(in_flight), str(milliseconds), str(count)]
-    return run_json(command + ([str(per_second)] if per_second else []))
+def new_connections(server, mode, milliseconds, in_flight=64, count=0):
+    return run_json([f"{BIN}/load", *map(str, (server.port, mode, in_flight, milliseconds, count, 0, server.clients))])
 
 
 def begin_steady(server, mode, milliseconds, per_second):
     """The same while something else is done; finish() has its figures."""
-    command = [f"{BIN}/load", str(server.port), mode, "16000", str(milliseconds), "0", str(per_second)]
+    command = [f"{BIN}/load", *map(str, (server.port, mode, 16000, int(milliseconds), 0, per_second, server.clients))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
 
 
@@ -56,7 +53,7 @@ def cost(server, ask, unit):
 
 
 def connection_cost(server, mode, milliseconds, in_flight=64):
-    new_connections(server, mode, WARM_UP_MS, in_flight)
+    new_connections(server, mode, server.warm_up_ms, in_flight)
     return cost(server, lambda: new_connections(server, mode, milliseconds, in_flight), "connections")
 
 

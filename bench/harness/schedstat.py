@@ -48,6 +48,7 @@ class Window:
         """Seconds of each group, and `others` in processors."""
         end = self.read()
         used = {name: end[3][name] - self.begin[3][name] for name in self.groups}
-        others = (end[1] - self.begin[1]) - (end[2] - self.begin[2]) - sum(used.values())
+        # /proc/stat counts whole ticks: what is less than one for each processor may be nothing.
+        others = (end[1] - self.begin[1]) - (end[2] - self.begin[2]) - sum(used.values()) - os.cpu_count() * TICK
         used["others"] = max(0.0, others / (end[0] - self.begin[0]))
         return used

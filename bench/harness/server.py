@@ -39,6 +39,10 @@ def reap(pids, seconds=10):
 class Server:
     """`with variant.start(...) as server`. What the program prints before READY is in `said`, what it complains of in complaints()."""
 
+    # From how many addresses its clients come; 0: from one.
+    clients = 0
+    warm_up_ms = 200
+
     def __init__(self, command, env=None, port=None, patience=30):
         self.port = port or free_port()
         self.errors = tempfile.TemporaryFile(mode="w+")
@@ -69,7 +73,8 @@ class Server:
                 self.said.append(words)
         finally:
             impatient.cancel()
-        complaints = self.complaints()
+        # What a C++ program dies of comes after that it does.
+        complaints = [line for line in self.complaints() if not line.startswith("terminate called")]
         raise NotThere(complaints[0] if complaints else f"not ready after {patience} s")
 
     def complaints(self):

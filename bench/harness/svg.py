@@ -42,9 +42,15 @@ def ticks(highest, count=5):
 
 
 def legend(names, y):
+    """In two lines where one is too short."""
     parts, x = [], LEFT
+    width = sum(32 + 6.6 * len(name) for name in names)
+    if width > WIDTH - LEFT:
+        y -= 8
     for i, name in enumerate(names):
         colour = COLOURS[i % len(COLOURS)]
+        if width > WIDTH - LEFT and i == (len(names) + 1) // 2:
+            x, y = LEFT, y + 17
         parts.append(f'<rect x="{x:.1f}" y="{y - 9}" width="10" height="10" fill="{colour}"/>')
         parts.append(text(x + 15, y, name, "start"))
         x += 32 + 6.6 * len(name)

@@ -12,9 +12,9 @@ def ratio(value, yardstick, least=0.1):
     return f"{value / yardstick:.2f}" if yardstick and yardstick > least and value is not None else ""
 
 
-def table(head, rows):
-    """The first column is a name, the others are figures."""
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+def table(head, rows, words=(0,)):
+    """The columns are figures, but for those of `words`."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "".join("---|" if i in words else "---:|" for i in range(len(head)))]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
 

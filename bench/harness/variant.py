@@ -4,18 +4,23 @@ from harness.nginx import Nginx
 from harness.place import BIN, MORE_PEERS, PEERS, SCRIPTS, free_port, need_program
 from harness.server import Server
 
+CLIENTS = 4096
+# How long a script is run before it is measured: what it spends on being compiled is not what a connection costs.
+COMPILER_MS = 1000
 POLICIES = ("rr", "none", "kernel", "least_connections", "ip_hash")
 
 
 class Variant:
-    def __init__(self, name, command, env=None, who="who", needs=None):
-        self.name, self.command, self.env, self.who, self.needs = name, command, env, who, needs
+    def __init__(self, name, command, env=None, who="who", needs=None, **about_server):
+        self.name, self.command, self.env, self.who, self.needs, self.about_server = name, command, env, who, needs, about_server
 
     def start(self, mode, workers, who=False, patience=30):
         port = free_port()
         need_program(self.needs or self.command[0])
         command = [part.format(mode=mode, port=port, workers=workers) for part in self.command]
-        return Server(command + ([self.who] if who else []), self.env, port, patience)
+        server = Server(command + ([self.who] if who else []), self.env, port, patience)
+        vars(server).update(self.about_server)
+        return server
 
 
 class NginxVariant:
@@ -35,7 +40,8 @@ def bare(policy):
 
 def muster(policy="rr"):
     program = [f"{BIN}/bench_server", "--mode", "{mode}", "--port", "{port}", "--workers", "{workers}", "--policy", policy]
-    return Variant(f"muster {policy}", program, who="--who")
+    # Whom the client's address chooses is nothing to look at with one client.
+    return Variant(f"muster {policy}", program, who="--who", clients=CLIENTS if policy == "ip_hash" else 0)
 
 
 def interpreter(name):
@@ -49,14 +55,14 @@ def title(name):
 def script(name, policy="rr"):
     """The same program on node20, node26 or bun."""
     program = [interpreter(name), f"{SCRIPTS}/node_server.js", "{mode}", "{port}", "{workers}"]
-    return Variant(f"{title(name)} {policy}", program, {"NODE_CLUSTER_SCHED_POLICY": policy})
+    return Variant(f"{title(name)} {policy}", program, {"NODE_CLUSTER_SCHED_POLICY": policy}, warm_up_ms=COMPILER_MS)
 
 
 def node_workers(name):
     """A muster primary, and the workers of script(name)."""
     program = [f"{BIN}/bench_node_workers", "--mode", "{mode}", "--port", "{port}", "--workers", "{workers}"]
     program += ["--node", interpreter(name), "--script", f"{SCRIPTS}/node_server.js"]
-    return Variant(f"muster, {title(name)} workers", program, who="--who", needs=interpreter(name))
+    return Variant(f"muster, {title(name)} workers", program, who="--who", needs=interpreter(name), warm_up_ms=COMPILER_MS)
 
 
 def nginx(reuseport=False):

@@ -1,12 +1,13 @@
 // New connections, one request on each, so many at a time; prints one line of JSON.
 //
-//   load PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND]]
+//   load PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND [CLIENTS]]]
 //
 // Ends after the time, or after so many connections (0: any number). Destinations rotate over 127.0.0.1 to 127.0.0.32 and
 // connections end with a reset, so that ports last. What workers call themselves (w<number>, as bench_server --who) is counted.
 //
 // With PER_SECOND connections begin at that rate, whether or not those before them are answered, and IN_FLIGHT only says how
 // many may be open. Each has waited since it should have begun: a server that holds up its clients does not hold up the clock.
+// With CLIENTS they come in turn from so many addresses, 127.1.0.1 upwards; otherwise all from one.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,6 +36,7 @@ static uint32_t samples[max_samples];
 static uint32_t served_by[max_names];
 static size_t sample_count, failed, slow, named;
 static int port, is_http, epoll;
+static uint32_t clients;
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -52,6 +54,15 @@ static void start(int slot, uint64_t when) {
   one->started = when;
   const struct linger reset = {1, 0};
   setsockopt(one->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (clients > 0) {
+    const int on = 1;
+    setsockopt(one->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (1u << 16) + next % clients)};
+    if (bind(one->fd, (struct sockaddr*)&own, sizeof own) != 0) {
+      perror("bind");
+      exit(1);
+    }
+  }
   if (connect(one->fd, (struct sockaddr*)&address, sizeof address) != 0 && errno != EINPROGRESS) {
     perror("connect");
     exit(1);
@@ -152,17 +163,24 @@ static int run(int in_flight, uint64_t begin, uint64_t end, size_t most, uint64_
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    fprintf(stderr, "usage: %s PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND]]\n", argv[0]);
+    fprintf(stderr, "usage: %s PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND [CLIENTS]]]\n", argv[0]);
     return 2;
   }
   port = atoi(argv[1]);
   is_http = strcmp(argv[2], "http") == 0;
   const int in_flight = atoi(argv[3]);
   if (in_flight < 1 || in_flight > max_in_flight) return 2;
-  const size_t most = argc > 5 && atoll(argv[5]) > 0 ? (size_t)atoll(argv[5]) : SIZE_MAX;
-  const uint64_t period = argc > 6 ? 1000000000u / (uint64_t)atoll(argv[6]) : 0;
+  size_t most = argc > 5 && atoll(argv[5]) > 0 ? (size_t)atoll(argv[5]) : SIZE_MAX;
+  const uint64_t period = argc > 6 && atoll(argv[6]) > 0 ? 1000000000u / (uint64_t)atoll(argv[6]) : 0;
+  clients = argc > 7 ? (uint32_t)atoi(argv[7]) : 0;
   epoll = epoll_create1(EPOLL_CLOEXEC);
-  const uint64_t begin = now_ns(), end = begin + (uint64_t)atoll(argv[4]) * 1000000u;
+  const uint64_t begin = now_ns();
+  uint64_t end = begin + (uint64_t)atoll(argv[4]) * 1000000u;
+  if (period) {
+    // All that should have begun by then, also when this program comes late.
+    if ((end - begin) / period < most) most = (end - begin) / period;
+    end = UINT64_MAX;
+  }
   size_t done = 0;
   failed += (size_t)run(in_flight, begin, end, most, period, &done);
   const double seconds = (double)(now_ns() - begin) / 1e9;

@@ -57,19 +57,19 @@ def many_workers(one, count, options):
 
 
 def many_keys(count, options):
-    allow_descriptors(2 * count + 1000)
+    allow_descriptors(count + 1000)
     folder, port = tempfile.mkdtemp(prefix="bench-keys-"), free_port()
     try:
         command = [f"{BIN}/bench_listen", "--keys", str(count), "--port", str(port), "--folder", folder]
         with Server(command, port=port, patience=120) as server:
-            listen_ms = float(server.said[-1][2])
-            cpu = cpu_seconds([server.primary]), cpu_seconds(server.workers)
+            listen_ms, primary_ms = map(float, server.said[-1][2:4])
+            worker_cpu = cpu_seconds(server.workers)
             memory = pss_kib(server.primary), pss_kib(server.workers[0])
             cost = load.connection_cost(server, "echo", options.ms)
             return {
                 "listen_us": listen_ms * 1e3 / count,
-                "primary_cpu_us": cpu[0] * 1e6 / count,
-                "worker_cpu_us": cpu[1] * 1e6 / count,
+                "primary_cpu_us": primary_ms * 1e3 / count,
+                "worker_cpu_us": worker_cpu * 1e6 / count,
                 "primary_kib": memory[0],
                 "worker_kib": memory[1],
                 "primary": cost["primary"],
@@ -84,7 +84,7 @@ def many_open(one, count, options):
     each = count // HOLDERS
     allow_descriptors(each * 5 // 4 + 1_000)
     with one.start("echo", HOLDERS) as server, contextlib.ExitStack() as held:
-        load.new_connections(server, "echo", load.WARM_UP_MS)
+        load.new_connections(server, "echo", server.warm_up_ms)
         before = sum(pss_kib(pid) for pid in server.workers), pss_kib(server.primary)
         for _ in range(HOLDERS):
             held.enter_context(load.Hold(server, "echo", each))
@@ -195,7 +195,7 @@ PLOTS = {
         "keys",
         "Listening on one more address, and a new connection, as addresses become many",
         "µs of CPU",
-        {"listen: primary": ("primary_cpu_us", 1), "listen: worker": ("worker_cpu_us", 1), "connection: primary": ("primary", 1)},
+        {"listen: primary": ("primary_cpu_us", 1), "connection: primary": ("primary", 1), "connection: worker": ("workers", 1)},
     ),
     "growth-keys-memory.svg": ("keys", "Memory as addresses become many", "MiB", {"primary": ("primary_kib", 1024), "worker": ("worker_kib", 1024)}),
     "growth-open-cpu.svg": ("open", "A new connection beside many that are open", "µs of CPU", {"primary": ("primary", 1), "workers": ("workers", 1)}),

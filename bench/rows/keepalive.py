@@ -19,7 +19,7 @@ def variants():
 
 def measure_one(one, options):
     with one.start("http", WORKERS) as server:
-        load.keep_alive(server, load.WARM_UP_MS)
+        load.keep_alive(server, server.warm_up_ms)
         return load.cost(server, lambda: load.keep_alive(server, options.ms), "requests")
 
 

@@ -6,7 +6,7 @@ from harness.table import missing_row, number, ratio, remarks, table
 from harness.variant import interpreter, title
 
 # Bytes of the string, and how many of them.
-BURSTS = ((32, 200_000), (1024, 100_000), (65536, 3_000))
+BURSTS = ((32, 500_000), (1024, 200_000), (65536, 5_000))
 ROUND_TRIPS = 10_000
 
 

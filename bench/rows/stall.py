@@ -41,7 +41,7 @@ def stop_for(pid, seconds):
 def measure_one(one):
     mode = "http" if one.name.startswith("nginx") else "echo"
     with one.start(mode, WORKERS) as server:
-        load.new_connections(server, mode, load.WARM_UP_MS)
+        load.new_connections(server, mode, server.warm_up_ms)
         window = Window(server=[server.primary, *server.workers])
         victim = server.workers[1]
         second = under_load(server, mode, 1.2, lambda: stop_for(victim, 1.0))

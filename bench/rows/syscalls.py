@@ -58,7 +58,7 @@ class Counter:
 
 def measure_one(one, mode, kept):
     with one.start(mode, WORKERS) as server:
-        load.new_connections(server, mode, load.WARM_UP_MS)
+        load.new_connections(server, mode, server.warm_up_ms)
         counters = Counter([server.primary]), Counter(server.workers)
         if kept:
             done = load.keep_alive(server, REQUESTS_MS)["requests"]
@@ -108,7 +108,7 @@ def rows_of(data):
 
 
 def blocks(data):
-    return {"syscalls": table(["", "of", "calls", "which"], rows_of(data))}
+    return {"syscalls": table(["", "of", "calls", "which"], rows_of(data), words=(0, 1, 3))}
 
 
 def plots(_):
