@@ -1,12 +1,15 @@
 """Several rounds of several variants, there and back again, so that what drifts does so for all; and their medians."""
 
 import statistics
+import subprocess
 import sys
 
 from harness.place import NotThere
 
 # More than this, in processors, taken by others makes a run worth repeating, so often as the options say.
 DISTURBED = 0.2
+# A variant that breaks is shown as such; the others go on.
+FAILURES = (RuntimeError, OSError, ValueError, subprocess.SubprocessError)
 
 
 class Runs:
@@ -32,7 +35,7 @@ class Runs:
         except NotThere as reason:
             self.missing = str(reason)
             return
-        except (RuntimeError, OSError) as error:
+        except FAILURES as error:
             self.missing = f"failed: {error}"
             return
         for note in best.pop("notes", []):

@@ -3,6 +3,7 @@
 from harness import load, variant
 from harness.place import NotThere
 from harness.pss import pss_kib
+from harness.rounds import FAILURES
 from harness.table import missing_row, number, table
 
 WORKERS = 2
@@ -50,6 +51,8 @@ def measure(options):
             result[one.name] = measure_one(one, count // 100 if options.short else count)
         except NotThere as reason:
             result[one.name] = {"missing": str(reason)}
+        except FAILURES as error:
+            result[one.name] = {"missing": f"failed: {error}"}
     return result
 
 
