@@ -1,11 +1,11 @@
 // What the kernel costs: the bare system calls for each way to share a port, with nothing around them. A yardstick, not a
 // server.
 //
-//   bare_server POLICY MODE PORT WORKERS     handoff|shared|reuseport  echo|http
+//   bare_server POLICY MODE PORT WORKERS [who]     handoff|shared|reuseport  echo|http
 //
 // Prints the READY line of bench_server. `handoff`: the primary accepts and sends the descriptor to the next free worker, which
-// acknowledges it before the primary closes its copy. `shared`: all workers wait on one listening socket. `reuseport`: each has
-// its own.
+// acknowledges it before the primary closes its copy; what a worker that dies has not acknowledged goes to another. `shared`:
+// all workers wait on one listening socket. `reuseport`: each has its own. With `who` each answers w<number>.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,11 +23,10 @@
 
 enum { max_workers = 1024, max_events = 256, backlog = 511 };
 
-static const char http_answer[] =
-    "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
-    "Content-Length: 12\r\n\r\nhello world\n";
-
 static int is_http;
+// What every request is answered; nothing for an echo.
+static char answer[256];
+static size_t answer_size;
 
 static void die(const char* what) {
   perror(what);
@@ -50,16 +49,32 @@ static void watch(int epoll, int fd, uint32_t events) {
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
 }
 
-// Answers what a connection says; closes it at its end.
-static void serve(int fd) {
+static void decide_answer(int who, int number) {
+  char body[32] = "hello world\n";
+  if (who) snprintf(body, sizeof body, "w%d", number);
+  if (is_http) {
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\n"
+             "Keep-Alive: timeout=5\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
+  } else if (who) {
+    snprintf(answer, sizeof answer, "%s", body);
+  }
+  answer_size = strlen(answer);
+}
+
+// Answers what a connection says; closes it at its end. One that was handed over has a second name in the primary until it has
+// read the acknowledgement, and would be reported for as long: it is taken out of `epoll` first.
+static void serve(int epoll, int fd, int handed_over) {
   char buffer[65536];
   const ssize_t n = read(fd, buffer, sizeof buffer);
   if (n > 0) {
-    const ssize_t written = is_http ? write(fd, http_answer, sizeof http_answer - 1) : write(fd, buffer, (size_t)n);
+    const ssize_t written = answer_size > 0 ? write(fd, answer, answer_size) : write(fd, buffer, (size_t)n);
     if (written >= 0) return;
   } else if (n < 0 && errno == EAGAIN) {
     return;
   }
+  if (handed_over) epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
   close(fd);
 }
 
@@ -71,7 +86,7 @@ static void work_on(int listener, int exclusive) {
     const int count = epoll_wait(epoll, events, max_events, -1);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd != listener) {
-        serve(events[i].data.fd);
+        serve(epoll, events[i].data.fd, 0);
         continue;
       }
       int fd;
@@ -88,7 +103,7 @@ static void work_for(int channel) {
     const int count = epoll_wait(epoll, events, max_events, -1);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd != channel) {
-        serve(events[i].data.fd);
+        serve(epoll, events[i].data.fd, 1);
         continue;
       }
       char byte;
@@ -110,7 +125,8 @@ static void work_for(int channel) {
   }
 }
 
-static void hand_off(int channel, int fd) {
+// 0 when the worker is gone.
+static int hand_off(int channel, int fd) {
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(int))];
@@ -122,18 +138,38 @@ static void hand_off(int channel, int fd) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  if (sendmsg(channel, &message, 0) != 1) die("sendmsg");
+  return sendmsg(channel, &message, 0) == 1;
+}
+
+static int free_workers[max_workers], first_free, free_count, gone[max_workers];
+
+// The worker that became free first; -1 when none is.
+static int take_free(void) {
+  while (free_count > 0) {
+    const int who = free_workers[first_free];
+    first_free = (first_free + 1) % max_workers;
+    --free_count;
+    if (!gone[who]) return who;
+  }
+  return -1;
+}
+
+static void put_back(int who) {
+  first_free = (first_free + max_workers - 1) % max_workers;
+  free_workers[first_free] = who;
+  ++free_count;
 }
 
 // Deals to the worker that became free first; each has one connection to acknowledge at most.
 static void deal(int listener, const int* channels, int workers) {
-  static int free_workers[max_workers], in_flight[max_workers];
-  int first_free = 0, free_count = workers, accepting = 1;
+  static int in_flight[max_workers], orphans[max_workers];
+  int orphan_count = 0, accepting = 1;
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
   epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
   for (int i = 0; i < workers; ++i) {
-    free_workers[i] = i;
+    free_workers[free_count++] = i;
+    in_flight[i] = -1;
     event.data.u32 = (uint32_t)i;
     epoll_ctl(epoll, EPOLL_CTL_ADD, channels[i], &event);
   }
@@ -144,18 +180,29 @@ static void deal(int listener, const int* channels, int workers) {
       const uint32_t who = events[i].data.u32;
       if (who == UINT32_MAX) continue;
       char acks[16];
-      if (read(channels[who], acks, sizeof acks) != 1) exit(1);
-      close(in_flight[who]);
-      free_workers[(first_free + free_count++) % max_workers] = (int)who;
+      if (read(channels[who], acks, sizeof acks) == 1) {
+        close(in_flight[who]);
+        free_workers[(first_free + free_count++) % max_workers] = (int)who;
+      } else {
+        gone[who] = 1;
+        epoll_ctl(epoll, EPOLL_CTL_DEL, channels[who], NULL);
+        if (in_flight[who] >= 0) orphans[orphan_count++] = in_flight[who];
+      }
+      in_flight[who] = -1;
     }
-    while (free_count > 0) {
-      const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd < 0) break;
-      const int who = free_workers[first_free];
-      first_free = (first_free + 1) % max_workers;
-      --free_count;
-      in_flight[who] = fd;
-      hand_off(channels[who], fd);
+    int who;
+    while ((who = take_free()) >= 0) {
+      const int fd = orphan_count > 0 ? orphans[--orphan_count] : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) {
+        put_back(who);
+        break;
+      }
+      if (hand_off(channels[who], fd)) {
+        in_flight[who] = fd;
+      } else {
+        gone[who] = 1;
+        orphans[orphan_count++] = fd;
+      }
     }
     // While nobody is free the kernel keeps them.
     if (accepting != (free_count > 0)) {
@@ -168,8 +215,8 @@ static void deal(int listener, const int* channels, int workers) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: %s handoff|shared|reuseport echo|http PORT WORKERS\n", argv[0]);
+  if (argc < 5) {
+    fprintf(stderr, "usage: %s handoff|shared|reuseport echo|http PORT WORKERS [who]\n", argv[0]);
     return 2;
   }
   const char* policy = argv[1];
@@ -189,6 +236,7 @@ int main(int argc, char** argv) {
     pids[i] = fork();
     if (pids[i] == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
+      decide_answer(argc > 5, i + 1);
       for (int other = 0; other <= i && handoff; ++other) close(channels[other]);
       if (handoff) {
         close(listeners[0]);

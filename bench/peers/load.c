@@ -1,9 +1,13 @@
 // New connections, one request on each, so many at a time; prints one line of JSON.
 //
-//   load PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS]
+//   load PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND [CLIENTS]]]
 //
-// Ends after the time, or after so many connections. Destinations rotate over 127.0.0.1 to 127.0.0.32 and connections end with
-// a reset, so that ports last. What workers call themselves (w<id>, as bench_server --who) is counted.
+// Ends after the time, or after so many connections (0: any number). Destinations rotate over 127.0.0.1 to 127.0.0.32 and
+// connections end with a reset, so that ports last. What workers call themselves (w<number>, as bench_server --who) is counted.
+//
+// With PER_SECOND connections begin at that rate, whether or not those before them are answered, and IN_FLIGHT only says how
+// many may be open. Each has waited since it should have begun: a server that holds up its clients does not hold up the clock.
+// With CLIENTS they come in turn from so many addresses, 127.1.0.1 upwards; otherwise all from one.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { max_in_flight = 4096, max_samples = 1 << 22, max_workers = 1024, destinations = 32 };
+enum { max_in_flight = 16384, max_samples = 1 << 22, max_names = 1 << 22, destinations = 32, patience_ms = 5000 };
 
 static const char http_request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -29,8 +33,10 @@ struct connection {
 
 static struct connection connections[max_in_flight];
 static uint32_t samples[max_samples];
-static size_t sample_count, failed, slow, served_by[max_workers], named;
+static uint32_t served_by[max_names];
+static size_t sample_count, failed, slow, named;
 static int port, is_http, epoll;
+static uint32_t clients;
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -38,16 +44,25 @@ static uint64_t now_ns(void) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static void start(int slot) {
+static void start(int slot, uint64_t when) {
   static uint32_t next;
   struct connection* one = &connections[slot];
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + next++ % destinations);
   one->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   one->sent = 0;
-  one->started = now_ns();
+  one->started = when;
   const struct linger reset = {1, 0};
   setsockopt(one->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (clients > 0) {
+    const int on = 1;
+    setsockopt(one->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (1u << 16) + next % clients)};
+    if (bind(one->fd, (struct sockaddr*)&own, sizeof own) != 0) {
+      perror("bind");
+      exit(1);
+    }
+  }
   if (connect(one->fd, (struct sockaddr*)&address, sizeof address) != 0 && errno != EINPROGRESS) {
     perror("connect");
     exit(1);
@@ -62,7 +77,7 @@ static void count_worker(const char* answer, size_t size) {
   if (is_http) body += 4;
   if (body >= answer + size || *body != 'w') return;
   const int id = atoi(body + 1);
-  if (id <= 0 || id >= max_workers) return;
+  if (id <= 0 || id >= max_names) return;
   ++served_by[id];
   ++named;
 }
@@ -99,29 +114,35 @@ static int compare(const void* a, const void* b) {
   return x < y ? -1 : x > y;
 }
 
-int main(int argc, char** argv) {
-  if (argc < 5) {
-    fprintf(stderr, "usage: %s PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS]\n", argv[0]);
-    return 2;
-  }
-  port = atoi(argv[1]);
-  is_http = strcmp(argv[2], "http") == 0;
-  int in_flight = atoi(argv[3]);
-  if (in_flight < 1 || in_flight > max_in_flight) return 2;
-  const uint64_t begin = now_ns(), end = begin + (uint64_t)atoll(argv[4]) * 1000000u;
-  const size_t most = argc > 5 ? (size_t)atoll(argv[5]) : SIZE_MAX;
-  epoll = epoll_create1(EPOLL_CLOEXEC);
-  size_t started = 0, done = 0;
-  int open = 0;
-  for (int i = 0; i < in_flight && started < most; ++i, ++started, ++open) start(i);
-  while (open > 0) {
-    struct epoll_event events[256];
-    const int count = epoll_wait(epoll, events, 256, 5000);
-    if (count == 0) {
-      // Nobody answers those that are left.
-      failed += (size_t)open;
-      break;
+// When the next connection should begin; 0 when none does until another one ends.
+static uint64_t next_start(uint64_t begin, uint64_t period, size_t started) { return period ? begin + started * period : 0; }
+
+static int run(int in_flight, uint64_t begin, uint64_t end, size_t most, uint64_t period, size_t* done) {
+  static int free_slots[max_in_flight];
+  int free_count = in_flight;
+  for (int i = 0; i < in_flight; ++i) free_slots[i] = in_flight - 1 - i;
+  size_t started = 0;
+  for (;;) {
+    uint64_t now = now_ns();
+    const int more = started < most && now < end;
+    uint64_t due = next_start(begin, period, started);
+    while (free_count > 0 && started < most && now < end && due <= now) {
+      start(free_slots[--free_count], period ? due : now);
+      due = next_start(begin, period, ++started);
+      if (!period) now = now_ns();
     }
+    if (free_count == in_flight && !more) return 0;
+    struct timespec patience = {patience_ms / 1000, 0};
+    if (period && more && free_count > 0) {
+      now = now_ns();
+      const uint64_t wait = due > now ? due - now : 0;
+      patience = (struct timespec){(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
+    }
+    struct epoll_event events[256];
+    const int count = epoll_pwait2(epoll, events, 256, &patience, NULL);
+    // Nobody answers those that are left.
+    if (count == 0 && !more) return in_flight - free_count;
+    if (count == 0 && !period) return in_flight - free_count;
     for (int i = 0; i < count; ++i) {
       const uint32_t slot = events[i].data.u32;
       struct connection* one = &connections[slot];
@@ -134,26 +155,46 @@ int main(int argc, char** argv) {
         continue;
       }
       close(one->fd);
-      ++done;
-      if (started < most && now_ns() < end) {
-        ++started;
-        start((int)slot);
-      } else {
-        --open;
-      }
+      ++*done;
+      free_slots[free_count++] = (int)slot;
     }
   }
+}
+
+int main(int argc, char** argv) {
+  if (argc < 5) {
+    fprintf(stderr, "usage: %s PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND [CLIENTS]]]\n", argv[0]);
+    return 2;
+  }
+  port = atoi(argv[1]);
+  is_http = strcmp(argv[2], "http") == 0;
+  const int in_flight = atoi(argv[3]);
+  if (in_flight < 1 || in_flight > max_in_flight) return 2;
+  size_t most = argc > 5 && atoll(argv[5]) > 0 ? (size_t)atoll(argv[5]) : SIZE_MAX;
+  const uint64_t period = argc > 6 && atoll(argv[6]) > 0 ? 1000000000u / (uint64_t)atoll(argv[6]) : 0;
+  clients = argc > 7 ? (uint32_t)atoi(argv[7]) : 0;
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  const uint64_t begin = now_ns();
+  uint64_t end = begin + (uint64_t)atoll(argv[4]) * 1000000u;
+  if (period) {
+    // All that should have begun by then, also when this program comes late.
+    if ((end - begin) / period < most) most = (end - begin) / period;
+    end = UINT64_MAX;
+  }
+  size_t done = 0;
+  failed += (size_t)run(in_flight, begin, end, most, period, &done);
   const double seconds = (double)(now_ns() - begin) / 1e9;
   qsort(samples, sample_count, sizeof *samples, compare);
   size_t workers = 0, busiest = 0;
-  for (int i = 0; i < max_workers; ++i) {
+  for (int i = 0; i < max_names; ++i) {
     if (served_by[i] > 0) ++workers;
     if (served_by[i] > busiest) busiest = served_by[i];
   }
   printf("{\"connections\":%zu,\"per_second\":%.0f,\"failed\":%zu,\"over_100ms\":%zu,\"p50_us\":%u,\"p99_us\":%u", done,
          (double)done / seconds, failed, slow, sample_count ? samples[sample_count / 2] : 0,
          sample_count ? samples[sample_count * 99 / 100] : 0);
-  if (named > 0) printf(",\"workers\":%zu,\"max_over_mean\":%.3f", workers, (double)busiest * (double)workers / (double)named);
+  // `workers` are those that were named; there may be more.
+  if (named > 0) printf(",\"named\":%zu,\"workers\":%zu,\"busiest\":%zu", named, workers, busiest);
   printf("}\n");
   return 0;
 }

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Measures muster beside those it is compared with, and writes docs/performance.md. `bench.py NAME...` only some of the row
+groups; --short tries one quickly, --quick takes a few figures for the terminal, and neither touches the document."""
+
+import argparse
+import datetime
+import sys
+import time
+
+from harness import document, machine, results
+from rows import balance, connections, fork, growth, keepalive, memory, messages, sizes, stall, syscalls, targets
+
+GROUPS = {
+    "connections": connections,
+    "sizes": sizes,
+    "balance": balance,
+    "stall": stall,
+    "keepalive": keepalive,
+    "messages": messages,
+    "fork": fork,
+    "memory": memory,
+    "growth": growth,
+    "syscalls": syscalls,
+}
+QUICK = ("connections", "keepalive", "messages", "fork")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(GROUPS))
+    parser.add_argument("--rounds", type=int, help="how often each variant is run")
+    parser.add_argument("--ms", type=int, help="how long each run of a load takes")
+    parser.add_argument("--tries", type=int, help="how often a run is repeated that other processes disturb")
+    parser.add_argument("--short", action="store_true", help="a quick try of each row group, on the terminal only")
+    parser.add_argument("--quick", action="store_true", help="a few figures, on the terminal only")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in GROUPS:
+            parser.error(f"there is no row group {name}: {' '.join(GROUPS)}")
+    # To be quick is to be short about everything that can be.
+    options.short = options.short or options.quick
+    options.rounds = options.rounds or (3 if options.quick else 1 if options.short else 5)
+    options.tries = options.tries or (1 if options.short else 3)
+    options.ms = options.ms or (300 if options.short else 600)
+    return options
+
+
+def about(command):
+    return f"{machine.describe()}. {datetime.date.today().isoformat()}, by `{command}`."
+
+
+def main():
+    options = parse()
+    names = options.names or (QUICK if options.quick else tuple(GROUPS))
+    # What one run of everything did not measure is not left over from another.
+    kept = {} if options.short or not options.names else results.read()
+    for name in names:
+        group, began = GROUPS[name], time.monotonic()
+        print(f"{name} ", end="", file=sys.stderr, flush=True)
+        kept[name] = group.measure(options)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+        for block, content in group.blocks(kept[name]).items():
+            print(f"\n{block}\n\n{content}", flush=True)
+        # Each as it comes: a run that is interrupted keeps what it has.
+        if not options.short:
+            command = " ".join(["./dev bench", *sys.argv[1:]])
+            kept.setdefault("about", {})[name] = about(command)
+            results.write(kept)
+    if options.short:
+        return
+    blocks, plots = targets.blocks(kept), {}
+    print(f"\n{blocks['targets']}")
+    for name in (name for name in GROUPS if name in kept):
+        blocks.update(GROUPS[name].blocks(kept[name]))
+        plots.update(GROUPS[name].plots(kept[name]))
+    blocks["about"] = "\n".join(sorted(set(kept["about"].values())))
+    document.write(blocks, plots)
+
+
+main()

@@ -1,0 +1,69 @@
+"""Whom is measured, by name: how its server is started."""
+
+from harness.nginx import Nginx
+from harness.place import BIN, MORE_PEERS, PEERS, SCRIPTS, free_port, need_program
+from harness.server import Server
+
+CLIENTS = 4096
+# How long a script is run before it is measured: what it spends on being compiled is not what a connection costs.
+COMPILER_MS = 1000
+POLICIES = ("rr", "none", "kernel", "least_connections", "ip_hash")
+
+
+class Variant:
+    def __init__(self, name, command, env=None, who="who", needs=None, **about_server):
+        self.name, self.command, self.env, self.who, self.needs, self.about_server = name, command, env, who, needs, about_server
+
+    def start(self, mode, workers, who=False, patience=30):
+        port = free_port()
+        need_program(self.needs or self.command[0])
+        command = [part.format(mode=mode, port=port, workers=workers) for part in self.command]
+        server = Server(command + ([self.who] if who else []), self.env, port, patience)
+        vars(server).update(self.about_server)
+        return server
+
+
+class NginxVariant:
+    def __init__(self, reuseport):
+        self.name = "nginx reuseport" if reuseport else "nginx"
+        self.reuseport = reuseport
+
+    def start(self, mode, workers, who=False, patience=10):
+        del mode
+        return Nginx(workers, self.reuseport, who, patience)
+
+
+def bare(policy):
+    names = {"handoff": "C hand-off", "shared": "C shared", "reuseport": "C reuseport"}
+    return Variant(names[policy], [f"{BIN}/bare_server", policy, "{mode}", "{port}", "{workers}"])
+
+
+def muster(policy="rr"):
+    program = [f"{BIN}/bench_server", "--mode", "{mode}", "--port", "{port}", "--workers", "{workers}", "--policy", policy]
+    # Whom the client's address chooses is nothing to look at with one client.
+    return Variant(f"muster {policy}", program, who="--who", clients=CLIENTS if policy == "ip_hash" else 0)
+
+
+def interpreter(name):
+    return f"{MORE_PEERS}/bun" if name == "bun" else f"{PEERS}/{name}"
+
+
+def title(name):
+    return {"node20": "Node 20", "node26": "Node 26", "bun": "Bun"}[name]
+
+
+def script(name, policy="rr"):
+    """The same program on node20, node26 or bun."""
+    program = [interpreter(name), f"{SCRIPTS}/node_server.js", "{mode}", "{port}", "{workers}"]
+    return Variant(f"{title(name)} {policy}", program, {"NODE_CLUSTER_SCHED_POLICY": policy}, warm_up_ms=COMPILER_MS)
+
+
+def node_workers(name):
+    """A muster primary, and the workers of script(name)."""
+    program = [f"{BIN}/bench_node_workers", "--mode", "{mode}", "--port", "{port}", "--workers", "{workers}"]
+    program += ["--node", interpreter(name), "--script", f"{SCRIPTS}/node_server.js"]
+    return Variant(f"muster, {title(name)} workers", program, who="--who", needs=interpreter(name), warm_up_ms=COMPILER_MS)
+
+
+def nginx(reuseport=False):
+    return NginxVariant(reuseport)
