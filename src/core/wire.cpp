@@ -252,6 +252,54 @@ Value wrap(Value message, const HandleInfo& handle) {
   return wrapped;
 }
 
+// A new connection costs three messages with a Node worker, and no more than that of a primary's time if none of them becomes a
+// tree of values. These are the two that come back, as Node writes them; whatever is written otherwise is read as everything
+// is.
+constexpr std::string_view json_ack = R"({"cmd":"NODE_HANDLE_ACK"})";
+constexpr std::string_view json_reply[] = {R"({"cmd":"NODE_CLUSTER","ack":)", R"(,"accepted":)", R"(,"seq":)", "}"};
+
+bool skip(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+// Up to fifteen digits: exact in a double, as JSON numbers are.
+std::optional<std::uint64_t> skip_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto digits = static_cast<std::size_t>(end - text.data());
+  if (error != std::errc{} || digits > 15 || (digits > 1 && text.front() == '0')) return std::nullopt;
+  text.remove_prefix(digits);
+  return number;
+}
+
+std::optional<ClusterMessage> read_json_reply(std::string_view line) {
+  if (!skip(line, json_reply[0])) return std::nullopt;
+  const auto ack = skip_number(line);
+  if (!ack || !skip(line, json_reply[1])) return std::nullopt;
+  const bool accepted = skip(line, "true");
+  if (!accepted && !skip(line, "false")) return std::nullopt;
+  if (!skip(line, json_reply[2])) return std::nullopt;
+  const auto seq = skip_number(line);
+  if (!seq || line != json_reply[3]) return std::nullopt;
+  return ClusterMessage{Reply{Seq{*ack}, accepted, {}}, Seq{*seq}};
+}
+
+// The third. Empty where the key needs escaping.
+std::string write_json_connection(const NewConnection& connection, Seq seq) {
+  const auto special = [](unsigned char c) { return c < 0x20 || c >= 0x7f || c == '"' || c == '\\'; };
+  if (std::any_of(connection.key.begin(), connection.key.end(), special)) return {};
+  std::string line;
+  line.reserve(connection.key.size() + 128);
+  line += R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":")";
+  line += connection.key;
+  line += R"(","seq":)";
+  append_number(static_cast<std::uint64_t>(seq), line);
+  line += "}}\n";
+  return line;
+}
+
 // O<a mark for each> <first> <key>, R<an outcome for each> <first>. The marks come first, where they are easily found again.
 std::optional<Payload> decode_muster(std::string_view frame) {
   const char kind = frame.empty() ? '\0' : frame.front();
@@ -296,7 +344,11 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
     if (!payload) return std::nullopt;
     return Packet{std::move(*payload)};
   }
-  if (serialization == Serialization::json && frame.starts_with(bun_mark)) return decode_bun(frame.substr(1));
+  if (serialization == Serialization::json) {
+    if (frame.starts_with(bun_mark)) return decode_bun(frame.substr(1));
+    if (frame == json_ack) return Packet{HandleAck{}};
+    if (auto reply = read_json_reply(frame)) return Packet{std::move(*reply)};
+  }
   std::optional<Value> message = serialization == Serialization::json ? parse_json(frame) : parse_clone(frame);
   if (!message) return std::nullopt;
 
@@ -327,6 +379,10 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
 
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle,
                    Dialect dialect) {
+  const auto* connection = std::get_if<NewConnection>(&message.body);
+  if (connection && serialization == Serialization::json && dialect == Dialect::node && handle == HandleInfo{}) {
+    if (std::string line = write_json_connection(*connection, message.seq); !line.empty()) return line;
+  }
   Value value = write_cluster(message);
   if (dialect == Dialect::bun) {
     if (handle) value.set(bun_handle, true);

@@ -158,6 +158,71 @@ TEST(Wire, ReadsAndWritesAcknowledgements) {
   EXPECT_TRUE(std::holds_alternative<HandleNack>(decode(json, R"({"cmd":"NODE_HANDLE_NACK"})")->payload));
 }
 
+// What is read and written quickly is what the slow way makes of it: a space makes a line take that.
+TEST(Wire, ReadsARepliesOfAWorkerAsItReadsEverything) {
+  for (const char* reply :
+       {R"("ack":0,"accepted":true,"seq":1})", R"("ack":12345,"accepted":false,"seq":999999999999999})",
+        R"("ack":01,"accepted":true,"seq":1})", R"("ack":-1,"accepted":true,"seq":1})", R"("ack":1,"accepted":true,"seq":1.5})",
+        R"("ack":1,"accepted":true,"seq":1e3})", R"("ack":1,"accepted":1,"seq":1})", R"("ack":1,"accepted":truely,"seq":1})",
+        R"("ack":1,"accepted":true,"seq":9999999999999999999})", R"("ack":1,"accepted":true,"seq":1,"key":"k"})",
+        R"("ack":1,"accepted":true,"seq":})", R"("ack":1,"accepted":true,"seq":1}})", R"("ack":,"accepted":true})"}) {
+    const auto quick = decode(json, R"({"cmd":"NODE_CLUSTER",)" + std::string(reply));
+    const auto slow = decode(json, R"({ "cmd":"NODE_CLUSTER",)" + std::string(reply));
+    ASSERT_EQ(quick.has_value(), slow.has_value()) << reply;
+    if (!quick) continue;
+    const auto& a = std::get<ClusterMessage>(quick->payload);
+    const auto& b = std::get<ClusterMessage>(slow->payload);
+    EXPECT_EQ(a.seq, b.seq) << reply;
+    ASSERT_EQ(a.body.index(), b.body.index()) << reply;
+    if (!std::holds_alternative<Reply>(a.body)) continue;
+    EXPECT_EQ(std::get<Reply>(a.body).ack, std::get<Reply>(b.body).ack) << reply;
+    EXPECT_EQ(std::get<Reply>(a.body).accepted, std::get<Reply>(b.body).accepted) << reply;
+    EXPECT_EQ(std::get<Reply>(a.body).server.has_value(), std::get<Reply>(b.body).server.has_value()) << reply;
+  }
+}
+
+TEST(Wire, WritesAConnectionWhateverItsKey) {
+  for (const std::string key :
+       {"127.0.0.1:80:4:undefined", "/a\"b:-1:-1:undefined", "/a\\b", "/a\nb", "/\xc3\xa9", "/\x7f", ""}) {
+    const std::string line = encode(json, {NewConnection{key}, Seq{7}}, HandleInfo{});
+    const auto packet = decode(json, std::string_view(line).substr(0, line.size() - 1));
+    ASSERT_TRUE(packet) << line;
+    EXPECT_EQ(packet->handle, HandleInfo{});
+    const auto& message = std::get<ClusterMessage>(packet->payload);
+    EXPECT_EQ(message.seq, Seq{7});
+    EXPECT_EQ(std::get<NewConnection>(message.body).key, key);
+  }
+  EXPECT_EQ(encode(json, {NewConnection{"k1"}, Seq{7}}, HandleInfo{}),
+            R"({"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"k1","seq":7}})"
+            "\n");
+}
+
+TEST(Wire, ReadsAndWritesOffers) {
+  for (const Serialization serialization : {Serialization::json, Serialization::advanced}) {
+    const std::size_t header = serialization == Serialization::json ? 0 : 4;
+    const auto read = [&](const std::string& frame) {
+      const std::size_t newline = serialization == Serialization::json ? 1 : 0;
+      return decode(serialization, std::string_view(frame).substr(header, frame.size() - header - newline));
+    };
+    std::string frame = encode_offer(serialization, 41, 3, "a key:80");
+    withdraw(serialization, frame, 1);
+    EXPECT_EQ(std::get<Offer>(read(frame)->payload), (Offer{41, {true, false, true}, "a key:80"}));
+
+    using Outcome = OfferReply::Outcome;
+    const OfferReply reply{7, {Outcome::accepted, Outcome::refused, Outcome::revoked, Outcome::not_received}};
+    EXPECT_EQ(std::get<OfferReply>(read(encode(serialization, reply))->payload), reply);
+  }
+}
+
+TEST(Wire, RefusesMalformedOffers) {
+  for (const char* frame :
+       {"\x03", "\x03O", "\x03O ", "\x03O 1 k", "\x03O+ k", "\x03O+ 1", "\x03O+x 1 k", "\x03O+ 1x k", "\x03R 1", "\x03Ra",
+        "\x03Ra ", "\x03Rz 1", "\x03Ra 1 ", "\x03Xa 1", "\x03O+ 99999999999999999999999 k"}) {
+    EXPECT_FALSE(decode(json, frame)) << frame;
+    EXPECT_FALSE(decode(Serialization::advanced, frame)) << frame;
+  }
+}
+
 TEST(Wire, WrapsAUsersMessageWithItsHandle) {
   EXPECT_EQ(encode(json, Value("conn"), HandleInfo{HandleKind::net_socket, "4:127.0.0.1:0"}),
             R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":"conn","key":"4:127.0.0.1:0"})"
