@@ -44,6 +44,9 @@ struct World {
       if (closed && !std::holds_alternative<Channel::Released>(*event)) std::abort();
       if (const auto* received = std::get_if<Channel::Received>(&*event)) {
         if (received->descriptor) give_away(*received->descriptor);
+      } else if (const auto* offered = std::get_if<Channel::Offered>(&*event)) {
+        if (offered->descriptors.size() > offered->offer.with_descriptor.size()) std::abort();
+        for (const FdToken descriptor : offered->descriptors) give_away(descriptor);
       } else if (const auto* released = std::get_if<Channel::Released>(&*event)) {
         give_away(released->descriptor);
       } else if (const auto* sent = std::get_if<Channel::Sent>(&*event)) {
@@ -83,6 +86,24 @@ struct World {
     std::size_t size = 0;
     for (std::size_t i = 0; i < output.pieces; ++i) size += pieces[i].size();
     channel.handle_written(std::min(size, most));
+  }
+
+  // The descriptor that would be written next is closed by now.
+  void lose_descriptor() {
+    std::array<std::string_view, 4> pieces;
+    const auto output = channel.output(pieces);
+    if (!output.descriptors.empty()) channel.handle_descriptor_gone(output.descriptors.back());
+  }
+
+  // A good peer's offer, with as many descriptors as the system let through, cut in two.
+  void take_offer(std::size_t cut) {
+    const std::string frame = core::wire::encode_offer(serialization, next_fd, 3, "key");
+    std::array<FdToken, 3> descriptors;
+    const std::size_t count = cut % 4;
+    for (std::size_t i = 0; i < count; ++i) held.insert(descriptors[i] = FdToken{++next_fd});
+    cut = 1 + cut % (frame.size() - 1);
+    channel.handle_bytes(std::string_view(frame).substr(0, cut), {descriptors.data(), count});
+    channel.handle_bytes(std::string_view(frame).substr(cut), {});
   }
 
   Channel channel;
@@ -132,6 +153,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           case 1: world.channel.handle_end(); break;
           case 2: world.channel.abandon(); break;
           case 3: world.channel.handle_overdue(); break;
+          case 4: world.channel.offer(world.next_fd, {FdToken{++world.next_fd}, FdToken{++world.next_fd}}, "key"); break;
+          case 5: world.lose_descriptor(); break;
+          case 6: world.take_offer(decide.byte()); break;
           default: break;
         }
         break;
