@@ -129,6 +129,8 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
     const auto [verdict, server] = descriptor ? judge(connection->key) : std::pair(Verdict::refuse, ServerId{});
     send(wire::Reply{message.seq, verdict != Verdict::refuse});
     if (descriptor) carry_out(verdict, server, *std::exchange(descriptor, std::nullopt));
+  } else if (const auto* counters = std::get_if<wire::Counters>(&message.body)) {
+    if (descriptor && counters_.emplace(counters->key, *descriptor).second) descriptor.reset();
   } else if (std::holds_alternative<wire::Disconnect>(message.body)) {
     leave(Reason::primary_asked);
   } else if (std::holds_alternative<wire::Muster>(message.body)) {
@@ -141,9 +143,19 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
 void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<FdToken> descriptor) {
   const wire::ServerAnswer answer = reply.server.value_or(wire::ServerAnswer{});
   const int error_number = answer.error_number.value_or(0);
+  std::optional<FdToken> counters;
+  if (const auto found = counters_.find(answer.key); found != counters_.end()) {
+    counters = found->second;
+    counters_.erase(found);
+  }
 
+  const auto close_all = [this](std::optional<FdToken> one, std::optional<FdToken> other) {
+    for (const auto descriptor : {one, other}) {
+      if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    }
+  };
   if (abandoned_.erase(id) == 1) {
-    if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    close_all(descriptor, counters);
     if (error_number == 0) send(wire::Close{answer.key});
     return;
   }
@@ -151,7 +163,7 @@ void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<F
   MUSTER_ASSERT(found != servers_.end());
   Server& server = found->second;
   const auto refuse = [&](int error) {
-    if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    close_all(descriptor, counters);
     server.standing = Standing::refused;
     effects_.push_back(
         ServerErrorEvent{id, system_error(error, "bind", server.query.address.value_or(""),
@@ -173,8 +185,9 @@ void Child::handle_answer(ServerId id, const wire::Reply& reply, std::optional<F
   server.standing = Standing::listening;
   server.key = answer.key;
   if (descriptor) {
-    effects_.push_back(ServerSharedEvent{id, *descriptor});
+    effects_.push_back(ServerSharedEvent{id, *descriptor, counters});
   } else {
+    close_all(counters, {});
     effects_.push_back(ServerListeningEvent{id, answer.socket_name});
   }
 }

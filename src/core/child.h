@@ -99,6 +99,7 @@ class Child {
   std::map<ServerId, Server> servers_;
   std::uint32_t next_server_ = 1;
   std::map<std::string, ServerId> by_key_;
+  std::map<std::string, FdToken> counters_;  // came before the answer they are for
   std::map<std::string, Index> indexes_;
   std::map<Seq, ServerId> queries_;  // asked and not answered
   std::set<ServerId> abandoned_;     // closed before the answer came: to be closed when it does

@@ -61,6 +61,7 @@ struct SendToWorker {
   wire::ClusterMessage message;
   std::optional<FdToken> descriptor = {};
   std::optional<wire::HandleInfo> handle = {};
+  bool give = false;  // the descriptor is closed here when the worker has it; otherwise it is lent
 };
 // Connections for a muster worker: each is put on its load board under its number, then all are sent in one frame.
 struct Offer {
@@ -88,6 +89,7 @@ struct DisconnectWorker {
 enum class ListenMode {
   accept,  // listen and accept here; handle_connection() for each
   share,   // only bind: the workers listen on the descriptor
+  kernel,  // make ready what deals to sockets of the workers' own; handle_no_kernel() where the machine cannot
 };
 // handle_listening() follows.
 struct Listen {
@@ -97,6 +99,17 @@ struct Listen {
 };
 struct StopListening {
   ListenerId listener;
+};
+// With ListenMode::kernel: a listening socket for this worker. handle_joined() follows.
+struct Join {
+  ListenerId listener;
+  WorkerId worker;
+  wire::ListenQuery query;
+};
+// The worker gets no connection there any more.
+struct Part {
+  ListenerId listener;
+  WorkerId worker;
 };
 struct CloseDescriptor {
   FdToken descriptor;
@@ -123,7 +136,7 @@ struct Choose {
   std::vector<WorkerId> workers;
 };
 using PrimaryEffect = std::variant<Spawn, SendToWorker, Offer, RevokeOffer, ShareBoard, DisconnectWorker, Listen, StopListening,
-                                   CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
+                                   Join, Part, CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
 
 // In a worker. The primary accepts for this server: it is listening.
 struct ServerListeningEvent {
@@ -134,6 +147,8 @@ struct ServerListeningEvent {
 struct ServerSharedEvent {
   ServerId server;
   FdToken descriptor;
+  // The socket is this worker's alone, and a program in the kernel deals to it: where to count what is accepted.
+  std::optional<FdToken> counters = {};
 };
 struct ServerErrorEvent {
   ServerId server;

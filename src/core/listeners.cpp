@@ -35,7 +35,7 @@ Listener* Listeners::find(const std::string& key, ListenerId& id) {
   return find(id);
 }
 
-std::pair<ListenerId, Listener*> Listeners::add(std::string key, std::variant<Dealer, SharedHandle> scheduler) {
+std::pair<ListenerId, Listener*> Listeners::add(std::string key, std::variant<Dealer, SharedHandle, KernelHandle> scheduler) {
   const ListenerId id{next_id_++};
   by_key_[key] = id;
   Listener& listener = listeners_.emplace(id, Listener{std::move(key), std::move(scheduler)}).first->second;

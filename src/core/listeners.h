@@ -23,8 +23,9 @@ struct Listener {
   };
 
   std::string key;  // names it on the wire
-  std::variant<Dealer, SharedHandle> scheduler;
+  std::variant<Dealer, SharedHandle, KernelHandle> scheduler;
   bool datagram = false;
+  wire::ListenQuery query = {};  // of the first that asked
   Value data = nullptr;  // of the first worker that gave some; echoed to all
   std::optional<wire::SocketName> socket_name = {};
   // `draining`: its last worker left and the port is free; connections in flight are still to be settled.
@@ -48,7 +49,7 @@ class Listeners {
   Listener* find(ListenerId id);
   // Null when nobody listens there.
   Listener* find(const std::string& key, ListenerId& id);
-  std::pair<ListenerId, Listener*> add(std::string key, std::variant<Dealer, SharedHandle> scheduler);
+  std::pair<ListenerId, Listener*> add(std::string key, std::variant<Dealer, SharedHandle, KernelHandle> scheduler);
   // It can be found by key no more.
   void retire(ListenerId id);
   void erase(ListenerId id);

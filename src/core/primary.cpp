@@ -171,32 +171,92 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   }
   if (listener && listener->has(worker.id)) {
     // The same worker, the same port: what bind(2) would say. Node 22 and later; earlier ones crash.
-    wire::ServerAnswer answer{-static_cast<int>(std::errc::address_in_use),
-                              key + ":" + std::to_string(static_cast<std::uint64_t>(seq)), query.data};
-    send(worker.id, wire::Reply{seq, {}, std::move(answer)});
-    return;
+    return refuse(worker.id, seq, key, query.data, static_cast<int>(std::errc::address_in_use));
+  }
+  if (listener && std::holds_alternative<KernelHandle>(listener->scheduler) && !worker.muster) {
+    // It cannot count what it accepts, which the program in the kernel goes by.
+    return refuse(worker.id, seq, key, query.data, static_cast<int>(std::errc::operation_not_supported));
   }
   if (!listener) {
-    // Datagrams cannot be dealt: whoever reads one has it.
-    const bool share = policy_ == SchedulingPolicy::none || is_datagram(query);
-    std::variant<Dealer, SharedHandle> scheduler{Dealer(dealer_policy(policy_))};
-    if (share) scheduler.emplace<SharedHandle>();
+    const ListenMode mode = mode_for(worker, query);
+    std::variant<Dealer, SharedHandle, KernelHandle> scheduler{Dealer(dealer_policy(policy_))};
+    if (mode == ListenMode::share) scheduler.emplace<SharedHandle>();
+    if (mode == ListenMode::kernel) scheduler.emplace<KernelHandle>();
     std::tie(id, listener) = listeners_.add(std::move(key), std::move(scheduler));
     listener->datagram = is_datagram(query);
-    effects_.push_back(Listen{id, query, share ? ListenMode::share : ListenMode::accept});
+    listener->query = query;
+    effects_.push_back(Listen{id, query, mode});
   }
   if (!listener->data.truthy()) listener->data = query.data;
-  if (listener->phase == Listener::Phase::open) {
+  add(worker, *listener);
+  if (std::holds_alternative<KernelHandle>(listener->scheduler)) {
+    listener->waiting.push_back(asked);
+    if (listener->phase == Listener::Phase::open) effects_.push_back(Join{id, worker.id, listener->query});
+  } else if (listener->phase == Listener::Phase::open) {
     answer(*listener, asked, 0);
   } else {
     listener->waiting.push_back(asked);
   }
-  if (Dealer* dealer = listener->dealer()) {
-    dealer->add(worker.id, window(worker, *listener));
-  } else {
-    std::get<SharedHandle>(listener->scheduler).add(worker.id);
-  }
   settle(id);
+}
+
+void Primary::add(const WorkerRecord& worker, Listener& listener) {
+  if (Dealer* dealer = listener.dealer()) {
+    dealer->add(worker.id, window(worker, listener));
+  } else if (auto* kernel = std::get_if<KernelHandle>(&listener.scheduler)) {
+    kernel->add(worker.id);
+  } else {
+    std::get<SharedHandle>(listener.scheduler).add(worker.id);
+  }
+}
+
+ListenMode Primary::mode_for(const WorkerRecord& worker, const wire::ListenQuery& query) const {
+  // Datagrams cannot be dealt: whoever reads one has it.
+  if (policy_ == SchedulingPolicy::none || is_datagram(query)) return ListenMode::share;
+  const bool tcp = (query.address_type == AddressType::tcp4 || query.address_type == AddressType::tcp6) && !query.fd;
+  // Only TCP sockets can be many of one address, and only muster's workers count what they accept.
+  if (policy_ == SchedulingPolicy::kernel && tcp && worker.muster) return ListenMode::kernel;
+  return ListenMode::accept;
+}
+
+void Primary::refuse(WorkerId worker, Seq query, std::string key, Value data, int error_number) {
+  key += ":" + std::to_string(static_cast<std::uint64_t>(query));
+  send(worker, wire::Reply{query, {}, wire::ServerAnswer{-error_number, std::move(key), std::move(data)}});
+}
+
+void Primary::handle_no_kernel(ListenerId id) {
+  policy_ = SchedulingPolicy::round_robin;
+  Listener* listener = listeners_.find(id);
+  MUSTER_ASSERT(listener && listener->phase == Listener::Phase::opening);
+  const auto workers = std::get<KernelHandle>(listener->scheduler).workers();
+  listener->scheduler.emplace<Dealer>(Dealer::Policy::round_robin);
+  for (const WorkerId worker : workers) {
+    if (const WorkerRecord* record = find(worker)) add(*record, *listener);
+  }
+  effects_.push_back(Listen{id, listener->query, ListenMode::accept});
+}
+
+void Primary::handle_joined(ListenerId id, WorkerId worker, JoinResult result) {
+  Listener* listener = listeners_.find(id);
+  const auto asked = !listener ? std::vector<Listener::Waiting>::iterator()
+                               : std::find_if(listener->waiting.begin(), listener->waiting.end(),
+                                              [worker](const Listener::Waiting& waiting) { return waiting.worker == worker; });
+  if (!listener || asked == listener->waiting.end()) {
+    // It has left in the meantime.
+    for (const auto descriptor : {result.descriptor, result.counters}) {
+      if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
+    }
+    return;
+  }
+  const Seq query = asked->query;
+  listener->waiting.erase(asked);
+  if (result.error_number != 0) {
+    refuse(worker, query, listener->key, listener->data, result.error_number);
+    return leave(id, worker);
+  }
+  give(worker, wire::Counters{listener->key}, *result.counters, wire::HandleKind::descriptor);
+  wire::ServerAnswer answer{0, listener->key, listener->data};
+  give(worker, wire::Reply{query, {}, std::move(answer)}, *result.descriptor, wire::HandleKind::net_native);
 }
 
 void Primary::answer(Listener& listener, Listener::Waiting waiting, int error_number) {
@@ -217,6 +277,11 @@ void Primary::answer(Listener& listener, Listener::Waiting waiting, int error_nu
 void Primary::handle_listening(ListenerId id, ListenResult result) {
   Listener* listener = listeners_.find(id);
   MUSTER_ASSERT(listener && listener->phase == Listener::Phase::opening);
+  if (std::holds_alternative<KernelHandle>(listener->scheduler)) {
+    listener->phase = Listener::Phase::open;
+    for (const auto& asked : listener->waiting) effects_.push_back(Join{id, asked.worker, listener->query});
+    return settle(id);
+  }
   const auto waiting = std::exchange(listener->waiting, {});
   if (result.error_number != 0) {
     for (const auto& asked : waiting) answer(*listener, asked, result.error_number);
@@ -341,6 +406,7 @@ void Primary::conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted) 
 
 void Primary::leave(ListenerId id, WorkerId worker) {
   Listener* listener = listeners_.find(id);
+  if (std::holds_alternative<KernelHandle>(listener->scheduler) && listener->has(worker)) effects_.push_back(Part{id, worker});
   std::visit([worker](auto& scheduler) { scheduler.remove(worker); }, listener->scheduler);
   std::erase_if(listener->waiting, [worker](const Listener::Waiting& asked) { return asked.worker == worker; });
   settle(id);
@@ -481,6 +547,11 @@ void Primary::send(WorkerId worker, wire::Body body, std::optional<FdToken> desc
   SendToWorker effect{worker, {std::move(body), Seq{next_seq_++}}, descriptor};
   if (descriptor) effect.handle = wire::HandleInfo{kind};
   effects_.push_back(std::move(effect));
+}
+
+void Primary::give(WorkerId worker, wire::Body body, FdToken descriptor, wire::HandleKind kind) {
+  send(worker, std::move(body), descriptor, kind);
+  std::get<SendToWorker>(effects_.back()).give = true;
 }
 
 std::optional<PrimaryEffect> Primary::poll_effect() {

@@ -78,6 +78,16 @@ class Primary {
     std::optional<FdToken> descriptor = {};  // for ListenMode::share; the core's from here on
   };
   void handle_listening(ListenerId listener, ListenResult result);
+  // With ListenMode::kernel. Round robin takes its place, there and everywhere after.
+  void handle_no_kernel(ListenerId listener);
+  struct JoinResult {
+    int error_number = 0;
+    std::optional<wire::SocketName> socket_name = {};
+    // The socket and its counters, the worker's: closed when it has them.
+    std::optional<FdToken> descriptor = {};
+    std::optional<FdToken> counters = {};
+  };
+  void handle_joined(ListenerId listener, WorkerId worker, JoinResult result);
   void handle_connections(ListenerId listener, std::span<const Connection> connections);
   // How many connections a worker has open, which only least_connections asks.
   void handle_load(ListenerId listener, WorkerId worker, std::size_t open);
@@ -122,6 +132,11 @@ class Primary {
   void send(WorkerId worker, wire::Body body, std::optional<FdToken> descriptor = {},
             wire::HandleKind kind = wire::HandleKind::net_native);
   void answer(Listener& listener, Listener::Waiting waiting, int error_number);
+  void add(const WorkerRecord& worker, Listener& listener);
+  ListenMode mode_for(const WorkerRecord& worker, const wire::ListenQuery& query) const;
+  // Sends a descriptor that nobody else needs.
+  void give(WorkerId worker, wire::Body body, FdToken descriptor, wire::HandleKind kind);
+  void refuse(WorkerId worker, Seq query, std::string key, Value data, int error_number);
   void conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted);
   std::size_t window(const WorkerRecord& worker, const Listener& listener) const;
   void revoke(ListenerId id, const Dealer::Revoke& revoke);

@@ -166,6 +166,8 @@ ClusterMessage read_cluster(const Value& message) {
     cluster.body = Disconnect{};
   } else if (act == "muster") {
     cluster.body = Muster{};
+  } else if (act == "counters") {
+    cluster.body = Counters{std::string(message["key"].string_or(""))};
   }
   return cluster;
 }
@@ -198,6 +200,10 @@ Value write_cluster(const ClusterMessage& cluster) {
     }
     void operator()(const Disconnect&) const { message.set("act", "disconnect"); }
     void operator()(const Muster&) const { message.set("act", "muster"); }
+    void operator()(const Counters& body) const {
+      message.set("act", "counters");
+      message.set("key", body.key);
+    }
     void operator()(const Reply& body) const {
       const auto ack = static_cast<double>(body.ack);
       if (!body.server) {

@@ -68,6 +68,11 @@ struct Disconnect {};
 // the load board; the worker that has mapped it says the same, and is sent offers from then on.
 struct Muster {};
 
+// Where a muster worker counts what it accepts on the socket that the answer for this key brings: a descriptor.
+struct Counters {
+  std::string key;
+};
+
 // The answer to QueryServer. No error number: the primary accepts (round robin). 0: the worker shares
 // the descriptor that comes along. Negative: it failed with that errno.
 struct ServerAnswer {
@@ -89,7 +94,7 @@ struct Reply {
 struct Unknown {};
 
 using Body = std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect,
-                          Muster, Reply>;
+                          Muster, Counters, Reply>;
 
 struct ClusterMessage {
   Body body;

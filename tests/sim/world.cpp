@@ -18,10 +18,11 @@ constexpr int addresses = 6;
 constexpr std::size_t pipe_capacity = 700;
 constexpr std::array<int, 3> well_known_ports{8000, 8001, 0};
 
-// One world in six shares its sockets; the others deal, in one way or another.
+// Each in its turn, and the one that most use twice.
 SchedulingPolicy world_policy(std::uint64_t seed) {
   constexpr std::array policies{SchedulingPolicy::none,    SchedulingPolicy::round_robin, SchedulingPolicy::least_connections,
-                                SchedulingPolicy::ip_hash, SchedulingPolicy::custom,      SchedulingPolicy::round_robin};
+                                SchedulingPolicy::ip_hash, SchedulingPolicy::custom,      SchedulingPolicy::kernel,
+                                SchedulingPolicy::round_robin};
   return policies[seed % policies.size()];
 }
 
@@ -73,7 +74,26 @@ void World::release(Description* description) {
   if (Client* client = description->client; client && client->state == Client::State::accepted) {
     client->state = Client::State::reset;
   }
-  if (description->port != 0) close_port(description->port);
+  if (description->port == 0) return;
+  const auto port = ports_.find(description->port);
+  if (port != ports_.end() && port->second.members.contains(description)) return close_member(description);
+  close_port(description->port);
+}
+
+// What waits there moves to another member; where there is none, nobody will ever serve it.
+void World::close_member(Description* description) {
+  const int number = description->port;
+  Port& port = ports_.at(number);
+  const auto queue = std::move(port.members.at(description));
+  port.members.erase(description);
+  for (Client* client : queue) {
+    if (port.members.empty()) {
+      client->state = Client::State::reset;
+    } else {
+      port.members.begin()->second.push_back(client);
+    }
+  }
+  if (port.members.empty()) ports_.erase(number);
 }
 
 // --- running -------------------------------------------------------------------------------------
@@ -387,7 +407,9 @@ void World::perform(core::Spawn& spawn) {
 
 void World::perform(core::SendToWorker& send) {
   End& end = *primary_ends_.at(send.worker).end;
-  end.channel.send({core::wire::encode(Serialization::json, send.message, send.handle), send.descriptor});
+  core::Channel::Outgoing outgoing{core::wire::encode(Serialization::json, send.message, send.handle), send.descriptor};
+  if (send.give) outgoing.ownership = core::Channel::Descriptor::give;
+  if (!core::Channel::queued(end.channel.send(std::move(outgoing))) && send.give) primary_process_.close(*send.descriptor);
 }
 
 void World::perform(core::Offer& offer) {
@@ -428,7 +450,16 @@ void World::perform(core::DisconnectWorker& disconnect) {
 
 void World::perform(core::Listen& listen) {
   if (!calm_ && chance(8)) {
-    primary_.handle_listening(listen.listener, {EADDRINUSE});
+    if (listen.mode == core::ListenMode::kernel) {
+      primary_.handle_no_kernel(listen.listener);
+    } else {
+      primary_.handle_listening(listen.listener, {EADDRINUSE});
+    }
+    return;
+  }
+  if (listen.mode == core::ListenMode::kernel) {
+    groups_[listen.listener] = 0;
+    primary_.handle_listening(listen.listener, {});
     return;
   }
   const int port = bind(listen.query);
@@ -451,7 +482,27 @@ int World::bind(const core::wire::ListenQuery& query) {
   return port;
 }
 
+void World::perform(core::Join& join) {
+  if (!calm_ && chance(8)) {
+    primary_.handle_joined(join.listener, join.worker, {EADDRINUSE});
+    return;
+  }
+  int& number = groups_.at(join.listener);
+  if (number == 0) number = join.query.port.value_or(0);
+  Port* port = number == 0 || (ports_.contains(number) && ports_.at(number).listening) ? nullptr : &ports_[number];
+  if (!port) port = &ports_[number = next_free_port_++];
+  Description* socket = describe();
+  socket->port = number;
+  port->members[socket];
+  Description* counters = describe();
+  primary_.handle_joined(join.listener, join.worker,
+                         {0, {}, primary_process_.add(socket), primary_process_.add(counters)});
+}
+
+void World::perform(core::Part&) {}
+
 void World::perform(core::StopListening& stop) {
+  groups_.erase(stop.listener);
   rests_.erase(stop.listener);
   watches_.erase(stop.listener);
   const auto found = listeners_.find(stop.listener);
@@ -550,6 +601,7 @@ void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
     worker.child.announce(listening->server, listening->socket_name->port);
   } else if (auto* shared = std::get_if<core::ServerSharedEvent>(&event)) {
     const auto found = worker.servers.find(shared->server);
+    if (shared->counters) worker.close(*shared->counters);
     if (found == worker.servers.end() || found->second.phase != WorkerProcess::ServerPhase::asking) {
       worker.close(shared->descriptor);
       return;
@@ -616,10 +668,12 @@ bool World::accept_shared(WorkerProcess& worker) {
   if (worker.state != WorkerProcess::State::running) return false;
   for (auto& [id, server] : worker.servers) {
     if (!server.shared) continue;
-    Port& port = ports_.at(worker.get(*server.shared)->port);
-    if (port.queue.empty()) continue;
-    Client* client = port.queue.front();
-    port.queue.pop_front();
+    Description* socket = worker.get(*server.shared);
+    Port& port = ports_.at(socket->port);
+    auto& queue = port.members.contains(socket) ? port.members.at(socket) : port.queue;
+    if (queue.empty()) continue;
+    Client* client = queue.front();
+    queue.pop_front();
     client->state = Client::State::served;
     return true;
   }
@@ -828,7 +882,14 @@ void World::connect(int port) {
     client->state = Client::State::refused;
     return;
   }
-  found->second.queue.push_back(client);
+  auto& members = found->second.members;
+  if (members.empty()) {
+    found->second.queue.push_back(client);
+  } else {
+    auto member = members.begin();
+    std::advance(member, static_cast<std::ptrdiff_t>(below(members.size())));
+    member->second.push_back(client);
+  }
 }
 
 void World::drop_queue(Port& port) {

@@ -123,9 +123,11 @@ class World {
 
  private:
   friend class Process;
+  // With the kernel's policy it has no socket of its own but one for each member.
   struct Port {
     Description* listening = nullptr;
     std::deque<Client*> queue;
+    std::map<Description*, std::deque<Client*>> members;
   };
   struct PrimaryEnd {
     std::unique_ptr<Pipe> to_worker, to_primary;
@@ -161,6 +163,8 @@ class World {
   void perform(core::DisconnectWorker& disconnect);
   void perform(core::Listen& listen);
   void perform(core::StopListening& stop);
+  void perform(core::Join& join);
+  void perform(core::Part& part);
   void perform(core::CloseDescriptor& close);
   void perform(core::ProbeConnection& probe);
   void perform(core::Rest& rest);
@@ -196,6 +200,7 @@ class World {
   void connect(int port);
   void drop_queue(Port& port);
   void close_port(int port);
+  void close_member(Description* description);
   int bind(const core::wire::ListenQuery& query);
 
   std::mt19937_64 random_;
@@ -214,6 +219,7 @@ class World {
   std::map<WorkerId, PrimaryEnd> primary_ends_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
   std::map<ListenerId, int> listeners_;  // the primary's, to their port
+  std::map<ListenerId, int> groups_;     // those with members, to their port
   std::map<ListenerId, std::chrono::milliseconds> rests_;
   std::map<ListenerId, std::chrono::milliseconds> watches_;
   std::map<WorkerId, int> served_;  // connections that reached each worker
