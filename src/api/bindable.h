@@ -15,8 +15,8 @@ class Bindable {
 
   // The primary accepts for it.
   virtual void handle_listening(const std::optional<core::wire::SocketName>& name) = 0;
-  // It shares this socket with other workers.
-  virtual void handle_shared(OwnedFd socket) = 0;
+  // It shares this socket with other workers. With counters it is its own, and a program in the kernel deals to it.
+  virtual void handle_shared(OwnedFd socket, OwnedFd counters) = 0;
   virtual void handle_error(const Error& failure) = 0;
   virtual void handle_connection(OwnedFd connection) = 0;
   // A connection over its limit, which is closed after this.

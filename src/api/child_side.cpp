@@ -186,7 +186,8 @@ void ChildSide::tell(const core::ServerListeningEvent& event) {
 
 void ChildSide::tell(const core::ServerSharedEvent& event) {
   OwnedFd fd = driver_->take(event.descriptor);
-  if (const auto server = find(event.server)) server->handle_shared(std::move(fd));
+  OwnedFd counters = event.counters ? driver_->take(*event.counters) : OwnedFd();
+  if (const auto server = find(event.server)) server->handle_shared(std::move(fd), std::move(counters));
 }
 
 void ChildSide::tell(const core::ServerErrorEvent& event) {

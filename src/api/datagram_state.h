@@ -38,7 +38,7 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   Emitter<const Error&> error;
 
   void handle_listening(const std::optional<core::wire::SocketName>& name) override;
-  void handle_shared(OwnedFd socket) override;
+  void handle_shared(OwnedFd socket, OwnedFd counters) override;
   void handle_error(const Error& failure) override;
   void handle_connection(OwnedFd) override {}
   void handle_drop(int) override {}

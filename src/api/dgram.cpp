@@ -101,7 +101,7 @@ void DatagramState::handle_listening(const std::optional<core::wire::SocketName>
   fail(system_error(ENOTSUP, "bind", query_.address.value_or(""), query_.port));
 }
 
-void DatagramState::handle_shared(OwnedFd socket) {
+void DatagramState::handle_shared(OwnedFd socket, OwnedFd) {
   if (phase_ != Phase::binding) return;
   uv::set_non_blocking(socket.get());
   open(std::move(socket));

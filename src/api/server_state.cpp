@@ -154,7 +154,7 @@ void ServerState::handle_listening(const std::optional<core::wire::SocketName>& 
   start_listening();
 }
 
-void ServerState::handle_shared(OwnedFd socket) {
+void ServerState::handle_shared(OwnedFd socket, OwnedFd counters) {
   if (phase_ != Phase::opening) return;
   // A Node primary does not see that a port is taken when it binds: the socket is then bound to none.
   const auto name = uv::socket_name(socket.get());
@@ -162,6 +162,9 @@ void ServerState::handle_shared(OwnedFd socket) {
   if (error == 0) {
     uv::set_non_blocking(socket.get());
     error = accept_on(std::move(socket), {});
+  }
+  if (error == 0 && counters) {
+    if (auto mapped = kernel::AcceptCounters::map(counters.get())) acceptor_->count(std::move(*mapped));
   }
   if (error != 0) {
     handle_error(system_error(error, "bind", query_.address.value_or(""), query_.port));

@@ -56,7 +56,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
 
   // From the primary, in a worker.
   void handle_listening(const std::optional<core::wire::SocketName>& name) override;
-  void handle_shared(OwnedFd socket) override;
+  void handle_shared(OwnedFd socket, OwnedFd counters) override;
   void handle_error(const Error& failure) override;
   void handle_connection(OwnedFd connection) override;
   void handle_drop(int connection) override;

@@ -26,7 +26,7 @@ struct Listener {
   std::variant<Dealer, SharedHandle, KernelHandle> scheduler;
   bool datagram = false;
   wire::ListenQuery query = {};  // of the first that asked
-  Value data = nullptr;  // of the first worker that gave some; echoed to all
+  Value data = nullptr;          // of the first worker that gave some; echoed to all
   std::optional<wire::SocketName> socket_name = {};
   // `draining`: its last worker left and the port is free; connections in flight are still to be settled.
   enum class Phase { opening, open, draining };

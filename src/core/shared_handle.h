@@ -23,8 +23,8 @@ class SharedHandle {
   std::set<WorkerId> workers_;
 };
 
-// A listening socket of its own for each worker, and a program in the kernel that deals. The sockets are the workers' alone: what
-// waits at that of a worker that goes, moves to the others.
+// A listening socket of its own for each worker, and a program in the kernel that deals. The sockets are the workers' alone:
+// what waits at that of a worker that goes, moves to the others.
 class KernelHandle {
  public:
   void add(WorkerId worker) { workers_.insert(worker); }

@@ -6,12 +6,15 @@
 #include <cerrno>
 #include <utility>
 
+#include "uv/socket.h"
+
 namespace muster::uv {
 namespace {
 
-constexpr int default_backlog = 511;
 // One wake-up accepts no more than this, so that a flood does not keep the channels waiting.
 constexpr int batch = 64;
+
+constexpr std::chrono::seconds look_again_after(1);
 
 OwnedFd open_spare() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
@@ -30,7 +33,7 @@ Acceptor::~Acceptor() {
 }
 
 int Acceptor::start(int backlog) {
-  if (listen(socket_.get(), backlog > 0 ? backlog : default_backlog) != 0) return errno;
+  if (const int error = start_listening(socket_.get(), backlog); error != 0) return error;
   poll_ =
       std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
   if (!*poll_) return -poll_->status();
@@ -42,6 +45,13 @@ int Acceptor::start(int backlog) {
     self->accept_batch();
   });
   return 0;
+}
+
+void Acceptor::count(kernel::AcceptCounters counters) {
+  counters_ = std::move(counters);
+  look_ = std::make_unique<Timer>(loop_, [this] { accept_batch(); });
+  look_->unref();
+  look_->start(look_again_after, look_again_after);
 }
 
 void Acceptor::ref() {
@@ -58,6 +68,7 @@ void Acceptor::accept_batch() {
   for (int i = 0; i < batch; ++i) {
     OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
+      if (counters_) counters_->accepted(1);
       handler_(std::move(connection));
       // The handler may have closed this server.
       if (alive->data == nullptr) return;
@@ -65,6 +76,7 @@ void Acceptor::accept_batch() {
       shed_one();
       return;
     } else if (errno != EINTR && errno != ECONNABORTED) {
+      if (counters_) counters_->drained();
       return;
     }
   }

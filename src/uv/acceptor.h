@@ -3,11 +3,14 @@
 #include <uv.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <muster/function.h>
+#include "kernel/accept_counters.h"
 #include "kernel/fd.h"
 #include "uv/loop.h"
+#include "uv/timer.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
@@ -24,6 +27,9 @@ class Acceptor {
 
   // listen(2) and the start of accepting. Returns an errno, 0 for success. 0 for the backlog means 511.
   int start(int backlog);
+  // Counts what it accepts for a program in the kernel that deals to this socket. Which counts a client that never finishes its
+  // handshake as waiting until somebody looks, so it is looked every second.
+  void count(kernel::AcceptCounters counters);
   int descriptor() const { return socket_.get(); }
   // Whether it keeps the loop alive. It does from the start.
   void ref();
@@ -41,6 +47,8 @@ class Acceptor {
   // Given up when this process is out of descriptors, so that a connection can be accepted to be closed:
   // left alone it would wake us without end.
   OwnedFd spare_;
+  std::optional<kernel::AcceptCounters> counters_;
+  std::unique_ptr<Timer> look_;
   bool ref_ = true;
 };
 

@@ -1,6 +1,9 @@
 #include "uv/primary_driver.h"
 
+#include <cstdio>
 #include <utility>
+
+#include <fmt/core.h>
 
 #include "core/assert.h"
 #include "core/limits.h"
@@ -39,12 +42,16 @@ void PrimaryDriver::perform(core::Spawn spawn) {
 
 void PrimaryDriver::perform(core::SendToWorker send) {
   const auto found = workers_.find(send.worker);
-  if (found == workers_.end()) return;
+  if (found == workers_.end()) {
+    if (send.give) fds_.close(*send.descriptor);
+    return;
+  }
   ChannelIo& channel = *found->second.channel;
   core::Channel::Outgoing outgoing =
       core::Channel::required(core::wire::encode(found->second.serialization, send.message, send.handle, channel.dialect()));
   outgoing.descriptor = send.descriptor;
-  channel.send(std::move(outgoing));
+  if (send.give) outgoing.ownership = core::Channel::Descriptor::give;
+  if (!core::Channel::queued(channel.send(std::move(outgoing))) && send.give) fds_.close(*send.descriptor);
 }
 
 void PrimaryDriver::perform(core::Offer offer) {
@@ -86,7 +93,45 @@ void PrimaryDriver::perform(core::DisconnectWorker disconnect) {
   if (found != workers_.end()) found->second.channel->disconnect();
 }
 
-void PrimaryDriver::perform(core::Listen listen) { primary_.handle_listening(listen.listener, open(listen)); }
+void PrimaryDriver::perform(core::Listen listen) {
+  if (listen.mode != core::ListenMode::kernel) return primary_.handle_listening(listen.listener, open(listen));
+  auto dispatch = kernel::DispatchGroup::create();
+  if (const auto* why_not = std::get_if<std::string>(&dispatch)) {
+    fmt::print(stderr, "muster: the kernel policy is not available: {}; round robin takes its place\n", *why_not);
+    return primary_.handle_no_kernel(listen.listener);
+  }
+  groups_[listen.listener].dispatch = std::move(std::get<0>(dispatch));
+  primary_.handle_listening(listen.listener, {});
+}
+
+void PrimaryDriver::perform(core::Join effect) {
+  primary_.handle_joined(effect.listener, effect.worker, join(groups_.at(effect.listener), effect));
+}
+
+core::Primary::JoinResult PrimaryDriver::join(Group& group, const core::Join& join) {
+  core::wire::ListenQuery query = join.query;
+  query.flags = query.flags.value_or(0) | core::wire::flag_reuse_port;
+  if (group.port) query.port = *group.port;
+  auto [socket, error] = bind_socket(query);
+  if (error != 0) return {error};
+  if (const int failed = start_listening(socket.get(), query.backlog); failed != 0) return {failed};
+  auto name = socket_name(socket.get());
+  if (name) group.port = name->port;
+  const auto member = group.dispatch->add(socket.get());
+  if (const int* failed = std::get_if<int>(&member)) return {*failed};
+  group.members[join.worker] = std::get<unsigned>(member);
+  OwnedFd counters = group.dispatch->counters(std::get<unsigned>(member));
+  return {0, std::move(name), fds_.add(std::move(socket)), fds_.add(std::move(counters))};
+}
+
+void PrimaryDriver::perform(core::Part part) {
+  const auto group = groups_.find(part.listener);
+  if (group == groups_.end()) return;
+  const auto member = group->second.members.find(part.worker);
+  if (member == group->second.members.end()) return;
+  group->second.dispatch->remove(member->second);
+  group->second.members.erase(member);
+}
 
 core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
   auto [socket, error] = bind_socket(listen.query);
@@ -133,6 +178,7 @@ void PrimaryDriver::report_loads(core::ListenerId id) {
 
 void PrimaryDriver::perform(core::StopListening stop) {
   acceptors_.erase(stop.listener);
+  groups_.erase(stop.listener);
   rests_.erase(stop.listener);
   watches_.erase(stop.listener);
 }

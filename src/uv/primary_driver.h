@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/primary.h"
+#include "kernel/dispatch_group.h"
 #include "kernel/load_board.h"
 #include "uv/acceptor.h"
 #include "uv/channel_io.h"
@@ -62,6 +63,13 @@ class PrimaryDriver final : private Loop::EndOfTurn {
     bool disconnected = false;
   };
 
+  // Sockets of one address that the kernel deals to.
+  struct Group {
+    std::unique_ptr<kernel::DispatchGroup> dispatch;
+    std::optional<int> port = {};  // that all are bound to, once the first is
+    std::map<core::WorkerId, unsigned> members = {};
+  };
+
   void perform(core::PrimaryEffect effect);
   void perform(core::Spawn spawn);
   void perform(core::SendToWorker send);
@@ -71,6 +79,8 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform(core::DisconnectWorker disconnect);
   void perform(core::Listen listen);
   void perform(core::StopListening stop);
+  void perform(core::Join join);
+  void perform(core::Part part);
   void perform(core::CloseDescriptor close);
   void perform(core::ProbeConnection probe);
   void perform(core::Rest rest);
@@ -78,6 +88,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform(core::Choose choose);
   void perform(core::PrimaryEvent event);
 
+  core::Primary::JoinResult join(Group& group, const core::Join& join);
   core::Primary::ListenResult open(const core::Listen& listen);
   // Gives the core what was accepted in this turn.
   void end_of_turn() override;
@@ -97,6 +108,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;
   core::ListenerId accepted_by_{};
   std::vector<core::Connection> accepted_;  // in this turn
+  std::map<core::ListenerId, Group> groups_;
   std::map<core::ListenerId, std::unique_ptr<Timer>> rests_;
   std::map<core::ListenerId, std::unique_ptr<Timer>> watches_;
   // Stands for "this driver still exists" in ticks that were queued earlier.

@@ -264,6 +264,11 @@ std::optional<core::wire::SocketName> peer_name(int fd) {
   return name_of(address);
 }
 
+int start_listening(int fd, int backlog) {
+  constexpr int default_backlog = 511;
+  return listen(fd, backlog > 0 ? backlog : default_backlog) == 0 ? 0 : errno;
+}
+
 std::uint64_t address_hash(int connection) {
   SocketAddress address;
   address.size = sizeof address.storage;

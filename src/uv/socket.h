@@ -15,6 +15,9 @@ namespace muster::uv {
 // where the machine has IPv6, else IPv4. A Unix socket that is bound is `path` in the file system.
 std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query);
 
+// listen(2). 0 for the backlog means 511.
+int start_listening(int fd, int backlog);
+
 // Starts to connect to a port of a host, or to a path when there is no port. EINPROGRESS: it will be
 // writable when it is connected or has failed.
 std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port);

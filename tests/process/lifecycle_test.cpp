@@ -409,7 +409,8 @@ WORKER(RefsAndCloses) {
 
 INSTANTIATE_TEST_SUITE_P(Lifecycle, Keeping,
                          testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none,
-                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash));
+                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash,
+                                         SchedulingPolicy::kernel));
 
 // --- workers and the sockets they share ----------------------------------------------------------------
 
@@ -483,7 +484,8 @@ TEST_P(Sharing, EndsWhenAllAreDisconnectedWithAConnectionInFlight) {
 
 INSTANTIATE_TEST_SUITE_P(Lifecycle, Sharing,
                          testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none,
-                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash));
+                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash,
+                                         SchedulingPolicy::kernel));
 
 // --- what a worker starts ------------------------------------------------------------------------------
 

@@ -95,7 +95,8 @@ class Port : public testing::TestWithParam<SchedulingPolicy> {};
 
 INSTANTIATE_TEST_SUITE_P(Workers, Port,
                          testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::none,
-                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash));
+                                         SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash,
+                                         SchedulingPolicy::kernel));
 
 TEST_P(Port, TakesTheBacklogThatItsWorkerAskedFor) {
   PortPrimary primary(GetParam());
@@ -223,7 +224,7 @@ TEST_P(Port, IsRefusedToASecondServerOfAWorkerAndFreeWhenTheFirstHasClosed) {
                                              "1 listening 2"}));
   EXPECT_EQ(said.size(), 8U);
   for (const std::string& text : said) EXPECT_TRUE(text == "server 1" || text == "server 2") << text;
-  if (GetParam() != SchedulingPolicy::none && GetParam() != SchedulingPolicy::ip_hash) {
+  if (GetParam() != SchedulingPolicy::none && GetParam() != SchedulingPolicy::ip_hash, SchedulingPolicy::kernel) {
     EXPECT_EQ(std::set<std::string>(said.begin(), said.end()).size(), 2U) << "both have it";
   }
 }

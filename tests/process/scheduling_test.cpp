@@ -311,7 +311,33 @@ TEST_P(Killed, LosesNoConnectionThatItHadNotClaimed) {
 
 INSTANTIATE_TEST_SUITE_P(Scheduling, Killed,
                          testing::Values(SchedulingPolicy::round_robin, SchedulingPolicy::least_connections,
-                                         SchedulingPolicy::ip_hash));
+                                         SchedulingPolicy::ip_hash, SchedulingPolicy::kernel));
+
+// In the kernel, or where this machine may not, by round robin in its place: every worker gets its share, and the primary
+// has no connection.
+TEST(Scheduling, DealsInTheKernelToEveryWorker) {
+  constexpr int connections = 30;
+  std::map<int, int> served;
+  int answered = 0;
+  Scheduling* self = nullptr;
+  Function<void()> next = [&] {
+    self->ask([&](int who, net::Socket client) {
+      ++served[who];
+      client.on_close([&] { ++answered < connections ? next() : self->finish(); });
+      client.end();
+    });
+  };
+  Scheduling primary(3, [&] { next(); });
+  self = &primary;
+  primary.cluster.set_scheduling_policy(SchedulingPolicy::kernel);
+  primary.fork(3);
+
+  primary.run();
+
+  EXPECT_EQ(answered, connections);
+  EXPECT_EQ(served.size(), 3U);
+  for (const auto& [worker, count] : served) EXPECT_GE(count, 4) << worker;
+}
 
 }  // namespace
 }  // namespace muster::test

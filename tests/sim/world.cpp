@@ -20,9 +20,9 @@ constexpr std::array<int, 3> well_known_ports{8000, 8001, 0};
 
 // Each in its turn, and the one that most use twice.
 SchedulingPolicy world_policy(std::uint64_t seed) {
-  constexpr std::array policies{SchedulingPolicy::none,    SchedulingPolicy::round_robin, SchedulingPolicy::least_connections,
-                                SchedulingPolicy::ip_hash, SchedulingPolicy::custom,      SchedulingPolicy::kernel,
-                                SchedulingPolicy::round_robin};
+  constexpr std::array policies{
+      SchedulingPolicy::none,   SchedulingPolicy::round_robin, SchedulingPolicy::least_connections, SchedulingPolicy::ip_hash,
+      SchedulingPolicy::custom, SchedulingPolicy::kernel,      SchedulingPolicy::round_robin};
   return policies[seed % policies.size()];
 }
 
@@ -495,8 +495,7 @@ void World::perform(core::Join& join) {
   socket->port = number;
   port->members[socket];
   Description* counters = describe();
-  primary_.handle_joined(join.listener, join.worker,
-                         {0, {}, primary_process_.add(socket), primary_process_.add(counters)});
+  primary_.handle_joined(join.listener, join.worker, {0, {}, primary_process_.add(socket), primary_process_.add(counters)});
 }
 
 void World::perform(core::Part&) {}

@@ -76,7 +76,8 @@ TEST(Listeners, LetASuccessorOfARetiredListenerBe) {
 }
 
 TEST(Listener, AsksItsSchedulerWhoListens) {
-  for (std::variant<Dealer, SharedHandle> scheduler : {std::variant<Dealer, SharedHandle>(Dealer()), {SharedHandle()}}) {
+  for (std::variant<Dealer, SharedHandle, KernelHandle> scheduler :
+       {std::variant<Dealer, SharedHandle, KernelHandle>(Dealer()), {SharedHandle()}, {KernelHandle()}}) {
     Listener listener{"key", std::move(scheduler)};
     EXPECT_FALSE(listener.has_workers());
 

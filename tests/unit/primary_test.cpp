@@ -47,6 +47,8 @@ struct Line {
     return (e.mode == ListenMode::share ? "bind " : "listen ") + text(e.listener) + " " + Listeners::key_of(e.query);
   }
   std::string operator()(const StopListening& e) const { return "stop " + text(e.listener); }
+  std::string operator()(const Join& e) const { return "join " + text(e.listener) + " " + text(e.worker); }
+  std::string operator()(const Part& e) const { return "part " + text(e.listener) + " " + text(e.worker); }
   std::string operator()(const CloseDescriptor& e) const { return "close " + text(e.descriptor); }
   std::string operator()(const ProbeConnection& e) const { return "probe " + text(e.connection); }
   std::string operator()(const Rest& e) const { return "rest " + text(e.listener); }
@@ -510,6 +512,79 @@ TEST(Primary, AsksTheProgramForAWorker) {
   cluster.primary.handle_chosen(ListenerId{1}, FdToken{7}, two);
 
   EXPECT_EQ(effects(cluster.primary), Lines{"offer 2 0 null:80:4:undefined fd7"});
+}
+
+// Workers of muster's under the kernel's policy; the first has asked for port 80.
+struct KernelCluster : Cluster {
+  explicit KernelCluster(int workers) : Cluster(0, SchedulingPolicy::kernel) {
+    for (int i = 1; i <= workers; ++i) {
+      records.push_back(primary.fork({}));
+      primary.handle_spawned(records.back()->id, 1000 + i);
+      primary.handle_message(records.back()->id, {wire::Online{true}, Seq{0}});
+    }
+    effects(primary);
+    primary.handle_message(one, query(port(80), 1));
+  }
+};
+
+TEST(Primary, GivesEachWorkerASocketOfItsOwnUnderTheKernelsPolicy) {
+  KernelCluster cluster(2);
+  EXPECT_EQ(effects(cluster.primary), Lines{"listen 1 null:80:4:undefined"});
+  cluster.primary.handle_listening(ListenerId{1}, {});
+  EXPECT_EQ(effects(cluster.primary), Lines{"join 1 1"});
+
+  cluster.primary.handle_joined(ListenerId{1}, one, {0, {}, FdToken{5}, FdToken{6}});
+  EXPECT_EQ(effects(cluster.primary), (Lines{R"(send 1 "act":"counters","key":"null:80:4:undefined" +fd6)",
+                                             R"(send 1 "errno":0,"key":"null:80:4:undefined","ack":1,"data":null +fd5)"}));
+
+  cluster.primary.handle_message(two, query(port(80), 1));
+  EXPECT_EQ(effects(cluster.primary), Lines{"join 1 2"});
+  cluster.primary.handle_joined(ListenerId{1}, two, {EMFILE});
+  const Lines refused = effects(cluster.primary);
+  ASSERT_EQ(refused.size(), 2U);
+  EXPECT_EQ(refused[1], "part 1 2");
+
+  cluster.die(one);
+  EXPECT_EQ(effects(cluster.primary), (Lines{"part 1 1", "stop 1", "disconnect 1", "exit 1 0"}));
+}
+
+TEST(Primary, ClosesTheSocketOfAWorkerThatLeftBeforeItHadIt) {
+  KernelCluster cluster(1);
+  cluster.primary.handle_listening(ListenerId{1}, {});
+  effects(cluster.primary);
+  cluster.primary.disconnect(one);
+  effects(cluster.primary);
+
+  cluster.primary.handle_joined(ListenerId{1}, one, {0, {}, FdToken{5}, FdToken{6}});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"close fd5", "close fd6"}));
+}
+
+TEST(Primary, DealsInTurnWhereTheKernelCannot) {
+  KernelCluster cluster(1);
+  effects(cluster.primary);
+
+  cluster.primary.handle_no_kernel(ListenerId{1});
+
+  EXPECT_EQ(effects(cluster.primary), Lines{"listen 1 null:80:4:undefined"});
+  EXPECT_EQ(cluster.primary.scheduling_policy(), SchedulingPolicy::round_robin);
+  cluster.primary.handle_listening(ListenerId{1}, {});
+  EXPECT_EQ(effects(cluster.primary), Lines{"send 1 " + answer_80});
+}
+
+TEST(Primary, SharesNoKernelsSocketsWithAWorkerThatIsNotMusters) {
+  KernelCluster cluster(1);
+  cluster.primary.handle_listening(ListenerId{1}, {});
+  cluster.primary.handle_joined(ListenerId{1}, one, {0, {}, FdToken{5}, FdToken{6}});
+  const auto node = cluster.primary.fork({});
+  cluster.primary.handle_message(node->id, {wire::Online{}, Seq{0}});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(node->id, query(port(80), 1));
+
+  const Lines seen = effects(cluster.primary);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_NE(seen[0].find("\"errno\":-" + std::to_string(EOPNOTSUPP)), std::string::npos) << seen[0];
 }
 
 TEST(Primary, HandsOverByNodesMessageWhereALineCouldNotHoldTheKey) {
