@@ -1,7 +1,5 @@
 #include "kernel/dispatch_group.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
@@ -20,6 +18,7 @@
 #include <utility>
 
 #include "kernel/dispatch_program.h"
+#include "kernel/libbpf.h"
 #include "kernel/member_counts.h"
 
 namespace muster::kernel {
@@ -28,8 +27,8 @@ namespace {
 // libbpf writes to stderr what create() says better.
 class Silence {
  public:
-  Silence() : previous_(libbpf_set_print(nullptr)) {}
-  ~Silence() { libbpf_set_print(previous_); }
+  Silence() : previous_(Libbpf::load()->set_print(nullptr)) {}
+  ~Silence() { Libbpf::load()->set_print(previous_); }
   Silence(const Silence&) = delete;
   Silence& operator=(const Silence&) = delete;
 
@@ -87,30 +86,32 @@ std::thread run_aside(F run) {
 
 template <class Value>
 int set(int map, unsigned index, Value value, std::uint64_t flags = BPF_ANY) {
-  return -bpf_map_update_elem(map, &index, &value, flags);
+  return -Libbpf::load()->map_update_elem(map, &index, &value, flags);
 }
 
 }  // namespace
 
-void DispatchGroup::CloseObject::operator()(bpf_object* object) const { bpf_object__close(object); }
+void DispatchGroup::CloseObject::operator()(bpf_object* object) const { Libbpf::load()->object_close(object); }
 
 std::variant<std::unique_ptr<DispatchGroup>, std::string> DispatchGroup::create() {
   if (auto missing = what_is_missing()) return *std::move(missing);
+  const Libbpf* libbpf = Libbpf::load();
+  if (!libbpf) return "it needs libbpf.so.1, which is not installed";
   const Silence silence;
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "muster");
-  std::unique_ptr<bpf_object, CloseObject> object(bpf_object__open_mem(dispatch_program, dispatch_program_size, &options));
+  std::unique_ptr<bpf_object, CloseObject> object(libbpf->object_open_mem(dispatch_program, dispatch_program_size, &options));
   if (!object) return explain(errno);
-  if (const int error = bpf_object__load(object.get())) return explain(-error);
+  if (const int error = libbpf->object_load(object.get())) return explain(-error);
   return std::unique_ptr<DispatchGroup>(new DispatchGroup(std::move(object)));
 }
 
 DispatchGroup::DispatchGroup(std::unique_ptr<bpf_object, CloseObject> object)
     : object_(std::move(object)),
-      program_(bpf_program__fd(bpf_object__find_program_by_name(object_.get(), "dispatch"))),
-      listeners_(bpf_object__find_map_fd_by_name(object_.get(), "listeners")),
-      counts_(bpf_object__find_map_fd_by_name(object_.get(), "counts")),
-      present_(bpf_object__find_map_fd_by_name(object_.get(), "present")),
-      bound_(bpf_object__find_map_fd_by_name(object_.get(), "bound")) {}
+      program_(Libbpf::load()->program_fd(Libbpf::load()->object_find_program_by_name(object_.get(), "dispatch"))),
+      listeners_(Libbpf::load()->object_find_map_fd_by_name(object_.get(), "listeners")),
+      counts_(Libbpf::load()->object_find_map_fd_by_name(object_.get(), "counts")),
+      present_(Libbpf::load()->object_find_map_fd_by_name(object_.get(), "present")),
+      bound_(Libbpf::load()->object_find_map_fd_by_name(object_.get(), "bound")) {}
 
 DispatchGroup::~DispatchGroup() { settle(); }
 
@@ -122,7 +123,8 @@ std::variant<unsigned, int> DispatchGroup::add(int listener) {
   // Each time: when all sockets of an address are closed it forgets the program.
   if (setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program_, sizeof program_) != 0) return errno;
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-  OwnedFd counts(bpf_map_create(BPF_MAP_TYPE_ARRAY, "member_counts", sizeof(unsigned), sizeof(member_counts), 1, &options));
+  OwnedFd counts(
+      Libbpf::load()->map_create(BPF_MAP_TYPE_ARRAY, "member_counts", sizeof(unsigned), sizeof(member_counts), 1, &options));
   if (!counts) return errno;
   if (const int error = set(listeners_, number, static_cast<std::uint64_t>(listener), BPF_NOEXIST)) return error;
 
@@ -143,7 +145,7 @@ void DispatchGroup::remove(unsigned number) {
   if (member.announcer.joinable()) member.announcer.join();
   set(present_, number, 0U);
   // A socket that is closed has left by itself.
-  bpf_map_delete_elem(listeners_, &number);
+  Libbpf::load()->map_delete_elem(listeners_, &number);
   member = {};
   while (!members_.empty() && !members_.back().counts) members_.pop_back();
   set_bound();
