@@ -47,7 +47,6 @@ bool has_capability(unsigned capability) {
 bool is_old(const utsname& system) {
   int major = 0;
   int minor = 0;
-  // NOLINTNEXTLINE(bugprone-unchecked-string-to-number-conversion,cert-err34-c)
   if (std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
   return std::pair(major, minor) < std::pair(5, 17);
 }

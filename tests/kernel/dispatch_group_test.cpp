@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -532,6 +533,12 @@ TEST_F(DispatchGroupTest, DealsOnceMoreAfterAllSocketsWereClosed) {
 }
 
 TEST_F(DispatchGroupTest, HasRoomFor1024) {
+  // Two descriptors for each.
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max < 2 * max_members + 100) GTEST_SKIP() << "it needs " << 2 * max_members + 100 << " descriptors";
   std::vector<OwnedFd> listeners;
   for (unsigned i = 0; i < max_members; ++i) {
     listeners.push_back(open());

@@ -109,8 +109,8 @@ TEST_P(Port, TakesTheBacklogThatItsWorkerAskedFor) {
 
   primary.run();
 
-  // The socket is one, whoever calls listen(2) on it.
-  EXPECT_EQ(in_primary, 17);
+  // The socket is one, whoever calls listen(2) on it. Under the kernel's policy, where that works, it is the worker's alone.
+  EXPECT_TRUE(in_primary == 17 || (GetParam() == SchedulingPolicy::kernel && in_primary == -1)) << in_primary;
 }
 
 TEST_P(Port, OfNoHostIsReachedByIpv4AndIpv6) {
@@ -224,7 +224,7 @@ TEST_P(Port, IsRefusedToASecondServerOfAWorkerAndFreeWhenTheFirstHasClosed) {
                                              "1 listening 2"}));
   EXPECT_EQ(said.size(), 8U);
   for (const std::string& text : said) EXPECT_TRUE(text == "server 1" || text == "server 2") << text;
-  if (GetParam() != SchedulingPolicy::none && GetParam() != SchedulingPolicy::ip_hash, SchedulingPolicy::kernel) {
+  if (GetParam() != SchedulingPolicy::none && GetParam() != SchedulingPolicy::ip_hash) {
     EXPECT_EQ(std::set<std::string>(said.begin(), said.end()).size(), 2U) << "both have it";
   }
 }
