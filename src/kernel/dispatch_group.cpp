@@ -61,7 +61,7 @@ std::optional<std::string> what_is_missing() {
 
 std::string explain(int error) {
   if (error == ENOSYS) return "this kernel has no bpf()";
-  if (error != EPERM && error != EACCES) return std::string("the kernel refuses its program: ") + std::strerror(error);
+  if (error != EPERM) return std::string("the kernel refuses its program: ") + std::strerror(error);
   return "bpf() is refused in spite of CAP_BPF, as in a user namespace or by a container's seccomp filter";
 }
 

@@ -110,10 +110,14 @@ void PrimaryDriver::perform(core::Join effect) {
 
 core::Primary::JoinResult PrimaryDriver::join(Group& group, const core::Join& join) {
   core::wire::ListenQuery query = join.query;
-  query.flags = query.flags.value_or(0) | core::wire::flag_reuse_port;
-  if (group.port) query.port = *group.port;
+  if (group.port) {
+    query.port = *group.port;
+    query.flags = query.flags.value_or(0) | core::wire::flag_reuse_port;
+  }
   auto [socket, error] = bind_socket(query);
   if (error != 0) return {error};
+  // The first is bound without it: so a port that another cluster has is refused, and not shared with that.
+  if (!group.port) share_port(socket.get());
   if (const int failed = start_listening(socket.get(), query.backlog); failed != 0) return {failed};
   auto name = socket_name(socket.get());
   if (name) group.port = name->port;

@@ -264,6 +264,11 @@ std::optional<core::wire::SocketName> peer_name(int fd) {
   return name_of(address);
 }
 
+void share_port(int fd) {
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
 int start_listening(int fd, int backlog) {
   constexpr int default_backlog = 511;
   return listen(fd, backlog > 0 ? backlog : default_backlog) == 0 ? 0 : errno;

@@ -15,6 +15,8 @@ namespace muster::uv {
 // where the machine has IPv6, else IPv4. A Unix socket that is bound is `path` in the file system.
 std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query);
 
+// Lets other sockets be bound where this one is.
+void share_port(int fd);
 // listen(2). 0 for the backlog means 511.
 int start_listening(int fd, int backlog);
 

@@ -31,6 +31,18 @@ WORKER(SaysWho) {
   return loop.run();
 }
 
+// Listens where it is told, and tells what came of it.
+WORKER(ListensThere) {
+  auto server = net::create_server(cluster, [](const net::Socket&) {});
+  server.on_error([&](const Error& error) { cluster.process().send(error.message); });
+  server.on_listening([&] { cluster.process().send("listens"); });
+  ListenOptions options;
+  options.host = "127.0.0.1";
+  options.port = static_cast<std::uint16_t>(std::stoi(std::getenv("MUSTER_TEST_PORT")));
+  server.listen(options);
+  return loop.run();
+}
+
 // A primary whose workers listen, and clients that find out who serves them.
 struct Scheduling : Primary {
   Scheduling(int workers, Function<void()> ready) : ready_(std::move(ready)) {
@@ -337,6 +349,31 @@ TEST(Scheduling, DealsInTheKernelToEveryWorker) {
   EXPECT_EQ(answered, connections);
   EXPECT_EQ(served.size(), 3U);
   for (const auto& [worker, count] : served) EXPECT_GE(count, 4) << worker;
+}
+
+// Another cluster of the same user has the port: that is said, not shared.
+TEST(Scheduling, RefusesAPortThatAnotherClusterHasUnderTheKernelsPolicy) {
+  std::string told;
+  std::optional<Cluster> second;
+  Scheduling* self = nullptr;
+  Scheduling primary(1, [&] {
+    second.emplace(self->loop, 0, nullptr);
+    second->set_scheduling_policy(SchedulingPolicy::kernel);
+    second->setup_primary(self->cluster.settings());
+    Worker other = second->fork(worker("ListensThere", {{"MUSTER_TEST_PORT", std::to_string(self->port)}}));
+    other.on_message([&](Message& message) {
+      told = message.data.string_or("");
+      second->disconnect();
+      self->finish();
+    });
+  });
+  self = &primary;
+  primary.cluster.set_scheduling_policy(SchedulingPolicy::kernel);
+  primary.fork(1);
+
+  primary.run();
+
+  EXPECT_EQ(told, "bind EADDRINUSE 127.0.0.1:" + std::to_string(primary.port));
 }
 
 }  // namespace
