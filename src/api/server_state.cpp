@@ -287,8 +287,10 @@ class AcceptedConnection final : public HandleOrigin {
 
 }  // namespace
 
-std::shared_ptr<HandleOrigin> ServerState::origin() {
-  return std::make_shared<AcceptedConnection>(std::static_pointer_cast<ServerState>(shared_from_this()));
+const std::shared_ptr<HandleOrigin>& ServerState::origin() {
+  // It knows the server by a weak pointer, and nothing of the connection.
+  if (!origin_) origin_ = std::make_shared<AcceptedConnection>(std::static_pointer_cast<ServerState>(shared_from_this()));
+  return origin_;
 }
 
 void ServerState::sent_through(const std::shared_ptr<core::SocketList>& sockets) {

@@ -62,7 +62,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void handle_drop(int connection) override;
 
   // What its connections take with them to another process.
-  std::shared_ptr<HandleOrigin> origin();
+  const std::shared_ptr<HandleOrigin>& origin();
   const std::string& key() const { return key_; }
   void sent_through(const std::shared_ptr<core::SocketList>& sockets);
   void count_connections(Function<void(std::error_code, std::size_t)> done);
@@ -98,6 +98,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   // What it is called on channels, the channels that connections of this server went through, and how many of those it waits
   // for while it closes.
   std::string key_;
+  std::shared_ptr<HandleOrigin> origin_;
   std::vector<std::weak_ptr<core::SocketList>> elsewhere_;
   std::size_t waiting_elsewhere_ = 0;
   bool drop_ = false;

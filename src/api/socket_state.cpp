@@ -39,7 +39,7 @@ std::shared_ptr<SocketState> SocketState::connect(LoopState& loop, const std::st
 
 void SocketState::open(OwnedFd fd) {
   phase_ = Phase::open;
-  stream_ = std::make_unique<uv::Stream>(loop_.loop, std::move(fd), static_cast<uv::Stream::Client&>(*this));
+  stream_.emplace(loop_.loop, std::move(fd), static_cast<uv::Stream::Client&>(*this));
   update_reading();
 }
 
@@ -176,7 +176,13 @@ void SocketState::handle_finished() {
   }
 }
 
-void SocketState::handle_error(int error_number, const char* syscall) { fail(system_error(error_number, syscall)); }
+void SocketState::handle_error(int error_number, const char* syscall) {
+  loop_.loop.emit([this, keep = shared_from_this(), error_number, syscall] {
+    // Most programs do not ask why a client went.
+    if (!error.empty()) error.emit(loop_.loop, system_error(error_number, syscall));
+  });
+  close();
+}
 
 void SocketState::fail(Error failure) {
   loop_.loop.emit([this, keep = shared_from_this(), failure = std::move(failure)] { error.emit(loop_.loop, failure); });

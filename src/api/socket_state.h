@@ -36,7 +36,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   Handle to_handle(net::KeepOpen keep_open);
 
   bool destroyed() const { return phase_ == Phase::closed; }
-  const uv::Stream* stream() const { return stream_.get(); }
+  const uv::Stream* stream() const { return stream_ ? &*stream_ : nullptr; }
   std::uint64_t bytes_read() const { return stream_ ? stream_->bytes_read() : 0; }
   std::uint64_t bytes_written() const { return stream_ ? stream_->bytes_written() : 0; }
   std::size_t writable_length() const { return stream_ ? stream_->kept() : early_.size(); }
@@ -67,7 +67,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   void handle_error(int error_number, const char* syscall) override;
 
   LoopState& loop_;
-  std::unique_ptr<uv::Stream> stream_;
+  std::optional<uv::Stream> stream_;
   std::unique_ptr<uv::Connector> connector_;
   Function<void()> connected_;
   Function<void()> on_closed_;

@@ -43,6 +43,9 @@ void append_chunk(std::string& out, std::string_view body) {
   out.append("\r\n").append(body).append("\r\n");
 }
 
+// Most heads are smaller: one allocation for them and what body is known.
+constexpr std::size_t usual_head = 256;
+
 constexpr std::pair<int, std::string_view> reasons[] = {
     {100, "Continue"},
     {101, "Switching Protocols"},
@@ -151,6 +154,7 @@ void ResponseWriter::write_head(std::optional<std::size_t> body_size, std::strin
   // That the connection ends is said whatever the program said.
   if (!keep_alive_) connection = nullptr;
 
+  out.reserve(out.size() + usual_head + body_size.value_or(0));
   out.append("HTTP/1.1 ");
   append_number(out, status_);
   out.append(" ").append(reason_phrase(status_)).append("\r\n");

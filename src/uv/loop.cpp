@@ -27,11 +27,13 @@ void Loop::init() {
   });
   MUSTER_ASSERT(*idle_ && *async_);
   async_->unref();
+  poller_ = std::make_unique<Poller>(*this);
 }
 
 Loop::~Loop() {
   idle_.reset();
   async_.reset();
+  poller_.reset();
   if (!owned_) return;
   // Closing is finished by the loop. What is still open after that belongs to an object that outlives
   // its loop: the loop's memory is left to it, for a leak is better than a dangling pointer.

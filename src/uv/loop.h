@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <muster/function.h>
+#include "uv/poller.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
@@ -97,6 +98,9 @@ class Loop {
   // Gets uncaught exceptions in place of run(). Empty: back to run().
   void on_uncaught_exception(Function<void(std::exception_ptr)> handler) { uncaught_handler_ = std::move(handler); }
 
+  // Watches the connections of this loop.
+  Poller& poller() { return *poller_; }
+
   // A buffer to read into, for the time of one callback.
   std::array<char, 65536>& scratch() { return *scratch_; }
 
@@ -114,6 +118,7 @@ class Loop {
   uv_loop_t* loop_;
   std::unique_ptr<UvHandle<uv_idle_t>> idle_;    // wakes the loop for ticks queued outside a turn
   std::unique_ptr<UvHandle<uv_async_t>> async_;  // wakes it for post()
+  std::unique_ptr<Poller> poller_;
   std::deque<Function<void()>> ticks_;
   std::vector<EndOfTurn*> end_of_turn_;
   int turns_ = 0;

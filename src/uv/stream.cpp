@@ -1,5 +1,6 @@
 #include "uv/stream.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -14,6 +15,10 @@ namespace {
 // byte; and memory beyond it is given back when all is written.
 constexpr std::size_t compact_at = 1 << 20;
 
+// Where these are told, a read that did not fill the buffer is not the last: the end or an error follows the bytes, or a read
+// stops before the byte that is urgent.
+constexpr std::uint32_t more_follows = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+
 }  // namespace
 
 Stream::Stream(Loop& loop, OwnedFd socket, Client& client) : loop_(loop), socket_(std::move(socket)), client_(client) {}
@@ -22,92 +27,101 @@ Stream::~Stream() { close(); }
 
 void Stream::ref() {
   ref_ = true;
-  if (poll_) poll_->ref();
+  hold_loop();
 }
 void Stream::unref() {
   ref_ = false;
-  if (poll_) poll_->unref();
+  hold_loop();
+}
+
+// As libuv's own streams: while something is to come in or to go out.
+void Stream::hold_loop() {
+  const bool holds = ref_ && open() && (reading_ || kept() > 0);
+  if (std::exchange(holds_loop_, holds) == holds) return;
+  if (holds) {
+    loop_.poller().hold_loop();
+  } else {
+    loop_.poller().release_loop();
+  }
 }
 
 void Stream::start_reading() {
   if (reading_ || !open() || failed_) return;
   reading_ = true;
-  watch();
+  hold_loop();
+  if (!watched_ || unread_) ask();
 }
 
 void Stream::stop_reading() {
   if (!reading_) return;
   reading_ = false;
-  if (open()) watch();
+  hold_loop();
 }
 
-void Stream::watch() {
-  const int wanted = (reading_ ? UV_READABLE : 0) | (kept() > 0 && !failed_ ? UV_WRITABLE : 0);
-  if (wanted == watched_) return;
-  watched_ = wanted;
-  if (!poll_) {
-    poll_ = std::make_unique<UvHandle<uv_poll_t>>(this,
-                                                  [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
-    MUSTER_ASSERT(*poll_);
-    if (!ref_) poll_->unref();
+void Stream::ask() {
+  unread_ = false;
+  const std::uint32_t writable = kept() > 0 ? EPOLLOUT : 0U;
+  const int error = loop_.poller().watch(socket_.get(), EPOLLIN | more_follows | writable, *this);
+  watched_ |= error == 0;
+  if (error != 0) fail(error, "epoll_ctl");
+}
+
+void Stream::handle_ready(std::uint32_t events) {
+  // The write says what the error is.
+  if (kept() > 0 && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) write_kept();
+  if ((events & (EPOLLIN | more_follows)) == 0) return;
+  if (reading_ && open()) {
+    read_some(events);
+  } else {
+    unread_ = true;
   }
-  if (wanted == 0) {
-    uv_poll_stop(poll_->get());
-    return;
-  }
-  uv_poll_start(poll_->get(), wanted, [](uv_poll_t* handle, int status, int events) {
-    auto* self = static_cast<Stream*>(handle->data);
-    if (!self) return;
-    const Loop::Turn turn(self->loop_);
-    self->handle_poll(status, events);
-  });
 }
 
-void Stream::handle_poll(int status, int events) {
-  if (status < 0) events = watched_;  // the read or the write says what it is
-  if (events & UV_WRITABLE) write_kept();
-  if ((events & UV_READABLE) && reading_ && open()) read_some();
-}
-
-void Stream::read_some() {
+void Stream::read_some(std::uint32_t events) {
   auto& buffer = loop_.scratch();
   ssize_t n = 0;
   do {
-    n = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    n = recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   if (n > 0) {
-    bytes_read_ += static_cast<std::uint64_t>(n);
-    client_.handle_read({buffer.data(), static_cast<std::size_t>(n)});
+    const auto size = static_cast<std::size_t>(n);
+    bytes_read_ += size;
+    unread_ = size == buffer.size() || (events & more_follows) != 0;
+    client_.handle_read({buffer.data(), size});
+    // Not at once: the others have their turn first.
+    if (unread_ && reading_ && open()) ask();
   } else if (n == 0) {
     stop_reading();
     client_.handle_end();
   } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
-    fail(errno, "read");
+    const int error = errno;
+    break_off();
+    client_.handle_error(error, "read");
   }
 }
 
 std::size_t Stream::send_some(std::string_view bytes) {
-  std::size_t sent = 0;
-  while (sent < bytes.size()) {
-    const ssize_t n = send(socket_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-    if (n >= 0) {
-      sent += static_cast<std::size_t>(n);
-    } else if (errno != EINTR) {
-      if (errno != EAGAIN && errno != EWOULDBLOCK) fail(errno, "write");
-      break;
-    }
+  ssize_t n = 0;
+  do {
+    n = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK) fail(errno, "write");
+    return 0;
   }
-  bytes_written_ += sent;
-  return sent;
+  bytes_written_ += static_cast<std::uint64_t>(n);
+  return static_cast<std::size_t>(n);
 }
 
 bool Stream::write(std::string_view bytes) {
   MUSTER_ASSERT(!ending_);
   if (!open() || failed_) return false;
-  const std::size_t sent = kept() == 0 ? send_some(bytes) : 0;
+  const std::size_t sent = kept() == 0 && !bytes.empty() ? send_some(bytes) : 0;
   if (failed_ || sent == bytes.size()) return !failed_;
+  const bool waiting = kept() > 0;
   kept_.append(bytes.substr(sent));
-  watch();
+  hold_loop();
+  if (!waiting) ask();
   return false;
 }
 
@@ -119,12 +133,12 @@ void Stream::write_kept() {
       kept_.erase(0, kept_written_);
       kept_written_ = 0;
     }
-    return;
+    return;  // a write that took less than all is told of when there is room again
   }
   kept_.clear();
   if (kept_.capacity() > compact_at) kept_.shrink_to_fit();
   kept_written_ = 0;
-  watch();
+  hold_loop();
   if (ending_) {
     finish();
   } else {
@@ -137,7 +151,7 @@ void Stream::end() {
   ending_ = true;
   if (kept() > 0) return;
   // Not from inside the program's call.
-  loop_.next_tick([this, alive = std::weak_ptr(self_)] {
+  loop_.next_tick([this, alive = alive()] {
     if (alive.lock() && open() && !failed_) finish();
   });
 }
@@ -147,31 +161,41 @@ void Stream::finish() {
   client_.handle_finished();
 }
 
-void Stream::fail(int error_number, const char* syscall) {
-  if (failed_) return;
+void Stream::break_off() {
   failed_ = true;
   reading_ = false;
   kept_.clear();
   kept_written_ = 0;
-  watch();
-  loop_.next_tick([this, alive = std::weak_ptr(self_), error_number, syscall] {
+  hold_loop();
+}
+
+void Stream::fail(int error_number, const char* syscall) {
+  if (failed_) return;
+  break_off();
+  loop_.next_tick([this, alive = alive(), error_number, syscall] {
     if (alive.lock() && open()) client_.handle_error(error_number, syscall);
   });
 }
 
-void Stream::close() {
-  poll_.reset();
-  watched_ = 0;
-  reading_ = false;
-  socket_.reset();
+std::weak_ptr<Stream*> Stream::alive() {
+  if (!self_) self_ = std::make_shared<Stream*>(this);
+  return self_;
 }
+
+void Stream::close() { const OwnedFd closed = take(); }
 
 OwnedFd Stream::release() {
   MUSTER_ASSERT(kept() == 0);
-  poll_.reset();
-  watched_ = 0;
+  return take();
+}
+
+OwnedFd Stream::take() {
+  if (!open()) return {};
+  if (std::exchange(watched_, false)) loop_.poller().forget(socket_.get());
   reading_ = false;
-  return std::move(socket_);
+  OwnedFd socket = std::move(socket_);
+  hold_loop();
+  return socket;
 }
 
 }  // namespace muster::uv

@@ -1,19 +1,18 @@
 #pragma once
 
-#include <uv.h>
-
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "kernel/fd.h"
 #include "uv/loop.h"
-#include "uv/uv_handle.h"
+#include "uv/poller.h"
 
 namespace muster::uv {
 
 // A connected stream socket: reads while it is told to, writes what it can at once and keeps the rest.
-class Stream {
+class Stream final : private Poller::Client {
  public:
   // Called in a turn of the loop. None of them may destroy the Stream.
   class Client {
@@ -54,30 +53,38 @@ class Stream {
   void unref();
 
  private:
-  void handle_poll(int status, int events);
-  void read_some();
+  void handle_ready(std::uint32_t events) override;
+  void read_some(std::uint32_t events);
   void write_kept();
   // Sends from the front of `bytes`; returns how many went. Breaks the stream on an error.
   std::size_t send_some(std::string_view bytes);
+  // Nothing is read or written any more.
+  void break_off();
+  // Tells so in a tick: it may be the program that calls.
   void fail(int error_number, const char* syscall);
+  // Stands for "this object still exists" in ticks.
+  std::weak_ptr<Stream*> alive();
   void finish();
-  void watch();
+  OwnedFd take();
+  // Has the poller tell what is ready, also what it has told already.
+  void ask();
+  void hold_loop();
 
   Loop& loop_;
   OwnedFd socket_;
   Client& client_;
-  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
-  int watched_ = 0;
+  bool watched_ = false;
   bool reading_ = false;
+  bool unread_ = false;  // the poller has told of something that is not read
   bool ending_ = false;
   bool failed_ = false;
   bool ref_ = true;
+  bool holds_loop_ = false;
   std::string kept_;
   std::size_t kept_written_ = 0;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t bytes_read_ = 0;
-  // Stands for "this object still exists" in ticks that were queued earlier.
-  std::shared_ptr<Stream*> self_ = std::make_shared<Stream*>(this);
+  std::shared_ptr<Stream*> self_;  // made by alive()
 };
 
 }  // namespace muster::uv

@@ -1,0 +1,80 @@
+#include "uv/poller.h"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+
+#include "core/assert.h"
+#include "uv/loop.h"
+
+namespace muster::uv {
+namespace {
+
+// One wake-up tells no more than this, so that many connections do not keep a channel or a timer waiting.
+constexpr int batch = 128;
+
+}  // namespace
+
+Poller::Poller(Loop& loop) : loop_(loop), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  MUSTER_ASSERT(epoll_);
+  poll_ =
+      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, epoll_.get()); });
+  MUSTER_ASSERT(*poll_);
+  poll_->unref();
+  uv_poll_start(poll_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
+    if (auto* self = static_cast<Poller*>(handle->data)) self->tell_ready();
+  });
+  check_ = std::make_unique<UvHandle<uv_check_t>>(this, [this](uv_check_t* h) { return uv_check_init(loop_.get(), h); });
+  MUSTER_ASSERT(*check_);
+  check_->unref();
+  uv_check_start(check_->get(), [](uv_check_t* handle) {
+    auto* self = static_cast<Poller*>(handle->data);
+    if (self && self->asked_) self->tell_ready();
+  });
+}
+
+int Poller::watch(int fd, std::uint32_t events, Client& client) {
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= entries_.size()) entries_.resize(index + 1);
+  Entry& entry = entries_[index];
+  const bool known = entry.client != nullptr;
+  if (!known) entry = {&client, ++last_number_};
+  epoll_event event{};
+  event.events = events | EPOLLET;
+  event.data.u64 = std::uint64_t{entry.number} << 32 | static_cast<std::uint32_t>(fd);
+  asked_ = true;
+  if (epoll_ctl(epoll_.get(), known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0) return 0;
+  const int error = errno;
+  if (!known) entry.client = nullptr;
+  return error;
+}
+
+void Poller::forget(int fd) {
+  entries_[static_cast<std::size_t>(fd)].client = nullptr;
+  // Closing would not do where another process has the socket too: its events would go on waking us.
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void Poller::hold_loop() {
+  if (holders_++ == 0) poll_->ref();
+}
+
+void Poller::release_loop() {
+  if (--holders_ == 0) poll_->unref();
+}
+
+void Poller::tell_ready() {
+  asked_ = false;
+  std::array<epoll_event, batch> ready;
+  const int count = epoll_wait(epoll_.get(), ready.data(), batch, 0);
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t token = ready[static_cast<std::size_t>(i)].data.u64;
+    const Entry& entry = entries_[static_cast<std::uint32_t>(token)];
+    if (!entry.client || entry.number != token >> 32) continue;
+    const Loop::Turn turn(loop_);
+    entry.client->handle_ready(ready[static_cast<std::size_t>(i)].events);
+  }
+}
+
+}  // namespace muster::uv
