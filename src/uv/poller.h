@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "uv/fd.h"
+#include "kernel/fd.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
