@@ -21,11 +21,9 @@ OwnedFd open_spare() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); 
 }  // namespace
 
 Acceptor::Acceptor(Loop& loop, OwnedFd socket, Handler handler, std::string unlink_path)
-    : loop_(loop),
-      socket_(std::move(socket)),
-      handler_(std::move(handler)),
-      unlink_path_(std::move(unlink_path)),
-      spare_(open_spare()) {}
+    : loop_(loop), socket_(std::move(socket)), handler_(std::move(handler)), unlink_path_(std::move(unlink_path)) {
+  if (!loop_.spare()) loop_.spare() = open_spare();
+}
 
 Acceptor::~Acceptor() {
   poll_.reset();
@@ -83,9 +81,9 @@ void Acceptor::accept_batch() {
 }
 
 void Acceptor::shed_one() {
-  spare_.reset();
+  loop_.spare().reset();
   const OwnedFd closed_at_once(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  spare_ = open_spare();
+  loop_.spare() = open_spare();
 }
 
 }  // namespace muster::uv

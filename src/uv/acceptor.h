@@ -44,9 +44,6 @@ class Acceptor {
   Handler handler_;
   std::string unlink_path_;
   std::unique_ptr<UvHandle<uv_poll_t>> poll_;
-  // Given up when this process is out of descriptors, so that a connection can be accepted to be closed:
-  // left alone it would wake us without end.
-  OwnedFd spare_;
   std::optional<kernel::AcceptCounters> counters_;
   std::unique_ptr<Timer> look_;
   bool ref_ = true;

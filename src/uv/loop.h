@@ -11,6 +11,7 @@
 
 #include <muster/function.h>
 #include "uv/poller.h"
+#include "kernel/fd.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
@@ -101,6 +102,10 @@ class Loop {
   // Watches the connections of this loop.
   Poller& poller() { return *poller_; }
 
+  // A descriptor to give up when this process has no more of them, so that a connection can be accepted to be closed: left
+  // alone it would wake us without end. One does for all that accept.
+  OwnedFd& spare() { return spare_; }
+
   // A buffer to read into, for the time of one callback.
   std::array<char, 65536>& scratch() { return *scratch_; }
 
@@ -115,6 +120,7 @@ class Loop {
   void run_posted();
 
   std::unique_ptr<uv_loop_t> owned_;
+  OwnedFd spare_;
   uv_loop_t* loop_;
   std::unique_ptr<UvHandle<uv_idle_t>> idle_;    // wakes the loop for ticks queued outside a turn
   std::unique_ptr<UvHandle<uv_async_t>> async_;  // wakes it for post()

@@ -91,7 +91,8 @@ struct ProgramPrimary : Primary {
     });
   }
   void fork() {
-    workers.push_back(cluster.fork({{"BACKEND", "http://127.0.0.1:" + std::to_string(backend.address()->port.value())}}));
+    workers.push_back(
+        cluster.fork({{"BACKEND", "http://127.0.0.1:" + std::to_string(backend.address()->port.value())}, {"POLICY", policy}}));
     workers.back().on_error([](const Error& error) { ADD_FAILURE() << error.message; });
   }
   void tell(Value message) { client->send(std::move(message)); }
@@ -214,6 +215,19 @@ TEST_P(NodeProgramsUnder, MusterSendSocketsUpAndDown) {
   primary.run();
 
   EXPECT_EQ(taken, 24);
+  primary.expect_all_went_well();
+}
+
+class NodeSticky : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Node, NodeSticky, testing::ValuesIn(node_versions));
+
+TEST_P(NodeSticky, SessionsOverPollingMeetTheirWorkerAgain) {
+  ProgramPrimary primary(GetParam(), "ip_hash", "socketio.js", {"polling.js"});
+  primary.start();
+
+  primary.run();
+
   primary.expect_all_went_well();
 }
 
