@@ -27,13 +27,13 @@ class Function<R(A...)> {
  private:
   struct Callable {
     virtual ~Callable() = default;
-    virtual R call(A... args) = 0;
+    virtual R call(A&&... args) = 0;
   };
   template <class F>
   struct Holder final : Callable {
     explicit Holder(F&& f) : f(std::move(f)) {}
     explicit Holder(const F& f) : f(f) {}
-    R call(A... args) override { return f(std::forward<A>(args)...); }
+    R call(A&&... args) override { return f(std::forward<A>(args)...); }
     F f;
   };
 

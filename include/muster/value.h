@@ -193,37 +193,35 @@ class Value {
   friend bool operator==(const Value& a, const Value& b);
 
  private:
-  // Shares a T, or names it without keeping it alive. Holds nothing when the T has gone.
-  template <class T>
+  // Shares an array, object, Date ..., or names it without keeping it alive. Names nothing when that has gone. One type for all
+  // of them: a variant of so few is moved and destroyed by a branch, not through a table of functions.
   class Ref {
    public:
-    explicit Ref(std::shared_ptr<T> target) : link_(std::move(target)) {}
-    explicit Ref(std::weak_ptr<T> target) : link_(std::move(target)) {}
+    Ref(Kind kind, std::shared_ptr<void> target) : kind_(kind), link_(std::move(target)) {}
     Ref(const Ref& other);  // strong
-    Ref(Ref&& other) noexcept;
+    Ref(Ref&& other) noexcept = default;
     Ref& operator=(Ref other) noexcept;
     ~Ref();
 
-    T* get() const;
+    Kind kind() const { return kind_; }  // as long as there is something
+    void* get() const;
     bool is_weak() const { return link_.index() == 1; }
     Ref weak() const;
 
    private:
-    std::variant<std::shared_ptr<T>, std::weak_ptr<T>> link_;
+    Kind kind_;
+    std::variant<std::shared_ptr<void>, std::weak_ptr<void>> link_;
   };
 
+  explicit Value(Ref ref) : data_(std::move(ref)) {}
   template <class T>
-  T* target() const;
+  static Value refer(Kind kind, T target);
   template <class T>
-  T& target_or_throw(const char* expected) const;
-  template <class Result, class Visitor>
-  Result visit_reference(Result otherwise, Visitor visitor) const;
-  friend class Cloner;
+  T* target(Kind kind) const;
+  template <class T>
+  T& target_or_throw(Kind kind) const;
 
-  // The order of the references is Kind's.
-  std::variant<Undefined, Hole, Null, bool, double, std::string, BigInt, Ref<Array>, Ref<Object>, Ref<Date>, Ref<RegExp>,
-               Ref<Map>, Ref<Set>, Ref<Boxed>, Ref<ArrayBuffer>, Ref<View>, Ref<ErrorObject>>
-      data_;
+  std::variant<Undefined, Hole, Null, bool, double, std::string, BigInt, Ref> data_;
 };
 
 // The members of an object in the order they were added. Written to a channel they take

@@ -17,7 +17,7 @@ class WorkerProcess final : public OwnProcess {
     const auto side = cluster.lock();
     return side && side->connected();
   }
-  bool send(Value message, Handle handle, SendCallback done) override {
+  bool send(Value&& message, Handle&& handle, SendCallback&& done) override {
     const auto origin = handle.origin();
     const auto side = cluster.lock();
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle), side && side->core().muster_primary());
@@ -99,11 +99,11 @@ void ChildSide::perform() {
   if (driver_) driver_->perform();
 }
 
-bool ChildSide::send(uv::UserMessage message, SendCallback done) {
+bool ChildSide::send(uv::UserMessage&& message, SendCallback&& done) {
   if (!driver_) return false;
   return send_message(
-      loop, sends_, [this](uv::UserMessage m, auto id) { return driver_->send(std::move(m), id); }, std::move(message),
-      std::move(done), [this](Error error) { handle_error(std::move(error)); });
+      loop, sends_, [&](auto id) { return driver_->send(std::move(message), id); }, std::move(done),
+      [this](Error error) { handle_error(std::move(error)); });
 }
 
 void ChildSide::ref_channel(bool ref) {
@@ -145,7 +145,7 @@ void ChildSide::handle_event(core::ChildEvent event) {
   });
 }
 
-void ChildSide::handle_message(uv::UserMessage wire) {
+void ChildSide::handle_message(uv::UserMessage&& wire) {
   loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), wire = std::move(wire)]() mutable {
     Message message = from_wire(std::move(wire), self->sockets_);
     self->worker_->message.emit(self->loop.loop, message);

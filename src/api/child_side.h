@@ -32,7 +32,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   // After every command to the core.
   void perform();
 
-  bool send(uv::UserMessage message, SendCallback done);
+  bool send(uv::UserMessage&& message, SendCallback&& done);
   const std::shared_ptr<core::SocketList>& sockets() const { return sockets_; }
   void disconnect_channel();
   void ref_channel(bool ref);
@@ -44,7 +44,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
 
  private:
   void handle_event(core::ChildEvent event) override;
-  void handle_message(uv::UserMessage message) override;
+  void handle_message(uv::UserMessage&& message) override;
   void handle_socket_list(core::wire::SocketListMessage message) override;
   void handle_sent(core::SendId id, std::error_code error) override;
   void handle_error(Error error) override;

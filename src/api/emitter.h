@@ -36,6 +36,7 @@ class Emitter {
   template <class... B>
   void emit(uv::Loop& loop, B&&... arguments) {
     const std::size_t count = entries_.size();
+    if (count == 0) return;
     ++emitting_;
     for (std::size_t i = 0; i < count; ++i) {
       const std::shared_ptr<Entry> entry = entries_[i];

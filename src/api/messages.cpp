@@ -34,7 +34,7 @@ HandleType type_of(core::wire::HandleKind kind) {
 
 }  // namespace
 
-uv::UserMessage to_wire(Value data, Handle handle, bool muster_peer) {
+uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer) {
   if (data.is_undefined()) throw Exception(Errc::missing_args, "The \"message\" argument must be specified");
   if (handle.type() == HandleType::descriptor && !muster_peer) {
     throw Exception(Errc::invalid_handle_type,
@@ -53,7 +53,7 @@ uv::UserMessage to_wire(Value data, Handle handle, bool muster_peer) {
   return message;
 }
 
-Message from_wire(uv::UserMessage message, const std::shared_ptr<core::SocketList>& sockets) {
+Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketList>& sockets) {
   Message result{std::move(message.data), {}};
   if (!message.handle) return result;
   const core::wire::HandleInfo& info = message.handle->info;

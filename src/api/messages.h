@@ -15,9 +15,9 @@
 namespace muster::detail {
 
 // Throws Exception for what cannot be sent at all, or not to this peer.
-uv::UserMessage to_wire(Value data, Handle handle, bool muster_peer);
+uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer);
 // `sockets` keeps account of the connections that come through the channel.
-Message from_wire(uv::UserMessage message, const std::shared_ptr<core::SocketList>& sockets);
+Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketList>& sockets);
 
 // Whether this is the peer's doing: it broke the protocol, or does not take what it is sent.
 bool is_peer_error(std::error_code code);
@@ -37,15 +37,14 @@ class SendCallbacks {
 };
 
 // Sends through `send`, a driver's, and turns its answer into Node's: a bool, and an error that reaches
-// `done` or else `error` later.
-template <class Send>
-bool send_message(LoopState& loop, SendCallbacks& callbacks, Send&& send, uv::UserMessage message, SendCallback done,
-                  Function<void(Error)> error) {
+// `done` or else `fail` later.
+template <class Send, class Fail>
+bool send_message(LoopState& loop, SendCallbacks& callbacks, Send&& send, SendCallback&& done, Fail&& fail) {
   const bool has_callback = static_cast<bool>(done);
   const auto id = callbacks.add(done);
   core::Channel::SendResult result{};
   try {
-    result = send(std::move(message), id);
+    result = send(id);
   } catch (...) {
     if (id) callbacks.forget(*id);
     throw;
@@ -55,7 +54,7 @@ bool send_message(LoopState& loop, SendCallbacks& callbacks, Send&& send, uv::Us
     if (has_callback) {
       callbacks.finish(loop.loop, *id, code);
     } else {
-      error(Error{code, code.message()});
+      fail(Error{code, code.message()});
     }
   }
   return result == core::Channel::SendResult::sent;

@@ -17,7 +17,7 @@ class OwnProcess : public ProcessState {
   bool connected() const override { return false; }
   std::optional<ExitStatus> exit_status() const override { return std::nullopt; }
   bool kill(Signal signal) override { return ::kill(::getpid(), signal.number()) == 0; }
-  bool send(Value, Handle, SendCallback done) override {
+  bool send(Value&&, Handle&&, SendCallback&& done) override {
     fail(Errc::ipc_channel_closed, std::move(done));
     return false;
   }

@@ -30,11 +30,11 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
     const auto cluster = cluster_.lock();
     return cluster && cluster->kill(record_->id, signal);
   }
-  bool send(Value message, Handle handle, SendCallback done) override {
+  bool send(Value&& message, Handle&& handle, SendCallback&& done) override {
     const auto origin = handle.origin();
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle), record_->muster);
     const auto cluster = cluster_.lock();
-    const bool sent = cluster && cluster->send(shared_from_this(), std::move(wire), std::move(done));
+    const bool sent = cluster && cluster->send(*this, std::move(wire), std::move(done));
     if (sockets && origin) origin->sent_through(sockets);
     return sent;
   }
@@ -167,11 +167,11 @@ void PrimarySide::disconnect_worker(core::WorkerId id) {
   driver_->perform();
 }
 
-bool PrimarySide::send(const std::shared_ptr<RemoteProcess>& process, uv::UserMessage message, SendCallback done) {
+bool PrimarySide::send(RemoteProcess& process, uv::UserMessage&& message, SendCallback&& done) {
   if (!driver_) return false;
   return send_message(
-      loop, sends_, [&](uv::UserMessage m, auto send_id) { return driver_->send(process->id(), std::move(m), send_id); },
-      std::move(message), std::move(done), [&](Error error) { fail(process, std::move(error)); });
+      loop, sends_, [&](auto id) { return driver_->send(process.id(), std::move(message), id); }, std::move(done),
+      [&](Error error) { fail(process.shared_from_this(), std::move(error)); });
 }
 
 void PrimarySide::send(core::WorkerId id, const core::wire::SocketListMessage& message) {
@@ -209,7 +209,7 @@ void PrimarySide::handle_event(core::PrimaryEvent event) {
   });
 }
 
-void PrimarySide::handle_message(core::WorkerId id, uv::UserMessage wire) {
+void PrimarySide::handle_message(core::WorkerId id, uv::UserMessage&& wire) {
   loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, wire = std::move(wire)]() mutable {
     const auto worker = self->driver_ ? self->find(id) : nullptr;
     if (!worker) return;

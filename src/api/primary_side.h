@@ -32,7 +32,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
 
   // For a worker's handles.
   void disconnect_worker(core::WorkerId id);
-  bool send(const std::shared_ptr<RemoteProcess>& process, uv::UserMessage message, SendCallback done);
+  bool send(RemoteProcess& process, uv::UserMessage&& message, SendCallback&& done);
   void disconnect_channel(const std::shared_ptr<RemoteProcess>& process);
   void send(core::WorkerId id, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId id, Signal signal);
@@ -42,7 +42,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
 
  private:
   void handle_event(core::PrimaryEvent event) override;
-  void handle_message(core::WorkerId worker, uv::UserMessage message) override;
+  void handle_message(core::WorkerId worker, uv::UserMessage&& message) override;
   void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) override;
   void handle_sent(core::SendId id, std::error_code error) override;
   std::optional<core::WorkerId> choose(int connection, const std::vector<core::WorkerId>& workers) override;

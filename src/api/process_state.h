@@ -22,7 +22,7 @@ class ProcessState {
   virtual bool connected() const = 0;
   virtual std::optional<ExitStatus> exit_status() const = 0;
   virtual bool kill(Signal signal) = 0;
-  virtual bool send(Value message, Handle handle, SendCallback done) = 0;
+  virtual bool send(Value&& message, Handle&& handle, SendCallback&& done) = 0;
   virtual void disconnect() = 0;
   virtual std::string spawn_file() const { return {}; }
   virtual std::vector<std::string> spawn_args() const { return {}; }

@@ -14,13 +14,15 @@ constexpr std::size_t backed_up_at = 2 * 65536;
 constexpr int max_transmissions = 4;
 // How many acknowledgements a peer may leave unread. A correct one waits for each.
 constexpr int max_unread_acknowledgements = 1024;
+// For how many events memory is always kept.
+constexpr std::size_t kept_events = 16;
 
 }  // namespace
 
 Channel::Channel(Serialization serialization, ChannelLimits limits)
     : serialization_(serialization), limits_(limits), frames_(serialization, limits.max_message) {}
 
-Channel::SendResult Channel::send(Outgoing message) {
+Channel::SendResult Channel::send(Outgoing&& message) {
   if (state_ != State::open) return SendResult::closed;
   if (writing_bytes_ + waiting_bytes_ > limits_.max_queue) {
     if (message.required) fail(Errc::ipc_queue_full);
@@ -37,7 +39,7 @@ Channel::SendResult Channel::send(Outgoing message) {
   return writing_bytes_ >= backed_up_at ? SendResult::backed_up : SendResult::sent;
 }
 
-void Channel::transmit(Outgoing message) {
+void Channel::transmit(Outgoing&& message) {
   if (message.descriptor) {
     unacknowledged_ = Unacknowledged{};
     unacknowledged_->number = ++descriptors_sent_;
@@ -64,7 +66,7 @@ void Channel::offer(std::uint64_t first, std::vector<FdToken> connections, std::
        .descriptors = std::move(connections)});
 }
 
-void Channel::put(Writing message) {
+void Channel::put(Writing&& message) {
   writing_bytes_ += message.bytes.size();
   writing_.push_back(std::move(message));
 }
@@ -119,7 +121,7 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
   if (!brought_.empty() || (!arrived_.empty() && !frames_.partial())) fail(Errc::ipc_unexpected_handle);
 }
 
-void Channel::receive(wire::Packet packet) {
+void Channel::receive(wire::Packet&& packet) {
   if (std::holds_alternative<wire::HandleAck>(packet.payload)) return acknowledged(true);
   if (std::holds_alternative<wire::HandleNack>(packet.payload)) return acknowledged(false);
 
@@ -145,7 +147,7 @@ void Channel::receive(wire::Packet packet) {
   }
   const bool for_program = std::holds_alternative<Value>(packet.payload);
   if (announced && !descriptor && for_program) return;  // lost, and the sender knows
-  events_.push_back(Received{std::move(packet), descriptor});
+  events_.emplace_back(Received{std::move(packet), descriptor});
 }
 
 void Channel::acknowledge(bool received) {
@@ -272,10 +274,13 @@ void Channel::close() {
 }
 
 std::optional<Channel::Event> Channel::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  std::optional<Event> event(std::move(events_.front()));
-  events_.pop_front();
-  return event;
+  if (polled_ < events_.size()) return std::move(events_[polled_++]);
+  if (const std::size_t told = std::exchange(polled_, 0); told > 0) {
+    events_.clear();
+    // The memory of a burst is for its next part, and is let go when that is small.
+    if (events_.capacity() > kept_events && told < events_.capacity() / 8) events_.shrink_to_fit();
+  }
+  return std::nullopt;
 }
 
 }  // namespace muster::core

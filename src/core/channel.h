@@ -98,7 +98,7 @@ class Channel {
   // How the peer speaks, as its first message shows.
   wire::Dialect dialect() const { return dialect_.value_or(wire::Dialect::node); }
 
-  SendResult send(Outgoing message);
+  SendResult send(Outgoing&& message);
   // Connections from number `first` on, lent to a muster worker. They wait for no acknowledgement: the worker answers for each.
   void offer(std::uint64_t first, std::vector<FdToken> connections, std::string_view key);
   // Closes once everything that was sent is written and acknowledged. Returns false when it was
@@ -153,11 +153,11 @@ class Channel {
     std::uint64_t number = 0;
   };
 
-  void transmit(Outgoing message);
-  void put(Writing message);
+  void transmit(Outgoing&& message);
+  void put(Writing&& message);
   void acknowledged(bool received);
   void send_waiting();
-  void receive(wire::Packet packet);
+  void receive(wire::Packet&& packet);
   void acknowledge(bool received);
   void fail(Errc code);
   void close_if_done();
@@ -177,7 +177,9 @@ class Channel {
   std::optional<Unacknowledged> unacknowledged_;
   std::vector<FdToken> arrived_;  // descriptors whose message is not complete yet
   std::vector<FdToken> brought_;  // those of the message after it, while handle_bytes() has not come to that
-  std::deque<Event> events_;
+  // Not a deque, which would ask for memory for each: they are large.
+  std::vector<Event> events_;
+  std::size_t polled_ = 0;  // how many of them are given away
 };
 
 }  // namespace muster::core

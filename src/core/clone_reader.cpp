@@ -49,8 +49,8 @@ class Reader {
       : rest_(frame), elements_left_(frame.size() + std::max(free_holes, frame.size())), view_bytes_left_(frame.size()) {}
 
   std::optional<Value> document() {
-    Value value;
-    if (!header() || !read(value, 0)) return std::nullopt;
+    std::optional<Value> value(std::in_place);
+    if (!header() || !read(*value, 0)) value.reset();
     return value;
   }
 

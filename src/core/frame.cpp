@@ -26,6 +26,7 @@ std::variant<FrameReader::Frame, FrameReader::NeedMore, FrameReader::Malformed> 
     if (partial_.capacity() > (1U << 20)) partial_.shrink_to_fit();
     partial_complete_ = false;
   }
+  if (fed_.empty()) return NeedMore{};
   return serialization_ == Serialization::json ? next_line() : next_block();
 }
 

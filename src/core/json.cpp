@@ -40,10 +40,10 @@ class Parser {
   explicit Parser(std::string_view text) : rest_(text) {}
 
   std::optional<Value> document() {
-    Value value;
-    if (!read(value, 0)) return std::nullopt;
+    std::optional<Value> value(std::in_place);
+    const bool valid = read(*value, 0);
     skip_space();
-    if (!rest_.empty()) return std::nullopt;
+    if (!valid || !rest_.empty()) value.reset();
     return value;
   }
 
@@ -403,8 +403,9 @@ void write_u_escape(std::uint32_t code, std::string& out) {
 std::optional<Value> parse_json(std::string_view text) { return Parser(text).document(); }
 
 void write_json_string(std::string_view text, std::string& out) {
-  // Not doubled by and by: a long string is then in memory twice at most, here and in its value.
-  if (text.size() > large_string) out.reserve(out.size() + text.size() + 3);
+  // Not doubled by and by: a long string is then in memory twice at most, here and in its value. And one that is all there is
+  // needs its room but once.
+  if (text.size() > large_string || out.empty()) out.reserve(out.size() + text.size() + 3);
   out.push_back('"');
   while (!text.empty()) {
     const std::size_t run = plain_run(text);

@@ -68,8 +68,8 @@ std::optional<std::string> text(const Value& value) {
 }
 
 std::optional<AddressType> address_type(const Value& value) {
-  if (value == Value("udp4")) return AddressType::udp4;
-  if (value == Value("udp6")) return AddressType::udp6;
+  if (value.string_or("") == "udp4") return AddressType::udp4;
+  if (value.string_or("") == "udp6") return AddressType::udp6;
   switch (small_integer(value).value_or(0)) {
     case -1: return AddressType::pipe;
     case 4: return AddressType::tcp4;
@@ -137,7 +137,7 @@ Reply read_reply(Seq ack, const Value& message) {
   const Value& name = message["sockname"];
   const auto port = small_integer(name["port"]);
   if (name.is_object() && port) {
-    server.socket_name = SocketName{std::string(name["address"].string_or("")), name["family"] == Value("IPv6"), *port};
+    server.socket_name = SocketName{std::string(name["address"].string_or("")), name["family"].string_or("") == "IPv6", *port};
   }
   return reply;
 }
@@ -358,17 +358,19 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   std::optional<Value> message = serialization == Serialization::json ? parse_json(frame) : parse_clone(frame);
   if (!message) return std::nullopt;
 
-  Packet packet;
-  for (int wrapping = 0; (*message)["cmd"] == Value("NODE_HANDLE"); ++wrapping) {
+  std::optional<Packet> decoded(std::in_place);
+  Packet& packet = *decoded;
+  std::string_view command = (*message)["cmd"].string_or("");
+  for (int wrapping = 0; command == "NODE_HANDLE"; ++wrapping) {
     const auto kind = handle_kind((*message)["type"].string_or(""));
     if (!kind || wrapping == max_wrapping) return std::nullopt;
     packet.handle =
         HandleInfo{*kind, std::string((*message)["key"].string_or("")), std::string((*message)["dgramType"].string_or(""))};
     Value inner = (*message)["msg"];
     message = std::move(inner);
+    command = (*message)["cmd"].string_or("");
   }
 
-  const std::string_view command = (*message)["cmd"].string_or("");
   if (!command.starts_with(internal_prefix) || command.size() == internal_prefix.size()) {
     packet.payload = std::move(*message);
   } else if (command == "NODE_CLUSTER") {
@@ -380,7 +382,7 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   } else {
     packet.payload = read_other(command, *message);
   }
-  return packet;
+  return decoded;
 }
 
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle,

@@ -108,7 +108,7 @@ std::size_t ChannelIo::read_once() {
   return n > 0 ? static_cast<std::size_t>(n) : 0;
 }
 
-core::Channel::SendResult ChannelIo::send(core::Channel::Outgoing message) {
+core::Channel::SendResult ChannelIo::send(core::Channel::Outgoing&& message) {
   const auto result = channel_.send(std::move(message));
   // Where there was no room it may have failed, which its owner hears of then too.
   if (channel_.has_output() || result == core::Channel::SendResult::full) loop_.at_end_of_turn(*this);
@@ -217,7 +217,7 @@ void ChannelIo::pump() {
     }
     const bool closed = std::holds_alternative<core::Channel::Closed>(*event);
     if (closed) close();
-    handler_(std::move(*event));
+    handler_(*event);
     if (closed) return;
   }
   if (socket_ && !broken_ && !wants_write_ && channel_.has_output()) loop_.at_end_of_turn(*this);

@@ -22,15 +22,16 @@ namespace muster::uv {
 // in one turn of the loop is written at its end.
 class ChannelIo final : private Loop::EndOfTurn {
  public:
-  // Gets every event but Released, which is seen to here. It must not destroy the ChannelIo.
-  using Handler = Function<void(core::Channel::Event)>;
+  // Gets every event but Released, which is seen to here, and may take from it what it wants. It must not destroy the
+  // ChannelIo.
+  using Handler = Function<void(core::Channel::Event&)>;
 
   ChannelIo(Loop& loop, FdTable& fds, OwnedFd socket, core::Channel channel, Handler handler);
   ~ChannelIo();
 
   bool connected() const { return channel_.connected(); }
   core::wire::Dialect dialect() const { return channel_.dialect(); }
-  core::Channel::SendResult send(core::Channel::Outgoing message);
+  core::Channel::SendResult send(core::Channel::Outgoing&& message);
   void offer(std::uint64_t first, std::vector<core::FdToken> connections, std::string_view key);
   bool disconnect();
   // Reads what the peer has written so far, to its end if that is there.

@@ -10,7 +10,7 @@ ChildDriver::ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd soc
       sink_(sink),
       serialization_(serialization),
       channel_(loop, fds_, std::move(socket), core::Channel(serialization),
-               [this](core::Channel::Event event) { handle_channel(std::move(event)); }) {}
+               [this](core::Channel::Event& event) { handle_channel(event); }) {}
 
 void ChildDriver::perform() {
   while (auto effect = child_.poll_effect()) {
@@ -60,7 +60,7 @@ void ChildDriver::perform(core::Exit exit) { sink_.handle_exit(exit.code); }
 
 void ChildDriver::perform(core::ChildEvent event) { sink_.handle_event(std::move(event)); }
 
-void ChildDriver::handle_channel(core::Channel::Event event) {
+void ChildDriver::handle_channel(core::Channel::Event& event) {
   if (auto* received = std::get_if<core::Channel::Received>(&event)) {
     if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
       child_.handle_message(std::move(*message), received->descriptor);
@@ -88,7 +88,7 @@ void ChildDriver::handle_channel(core::Channel::Event event) {
   }
 }
 
-core::Channel::SendResult ChildDriver::send(UserMessage message, std::optional<core::SendId> id) {
+core::Channel::SendResult ChildDriver::send(UserMessage&& message, std::optional<core::SendId> id) {
   return send_user_message(channel_, fds_, serialization_, std::move(message), id);
 }
 

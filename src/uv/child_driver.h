@@ -19,7 +19,7 @@ class ChildDriver {
   class Sink {
    public:
     virtual void handle_event(core::ChildEvent event) = 0;
-    virtual void handle_message(UserMessage message) = 0;
+    virtual void handle_message(UserMessage&& message) = 0;
     virtual void handle_socket_list(core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
     virtual void handle_error(Error error) = 0;
@@ -40,7 +40,7 @@ class ChildDriver {
   // process.disconnect(). False when it was disconnected already.
   bool disconnect() { return channel_.disconnect(); }
   // Throws what send_user_message() does.
-  core::Channel::SendResult send(UserMessage message, std::optional<core::SendId> id);
+  core::Channel::SendResult send(UserMessage&& message, std::optional<core::SendId> id);
   void send(const core::wire::SocketListMessage& message);
   void ref_channel(bool ref);
   // The descriptor an event named, for the program's side to own.
@@ -54,7 +54,7 @@ class ChildDriver {
   void perform(core::CloseDescriptor close);
   void perform(core::Exit exit);
   void perform(core::ChildEvent event);
-  void handle_channel(core::Channel::Event event);
+  void handle_channel(core::Channel::Event& event);
   void handle_offered(const core::Channel::Offered& offered);
 
   core::Child& child_;

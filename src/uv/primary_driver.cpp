@@ -34,9 +34,9 @@ void PrimaryDriver::perform(core::Spawn spawn) {
     primary_.handle_spawn_failed(id, std::move(failure));
     return;
   }
-  worker.channel = std::make_unique<ChannelIo>(
-      loop_, fds_, worker.process.take_channel(), core::Channel(spawn.request.serialization, spawn.request.limits),
-      [this, id](core::Channel::Event event) { handle_channel(id, std::move(event)); });
+  worker.channel = std::make_unique<ChannelIo>(loop_, fds_, worker.process.take_channel(),
+                                               core::Channel(spawn.request.serialization, spawn.request.limits),
+                                               [this, id](core::Channel::Event& event) { handle_channel(id, event); });
   primary_.handle_spawned(id, worker.process.pid());
 }
 
@@ -219,7 +219,7 @@ void PrimaryDriver::perform(core::Choose choose) {
 
 void PrimaryDriver::perform(core::PrimaryEvent event) { sink_.handle_event(std::move(event)); }
 
-void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event event) {
+void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& event) {
   if (auto* received = std::get_if<core::Channel::Received>(&event)) {
     if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
       // No message of a worker's cluster module brings a descriptor.
@@ -278,7 +278,7 @@ void PrimaryDriver::forget_if_gone(core::WorkerId id) {
   });
 }
 
-core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserMessage message, std::optional<core::SendId> send_id) {
+core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserMessage&& message, std::optional<core::SendId> send_id) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return core::Channel::SendResult::closed;
   return send_user_message(*found->second.channel, fds_, found->second.serialization, std::move(message), send_id);

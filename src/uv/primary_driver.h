@@ -28,7 +28,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   class Sink {
    public:
     virtual void handle_event(core::PrimaryEvent event) = 0;
-    virtual void handle_message(core::WorkerId worker, UserMessage message) = 0;
+    virtual void handle_message(core::WorkerId worker, UserMessage&& message) = 0;
     virtual void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
     // Which of these workers is to have the connection; nothing for any. Called while the core is at work: the program's
@@ -47,7 +47,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform();
 
   // Throws what send_user_message() does.
-  core::Channel::SendResult send(core::WorkerId worker, UserMessage message, std::optional<core::SendId> id);
+  core::Channel::SendResult send(core::WorkerId worker, UserMessage&& message, std::optional<core::SendId> id);
   void send(core::WorkerId worker, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId worker, Signal signal);
   std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);
@@ -96,7 +96,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   // handle_rested() or handle_look(), after a time.
   void call_later(std::map<core::ListenerId, std::unique_ptr<Timer>>& timers, core::ListenerId id, std::uint32_t milliseconds,
                   void (core::Primary::*handle)(core::ListenerId));
-  void handle_channel(core::WorkerId id, core::Channel::Event event);
+  void handle_channel(core::WorkerId id, core::Channel::Event& event);
   void handle_exit(core::WorkerId id, ExitStatus status);
   void forget_if_gone(core::WorkerId id);
 

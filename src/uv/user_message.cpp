@@ -6,8 +6,8 @@
 
 namespace muster::uv {
 
-core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization, UserMessage message,
-                                            std::optional<core::SendId> id) {
+core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization,
+                                            UserMessage&& message, std::optional<core::SendId> id) {
   std::optional<core::wire::HandleInfo> info;
   if (message.handle) info = message.handle->info;
   core::Channel::Outgoing outgoing{core::wire::encode(serialization, message.data, info)};

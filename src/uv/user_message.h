@@ -24,7 +24,7 @@ struct UserMessage {
 };
 
 // Sends a program's message, or throws what core::wire::encode() does.
-core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization, UserMessage message,
-                                            std::optional<core::SendId> id);
+core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization,
+                                            UserMessage&& message, std::optional<core::SendId> id);
 
 }  // namespace muster::uv

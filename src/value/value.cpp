@@ -20,9 +20,9 @@ constexpr const char* kind_names[] = {"undefined",         "null",           "a 
                                       "an array",          "an object",      "a Date",    "a RegExp", "a Map",    "a Set",
                                       "a boxed primitive", "an ArrayBuffer", "a view",    "an Error"};
 
-[[noreturn]] void wrong_kind(const Value& value, const char* expected) {
-  throw Exception(Errc::invalid_arg_type, std::string("The value must be ") + expected + ". It is " +
-                                              kind_names[static_cast<std::size_t>(value.kind())]);
+[[noreturn]] void wrong_kind(const Value& value, Value::Kind expected) {
+  const auto name = [](Value::Kind kind) { return kind_names[static_cast<std::size_t>(kind)]; };
+  throw Exception(Errc::invalid_arg_type, std::string("The value must be ") + name(expected) + ". It is " + name(value.kind()));
 }
 
 // Lets go of what may be the last reference. A peer can send a chain of a million objects, each in the
@@ -86,40 +86,26 @@ void visit_children(V& value, Visitor visit) {
 
 }  // namespace
 
-template <class T>
-Value::Ref<T>::Ref(const Ref& other) : link_(other.is_weak() ? std::get<1>(other.link_).lock() : std::get<0>(other.link_)) {}
-template <class T>
-Value::Ref<T>::Ref(Ref&& other) noexcept = default;
-template <class T>
-Value::Ref<T>& Value::Ref<T>::operator=(Ref other) noexcept {
+Value::Ref::Ref(const Ref& other)
+    : kind_(other.kind_), link_(other.is_weak() ? std::get<1>(other.link_).lock() : std::get<0>(other.link_)) {}
+Value::Ref& Value::Ref::operator=(Ref other) noexcept {
+  std::swap(kind_, other.kind_);
   link_.swap(other.link_);
   return *this;
 }
-template <class T>
-Value::Ref<T>::~Ref() {
+Value::Ref::~Ref() {
   auto* strong = std::get_if<0>(&link_);
   if (strong && strong->use_count() == 1) Release::now(std::move(*strong));
 }
-template <class T>
-T* Value::Ref<T>::get() const {
+void* Value::Ref::get() const {
   // What a weak one returns is alive as long as somebody else keeps it so.
   return is_weak() ? std::get<1>(link_).lock().get() : std::get<0>(link_).get();
 }
-template <class T>
-Value::Ref<T> Value::Ref<T>::weak() const {
-  return Ref(is_weak() ? std::get<1>(link_) : std::weak_ptr<T>(std::get<0>(link_)));
+Value::Ref Value::Ref::weak() const {
+  Ref result(kind_, nullptr);
+  result.link_ = is_weak() ? std::get<1>(link_) : std::weak_ptr<void>(std::get<0>(link_));
+  return result;
 }
-
-template class Value::Ref<Array>;
-template class Value::Ref<Object>;
-template class Value::Ref<Date>;
-template class Value::Ref<RegExp>;
-template class Value::Ref<Map>;
-template class Value::Ref<Set>;
-template class Value::Ref<Boxed>;
-template class Value::Ref<ArrayBuffer>;
-template class Value::Ref<View>;
-template class Value::Ref<ErrorObject>;
 
 // Not inline: g++ 12 takes the variant's members for uninitialised where it sees them copied and destroyed.
 Value::Value(const Value& other) = default;
@@ -128,58 +114,49 @@ Value& Value::operator=(const Value& other) = default;
 Value& Value::operator=(Value&& other) noexcept = default;
 Value::~Value() = default;
 
-Value::Value(Array elements) : data_(Ref(std::make_shared<Array>(std::move(elements)))) {}
-Value::Value(Object members) : data_(Ref(std::make_shared<Object>(std::move(members)))) {}
-Value::Value(Date date) : data_(Ref(std::make_shared<Date>(date))) {}
-Value::Value(RegExp regexp) : data_(Ref(std::make_shared<RegExp>(std::move(regexp)))) {}
-Value::Value(Map map) : data_(Ref(std::make_shared<Map>(std::move(map)))) {}
-Value::Value(Set set) : data_(Ref(std::make_shared<Set>(std::move(set)))) {}
-Value::Value(Boxed boxed) : data_(Ref(std::make_shared<Boxed>(std::move(boxed)))) {}
-Value::Value(ArrayBuffer buffer) : data_(Ref(std::make_shared<ArrayBuffer>(std::move(buffer)))) {}
-Value::Value(View view) : data_(Ref(std::make_shared<View>(std::move(view)))) {}
-Value::Value(ErrorObject error) : data_(Ref(std::make_shared<ErrorObject>(std::move(error)))) {}
+template <class T>
+Value Value::refer(Kind kind, T target) {
+  return Value(Ref(kind, std::make_shared<T>(std::move(target))));
+}
+
+Value::Value(Array elements) : Value(refer(Kind::array, std::move(elements))) {}
+Value::Value(Object members) : Value(refer(Kind::object, std::move(members))) {}
+Value::Value(Date date) : Value(refer(Kind::date, date)) {}
+Value::Value(RegExp regexp) : Value(refer(Kind::regexp, std::move(regexp))) {}
+Value::Value(Map map) : Value(refer(Kind::map, std::move(map))) {}
+Value::Value(Set set) : Value(refer(Kind::set, std::move(set))) {}
+Value::Value(Boxed boxed) : Value(refer(Kind::boxed, std::move(boxed))) {}
+Value::Value(ArrayBuffer buffer) : Value(refer(Kind::array_buffer, std::move(buffer))) {}
+Value::Value(View view) : Value(refer(Kind::view, std::move(view))) {}
+Value::Value(ErrorObject error) : Value(refer(Kind::error, std::move(error))) {}
 Value::Value(std::initializer_list<Member> members) : Value(Object(members)) {}
 
 Value Value::object() { return Value(Object()); }
 Value Value::array(std::initializer_list<Value> elements) { return Value(Array(elements)); }
 
-// What the visitor makes of the Ref; for a primitive `otherwise`.
-template <class Result, class Visitor>
-Result Value::visit_reference(Result otherwise, Visitor visitor) const {
-  return std::visit(
-      [&](const auto& held) -> Result {
-        if constexpr (requires { held.is_weak(); }) {
-          return visitor(held);
-        } else {
-          return std::move(otherwise);
-        }
-      },
-      data_);
+template <class T>
+T* Value::target(Kind kind) const {
+  const auto* ref = std::get_if<Ref>(&data_);
+  return ref && ref->kind() == kind ? static_cast<T*>(ref->get()) : nullptr;
 }
 
 template <class T>
-T* Value::target() const {
-  const auto* ref = std::get_if<Ref<T>>(&data_);
-  return ref ? ref->get() : nullptr;
-}
-
-template <class T>
-T& Value::target_or_throw(const char* expected) const {
-  if (T* found = target<T>()) return *found;
-  wrong_kind(*this, expected);
+T& Value::target_or_throw(Kind kind) const {
+  if (T* found = target<T>(kind)) return *found;
+  wrong_kind(*this, kind);
 }
 
 const void* Value::identity() const {
-  return visit_reference<const void*>(nullptr, [](const auto& ref) { return ref.get(); });
+  const auto* ref = std::get_if<Ref>(&data_);
+  return ref ? ref->get() : nullptr;
 }
 
 Value::Kind Value::kind() const {
   constexpr Kind primitives[] = {Kind::undefined, Kind::undefined, Kind::null,  Kind::boolean,
                                  Kind::number,    Kind::string,    Kind::bigint};
-  const std::size_t index = data_.index();
-  if (index < std::size(primitives)) return primitives[index];
-  if (!identity()) return Kind::undefined;
-  return static_cast<Kind>(index - std::size(primitives) + static_cast<std::size_t>(Kind::array));
+  const auto* ref = std::get_if<Ref>(&data_);
+  if (!ref) return primitives[data_.index()];
+  return ref->get() ? ref->kind() : Kind::undefined;
 }
 
 bool Value::truthy() const {
@@ -196,54 +173,61 @@ bool Value::truthy() const {
 
 bool Value::as_bool() const {
   if (const auto* b = std::get_if<bool>(&data_)) return *b;
-  wrong_kind(*this, "a boolean");
+  wrong_kind(*this, Kind::boolean);
 }
 double Value::as_number() const {
   if (const auto* n = std::get_if<double>(&data_)) return *n;
-  wrong_kind(*this, "a number");
+  wrong_kind(*this, Kind::number);
 }
 const std::string& Value::as_string() const {
   if (const auto* s = std::get_if<std::string>(&data_)) return *s;
-  wrong_kind(*this, "a string");
+  wrong_kind(*this, Kind::string);
 }
 const BigInt& Value::as_bigint() const {
   if (const auto* n = std::get_if<BigInt>(&data_)) return *n;
-  wrong_kind(*this, "a bigint");
+  wrong_kind(*this, Kind::bigint);
 }
-const Array& Value::as_array() const { return target_or_throw<Array>("an array"); }
-Array& Value::as_array() { return target_or_throw<Array>("an array"); }
-const Object& Value::as_object() const { return target_or_throw<Object>("an object"); }
-Object& Value::as_object() { return target_or_throw<Object>("an object"); }
-const Date& Value::as_date() const { return target_or_throw<Date>("a Date"); }
-Date& Value::as_date() { return target_or_throw<Date>("a Date"); }
-const RegExp& Value::as_regexp() const { return target_or_throw<RegExp>("a RegExp"); }
-RegExp& Value::as_regexp() { return target_or_throw<RegExp>("a RegExp"); }
-const Map& Value::as_map() const { return target_or_throw<Map>("a Map"); }
-Map& Value::as_map() { return target_or_throw<Map>("a Map"); }
-const Set& Value::as_set() const { return target_or_throw<Set>("a Set"); }
-Set& Value::as_set() { return target_or_throw<Set>("a Set"); }
-const Boxed& Value::as_boxed() const { return target_or_throw<Boxed>("a boxed primitive"); }
-Boxed& Value::as_boxed() { return target_or_throw<Boxed>("a boxed primitive"); }
-const ArrayBuffer& Value::as_array_buffer() const { return target_or_throw<ArrayBuffer>("an ArrayBuffer"); }
-ArrayBuffer& Value::as_array_buffer() { return target_or_throw<ArrayBuffer>("an ArrayBuffer"); }
-const View& Value::as_view() const { return target_or_throw<View>("a view"); }
-View& Value::as_view() { return target_or_throw<View>("a view"); }
-const ErrorObject& Value::as_error() const { return target_or_throw<ErrorObject>("an Error"); }
-ErrorObject& Value::as_error() { return target_or_throw<ErrorObject>("an Error"); }
+const Array& Value::as_array() const { return target_or_throw<Array>(Kind::array); }
+Array& Value::as_array() { return target_or_throw<Array>(Kind::array); }
+const Object& Value::as_object() const { return target_or_throw<Object>(Kind::object); }
+Object& Value::as_object() { return target_or_throw<Object>(Kind::object); }
+const Date& Value::as_date() const { return target_or_throw<Date>(Kind::date); }
+Date& Value::as_date() { return target_or_throw<Date>(Kind::date); }
+const RegExp& Value::as_regexp() const { return target_or_throw<RegExp>(Kind::regexp); }
+RegExp& Value::as_regexp() { return target_or_throw<RegExp>(Kind::regexp); }
+const Map& Value::as_map() const { return target_or_throw<Map>(Kind::map); }
+Map& Value::as_map() { return target_or_throw<Map>(Kind::map); }
+const Set& Value::as_set() const { return target_or_throw<Set>(Kind::set); }
+Set& Value::as_set() { return target_or_throw<Set>(Kind::set); }
+const Boxed& Value::as_boxed() const { return target_or_throw<Boxed>(Kind::boxed); }
+Boxed& Value::as_boxed() { return target_or_throw<Boxed>(Kind::boxed); }
+const ArrayBuffer& Value::as_array_buffer() const { return target_or_throw<ArrayBuffer>(Kind::array_buffer); }
+ArrayBuffer& Value::as_array_buffer() { return target_or_throw<ArrayBuffer>(Kind::array_buffer); }
+const View& Value::as_view() const { return target_or_throw<View>(Kind::view); }
+View& Value::as_view() { return target_or_throw<View>(Kind::view); }
+const ErrorObject& Value::as_error() const { return target_or_throw<ErrorObject>(Kind::error); }
+ErrorObject& Value::as_error() { return target_or_throw<ErrorObject>(Kind::error); }
 
-bool Value::bool_or(bool fallback) const { return is_bool() ? as_bool() : fallback; }
-double Value::number_or(double fallback) const { return is_number() ? as_number() : fallback; }
+bool Value::bool_or(bool fallback) const {
+  const auto* b = std::get_if<bool>(&data_);
+  return b ? *b : fallback;
+}
+double Value::number_or(double fallback) const {
+  const auto* n = std::get_if<double>(&data_);
+  return n ? *n : fallback;
+}
 std::string_view Value::string_or(std::string_view fallback) const {
-  return is_string() ? std::string_view(as_string()) : fallback;
+  const auto* s = std::get_if<std::string>(&data_);
+  return s ? std::string_view(*s) : fallback;
 }
 
 const Value& Value::operator[](std::string_view key) const {
-  const Object* object = target<Object>();
+  const Object* object = target<Object>(Kind::object);
   const Value* found = object ? object->find(key) : nullptr;
   return found ? *found : undefined;
 }
 const Value& Value::operator[](std::size_t index) const {
-  const Array* array = target<Array>();
+  const Array* array = target<Array>(Kind::array);
   return array && index < array->size() ? (*array)[index] : undefined;
 }
 std::size_t Value::size() const {
@@ -259,15 +243,13 @@ std::size_t Value::size() const {
 void Value::set(std::string_view key, Value value) { as_object().set(key, std::move(value)); }
 
 Value Value::weak() const {
-  return visit_reference(*this, [](const auto& ref) {
-    Value result;
-    result.data_ = ref.weak();
-    return result;
-  });
+  const auto* ref = std::get_if<Ref>(&data_);
+  return ref ? Value(ref->weak()) : *this;
 }
 
 bool Value::is_weak() const {
-  return visit_reference(false, [](const auto& ref) { return ref.is_weak(); });
+  const auto* ref = std::get_if<Ref>(&data_);
+  return ref && ref->is_weak();
 }
 
 bool Value::same(const Value& other) const {
@@ -308,10 +290,19 @@ class Cloner {
   }
 
   static Value shallow(const Value& original) {
-    return original.visit_reference(Value(), [](const auto& ref) {
-      auto contents = *ref.get();
-      return Value(std::move(contents));
-    });
+    switch (original.kind()) {
+      case Value::Kind::array: return original.as_array();
+      case Value::Kind::object: return original.as_object();
+      case Value::Kind::date: return original.as_date();
+      case Value::Kind::regexp: return original.as_regexp();
+      case Value::Kind::map: return original.as_map();
+      case Value::Kind::set: return original.as_set();
+      case Value::Kind::boxed: return original.as_boxed();
+      case Value::Kind::array_buffer: return original.as_array_buffer();
+      case Value::Kind::view: return original.as_view();
+      case Value::Kind::error: return original.as_error();
+      default: return {};
+    }
   }
 
   void finish(const Value& original, Value& copy) {
