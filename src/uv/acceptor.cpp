@@ -1,6 +1,5 @@
 #include "uv/acceptor.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -16,14 +15,10 @@ constexpr int batch = 64;
 
 constexpr std::chrono::seconds look_again_after(1);
 
-OwnedFd open_spare() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
-
 }  // namespace
 
 Acceptor::Acceptor(Loop& loop, OwnedFd socket, Handler handler, std::string unlink_path)
-    : loop_(loop), socket_(std::move(socket)), handler_(std::move(handler)), unlink_path_(std::move(unlink_path)) {
-  if (!loop_.spare()) loop_.spare() = open_spare();
-}
+    : loop_(loop), socket_(std::move(socket)), handler_(std::move(handler)), unlink_path_(std::move(unlink_path)) {}
 
 Acceptor::~Acceptor() {
   poll_.reset();
@@ -81,9 +76,9 @@ void Acceptor::accept_batch() {
 }
 
 void Acceptor::shed_one() {
-  loop_.spare().reset();
-  const OwnedFd closed_at_once(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  loop_.spare() = open_spare();
+  loop_.give_up_spare();
+  OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+  loop_.keep_spare();
 }
 
 }  // namespace muster::uv

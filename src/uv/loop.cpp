@@ -1,5 +1,7 @@
 #include "uv/loop.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,7 +17,10 @@ Loop::Loop() : owned_(std::make_unique<uv_loop_t>()), loop_(owned_.get()) {
 
 Loop::Loop(uv_loop_t* borrowed) : loop_(borrowed) { init(); }
 
+void Loop::keep_spare() { spare_ = OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
 void Loop::init() {
+  keep_spare();
   idle_ = std::make_unique<UvHandle<uv_idle_t>>(this, [this](uv_idle_t* h) { return uv_idle_init(loop_, h); });
   async_ = std::make_unique<UvHandle<uv_async_t>>(this, [this](uv_async_t* h) {
     return uv_async_init(loop_, h, [](uv_async_t* handle) {

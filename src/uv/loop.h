@@ -104,7 +104,8 @@ class Loop {
 
   // A descriptor to give up when this process has no more of them, so that a connection can be accepted to be closed: left
   // alone it would wake us without end. One does for all that accept.
-  OwnedFd& spare() { return spare_; }
+  void give_up_spare() { spare_.reset(); }
+  void keep_spare();
 
   // A buffer to read into, for the time of one callback.
   std::array<char, 65536>& scratch() { return *scratch_; }

@@ -71,9 +71,20 @@ exports.socketio = {
   async connect(port) {
     const { io } = require('socket.io-client');
     const socket = io(origin(port), { transports: ['websocket'], reconnection: false, forceNew: true });
-    const lost = new Promise((resolve, reject) => socket.on('connect_error', reject).on('disconnect', reject));
+    const lost = new Promise((resolve, reject) => {
+      socket.on('connect_error', reject).on('disconnect', reject);
+      // A server that goes before the socket is connected is told to the manager only.
+      socket.io.on('close', reject);
+    });
     lost.catch(() => {});
-    await Promise.race([new Promise((resolve) => socket.on('connect', resolve)), lost]);
+    try {
+      await Promise.race([new Promise((resolve) => socket.on('connect', resolve)), lost]);
+    } catch (error) {
+      // Its timer would keep this process for twenty seconds.
+      socket.io.engine.close();
+      socket.disconnect();
+      throw error;
+    }
     const ask = (question) => Promise.race([socket.emitWithAck('ask', question), lost]);
     return { ask, close: () => socket.disconnect() };
   },
