@@ -61,9 +61,8 @@ void Channel::transmit(Outgoing&& message) {
 void Channel::offer(std::uint64_t first, std::vector<FdToken> connections, std::string_view key) {
   if (state_ != State::open) return;
   if (writing_bytes_ + waiting_bytes_ > limits_.max_queue) return fail(Errc::ipc_queue_full);
-  put({.bytes = wire::encode_offer(serialization_, first, connections.size(), key),
-       .content = Content::offer,
-       .descriptors = std::move(connections)});
+  std::string frame = wire::encode_offer(serialization_, first, connections.size(), key);
+  put({.bytes = std::move(frame), .content = Content::offer, .descriptors = std::move(connections)});
 }
 
 void Channel::put(Writing&& message) {

@@ -27,7 +27,7 @@ std::vector<WorkerId> Dealer::candidates() const {
 }
 
 bool Dealer::settled() const {
-  return probing_.empty() && asked_.empty() && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+  return lost_.empty() && asked_.empty() && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
            return entry.second.listening || entry.second.in_flight.empty();
          });
 }
@@ -81,9 +81,10 @@ void Dealer::lost(WorkerId id) {
   if (found == workers_.end()) return;
   Worker& worker = found->second;
   for (const Connection& connection : std::exchange(worker.in_flight, {})) {
-    probing_.emplace(connection.token, connection);
     // What can be taken back was not touched, whatever it is.
-    if (worker.window > 1) {
+    const bool revocable = worker.window > 1;
+    lost_.emplace(connection.token, Lost{connection, id, revocable ? Lost::Stage::revoking : Lost::Stage::probing});
+    if (revocable) {
       effects_.push_back(Revoke{id, connection.token});
     } else {
       effects_.push_back(Probe{connection.token});
@@ -92,6 +93,16 @@ void Dealer::lost(WorkerId id) {
   worker.taken_back = 0;
   remove(id);
   forget(id);
+}
+
+void Dealer::died(WorkerId id) {
+  for (auto& [token, lost] : lost_) {
+    if (lost.worker != id) continue;
+    lost.dead = true;
+    if (lost.stage != Lost::Stage::held) continue;
+    lost.stage = Lost::Stage::probing;
+    effects_.push_back(Probe{token});
+  }
 }
 
 void Dealer::accepted(Connection connection) {
@@ -127,12 +138,11 @@ void Dealer::replied(WorkerId id, FdToken token, bool accepted) {
 }
 
 void Dealer::revoked(WorkerId id, FdToken token, bool taken_back) {
-  if (const auto lost = probing_.find(token); lost != probing_.end()) {
-    if (taken_back) {
-      probed(token, false);
-    } else {
-      effects_.push_back(Probe{token});
-    }
+  if (const auto found = lost_.find(token); found != lost_.end()) {
+    Lost& lost = found->second;
+    if (taken_back) return probed(token, false);
+    lost.stage = lost.dead ? Lost::Stage::probing : Lost::Stage::held;
+    if (lost.dead) effects_.push_back(Probe{token});
     return;
   }
   // It is being served: the answer is on its way.
@@ -162,10 +172,10 @@ void Dealer::returned(WorkerId id) {
 }
 
 void Dealer::probed(FdToken token, bool touched) {
-  const auto found = probing_.find(token);
-  MUSTER_ASSERT(found != probing_.end());
-  const Connection connection = found->second;
-  probing_.erase(found);
+  const auto found = lost_.find(token);
+  MUSTER_ASSERT(found != lost_.end());
+  const Connection connection = found->second.connection;
+  lost_.erase(found);
   if (touched) {
     effects_.push_back(Close{token});
     return;
@@ -223,6 +233,7 @@ void Dealer::chosen(FdToken token, std::optional<WorkerId> chosen) {
     return close_waiting_if_deserted();
   }
   std::vector<std::size_t> loads;
+  loads.reserve(ids.size());
   for (const WorkerId id : ids) loads.push_back(workers_.at(id).in_flight.size() + workers_.at(id).own.size());
   assign(ids[policy::least_connections(loads)], connection);
 }
@@ -237,6 +248,7 @@ void Dealer::wait(Connection connection, bool first) {
     }
   } else if (policy_ == Policy::ip_hash) {
     std::vector<std::uint32_t> seats;
+    seats.reserve(ids.size());
     for (const WorkerId id : ids) seats.push_back(workers_.at(id).seat);
     assign(ids[policy::ip_hash(connection.client, seats)], connection);
   } else {
@@ -285,6 +297,7 @@ WorkerId Dealer::next_free() {
   auto next = free_.begin();
   if (policy_ == Policy::least_connections) {
     std::vector<std::size_t> connections;
+    connections.reserve(free_.size());
     for (const WorkerId id : free_) {
       const Worker& worker = workers_.at(id);
       connections.push_back(worker.load + worker.in_flight.size());

@@ -28,9 +28,10 @@ struct Connection {
 // more, because what they have not claimed can be taken back: a worker that leaves its oldest offer lying is stuck, gets no
 // more and loses what it has to others that have room. So no connection waits long for a worker that stands still.
 //
-// A connection is always in exactly one place: waiting, in flight to one worker, being looked at, or closed. Where Node forgets
+// A connection is always in exactly one place: waiting, in flight to one worker, lost with it, or closed. Where Node forgets
 // one, in flight to a worker that dies, ours is looked at: if nobody touched it, it is dealt again, first in line; otherwise it
-// is closed and its client learns at once.
+// is closed and its client learns at once. One that a muster worker has claimed is looked at when that has ended, and not
+// before: without its channel it may still serve it.
 class Dealer {
  public:
   // Offer the connection to the worker; replied() follows, or lost().
@@ -72,8 +73,10 @@ class Dealer {
   void set_load(WorkerId worker, std::size_t open);
   // The worker listens here no more. What is in flight to it stays so until it answers or dies.
   void remove(WorkerId worker);
-  // The worker is dead or out of reach.
+  // The worker is out of reach, and perhaps dead.
   void lost(WorkerId worker);
+  // It has ended.
+  void died(WorkerId worker);
   bool has(WorkerId worker) const;
   Policy policy() const { return policy_; }
   // Those that listen here and have not just refused one.
@@ -111,6 +114,15 @@ class Dealer {
     std::deque<Connection> own = {};  // waiting, and for no other
   };
 
+  // A connection that was in flight to a worker that is lost. `held`: claimed by one that may live.
+  struct Lost {
+    enum class Stage { revoking, held, probing };
+    Connection connection;
+    WorkerId worker;
+    Stage stage;
+    bool dead = false;
+  };
+
   // Whether each connection has a worker of its own that it waits for.
   bool sticky() const { return policy_ == Policy::ip_hash || policy_ == Policy::ask; }
   bool has_room(const Worker& worker) const;
@@ -129,8 +141,8 @@ class Dealer {
   std::size_t listening_ = 0;
   std::deque<WorkerId> free_;  // has room, in the order in which they got it
   std::deque<Connection> waiting_;
-  std::map<FdToken, Connection> asked_;    // the program is to choose
-  std::map<FdToken, Connection> probing_;  // of lost workers
+  std::map<FdToken, Connection> asked_;  // the program is to choose
+  std::map<FdToken, Lost> lost_;
   bool watching_ = false;
   bool rest_wanted_ = false;
   std::deque<Effect> effects_;

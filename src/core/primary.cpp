@@ -314,6 +314,12 @@ void Primary::handle_load(ListenerId id, WorkerId worker, std::size_t open) {
   if (Dealer* dealer = listener ? listener->dealer() : nullptr) dealer->set_load(worker, open);
 }
 
+std::pair<std::uint64_t, std::size_t> Primary::unanswered_offers(WorkerId worker) const {
+  const auto found = offers_.find(worker);
+  if (found == offers_.end()) return {0, 0};
+  return {found->second.first, found->second.unanswered.size()};
+}
+
 void Primary::handle_revoked(WorkerId worker, ListenerId id, FdToken connection, std::uint64_t number, bool taken_back) {
   if (const auto offers = offers_.find(worker); taken_back && offers != offers_.end()) {
     if (number >= offers->second.first) offers->second.unanswered.at(number - offers->second.first).taken_back = true;
@@ -416,11 +422,14 @@ void Primary::leave_all(WorkerId worker) {
   for (const ListenerId id : listeners_.ids()) leave(id, worker);
 }
 
-void Primary::lose(WorkerId worker) {
+void Primary::lose(WorkerId worker, bool dead) {
   std::erase_if(handoffs_, [worker](const auto& entry) { return entry.second.worker == worker; });
   for (const ListenerId id : listeners_.ids()) {
     // Also where it had left already: it may have died with a connection that it was still to answer for.
-    if (Dealer* dealer = listeners_.find(id)->dealer()) dealer->lost(worker);
+    if (Dealer* dealer = listeners_.find(id)->dealer()) {
+      dealer->lost(worker);
+      if (dead) dealer->died(worker);
+    }
     leave(id, worker);
   }
   offers_.erase(worker);
@@ -501,7 +510,7 @@ void Primary::handle_channel_closed(WorkerId id) {
   if (!worker || !worker->lifecycle.report(Report::disconnected)) return;
   worker->connected = false;
   worker->exited_after_disconnect = worker->exited_after_disconnect.value_or(false);
-  lose(id);
+  lose(id, worker->lifecycle.exited());
   forget_if_gone(*worker);
   effects_.push_back(DisconnectEvent{id});
   report_disconnected();
@@ -512,7 +521,7 @@ void Primary::handle_exit(WorkerId id, ExitStatus status) {
   if (!worker || !worker->lifecycle.report(Report::exited)) return;
   worker->exit_status = status;
   worker->exited_after_disconnect = worker->exited_after_disconnect.value_or(false);
-  lose(id);
+  lose(id, true);
   forget_if_gone(*worker);
   effects_.push_back(ExitEvent{id, status});
   report_disconnected();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <muster/scheduling.h>
@@ -89,8 +90,10 @@ class Primary {
   };
   void handle_joined(ListenerId listener, WorkerId worker, JoinResult result);
   void handle_connections(ListenerId listener, std::span<const Connection> connections);
-  // How many connections a worker has open, which only least_connections asks.
+  // How many connections a worker has open, which only least_connections asks. Not those that it has not answered for.
   void handle_load(ListenerId listener, WorkerId worker, std::size_t open);
+  // Which offers a worker has not answered for: the number of the first, and how many.
+  std::pair<std::uint64_t, std::size_t> unanswered_offers(WorkerId worker) const;
   void handle_revoked(WorkerId worker, ListenerId listener, FdToken connection, std::uint64_t number, bool taken_back);
   void handle_look(ListenerId listener);
   void handle_chosen(ListenerId listener, FdToken connection, std::optional<WorkerId> worker);
@@ -143,7 +146,8 @@ class Primary {
   void hand_off(ListenerId id, const Listener& listener, const Dealer::Handoff& handoff);
   void leave(ListenerId id, WorkerId worker);
   void leave_all(WorkerId worker);
-  void lose(WorkerId worker);
+  // `dead`: it has ended, and not only lost its channel.
+  void lose(WorkerId worker, bool dead);
   // Turns what the scheduler wants into effects, and lets the listener go when it is done.
   void settle(ListenerId id);
   void forget_if_gone(WorkerRecord& worker);

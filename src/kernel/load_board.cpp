@@ -74,6 +74,14 @@ bool LoadBoard::revoke(std::uint64_t number) { return exchange(slot(number), num
 
 bool LoadBoard::claim(std::uint64_t number) { return exchange(slot(number), number, claimed); }
 
+std::uint32_t LoadBoard::claims(std::uint64_t first, std::size_t count) const {
+  std::uint32_t claims = 0;
+  for (std::uint64_t number = first; number < first + count; ++number) {
+    claims += slot(number).load(std::memory_order_relaxed) == entry(number, claimed);
+  }
+  return claims;
+}
+
 std::uint32_t LoadBoard::open() const { return page_->open.load(std::memory_order_relaxed); }
 
 void LoadBoard::set_open(std::uint32_t connections) { page_->open.store(connections, std::memory_order_relaxed); }

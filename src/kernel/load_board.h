@@ -35,6 +35,8 @@ class LoadBoard {
   void offer(std::uint64_t number);
   // Whether it is the primary's again.
   bool revoke(std::uint64_t number);
+  // How many of so many offers from this one on are the worker's.
+  std::uint32_t claims(std::uint64_t first, std::size_t count) const;
   std::uint32_t open() const;
 
   // The worker.

@@ -6,11 +6,15 @@
 
 namespace muster::uv {
 ChildDriver::ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization)
-    : child_(child),
+    : loop_(loop),
+      child_(child),
       sink_(sink),
       serialization_(serialization),
       channel_(loop, fds_, std::move(socket), core::Channel(serialization),
-               [this](core::Channel::Event& event) { handle_channel(event); }) {}
+               [this](core::Channel::Event& event) { handle_channel(event); }),
+      answering_(this, [&loop](uv_prepare_t* handle) { return uv_prepare_init(loop.get(), handle); }) {
+  answering_.unref();
+}
 
 void ChildDriver::perform() {
   while (auto effect = child_.poll_effect()) {
@@ -48,11 +52,31 @@ void ChildDriver::handle_offered(const core::Channel::Offered& offered) {
     }
     ++number;
   }
+  answer_later();
+}
+
+void ChildDriver::perform(core::DisconnectPrimary) { disconnect(); }
+
+bool ChildDriver::disconnect() {
+  // What is not answered for is dealt again when the channel is gone.
+  answer_offers();
+  return channel_.disconnect();
+}
+
+void ChildDriver::answer_later() {
+  uv_prepare_start(answering_.get(), [](uv_prepare_t* handle) {
+    auto* self = static_cast<ChildDriver*>(handle->data);
+    if (!self) return;
+    const Loop::Turn turn(self->loop_);
+    self->answer_offers();
+  });
+}
+
+void ChildDriver::answer_offers() {
+  uv_prepare_stop(answering_.get());
   child_.answer_offers();
   perform();
 }
-
-void ChildDriver::perform(core::DisconnectPrimary) { channel_.disconnect(); }
 
 void ChildDriver::perform(core::CloseDescriptor close) { fds_.close(close.descriptor); }
 
@@ -89,6 +113,8 @@ void ChildDriver::handle_channel(core::Channel::Event& event) {
 }
 
 core::Channel::SendResult ChildDriver::send(UserMessage&& message, std::optional<core::SendId> id) {
+  // A program's message about a connection does not overtake the answer for it.
+  answer_offers();
   return send_user_message(channel_, fds_, serialization_, std::move(message), id);
 }
 

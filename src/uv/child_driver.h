@@ -1,5 +1,7 @@
 #pragma once
 
+#include <uv.h>
+
 #include <optional>
 #include <system_error>
 
@@ -9,6 +11,7 @@
 #include "uv/fd_table.h"
 #include "uv/loop.h"
 #include "uv/user_message.h"
+#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
@@ -38,7 +41,7 @@ class ChildDriver {
 
   bool connected() const { return channel_.connected(); }
   // process.disconnect(). False when it was disconnected already.
-  bool disconnect() { return channel_.disconnect(); }
+  bool disconnect();
   // Throws what send_user_message() does.
   core::Channel::SendResult send(UserMessage&& message, std::optional<core::SendId> id);
   void send(const core::wire::SocketListMessage& message);
@@ -56,13 +59,19 @@ class ChildDriver {
   void perform(core::ChildEvent event);
   void handle_channel(core::Channel::Event& event);
   void handle_offered(const core::Channel::Offered& offered);
+  // Answers for offers before the loop waits again, not at once: their requests are read by then. So if this process is killed
+  // in between, the primary still has the connections that were not touched, and deals them again.
+  void answer_later();
+  void answer_offers();
 
+  Loop& loop_;
   core::Child& child_;
   Sink& sink_;
   Serialization serialization_;
   FdTable fds_;
   std::optional<kernel::LoadBoard> board_;
   ChannelIo channel_;
+  UvHandle<uv_prepare_t> answering_;
 };
 
 }  // namespace muster::uv

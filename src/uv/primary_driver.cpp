@@ -1,5 +1,6 @@
 #include "uv/primary_driver.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -173,7 +174,10 @@ void PrimaryDriver::end_of_turn() {
 void PrimaryDriver::report_loads(core::ListenerId id) {
   for (auto& [worker_id, worker] : workers_) {
     if (worker.board) {
-      primary_.handle_load(id, worker_id, worker.board->open());
+      // What it has claimed and not answered for is open there and in flight here.
+      const auto [first, count] = primary_.unanswered_offers(worker_id);
+      const std::uint32_t open = worker.board->open();
+      primary_.handle_load(id, worker_id, open - std::min(open, worker.board->claims(first, count)));
     } else if (const auto open = worker.process.open_descriptors()) {
       primary_.handle_load(id, worker_id, *open);
     }

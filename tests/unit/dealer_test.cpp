@@ -324,8 +324,13 @@ TEST(Dealer, TakesBackFromADeadWorkerWhatItNeverClaimed) {
   EXPECT_EQ(effects(rr), (Effects{"10 back from 1", "11 back from 1"}));
   rr.revoked(worker1, a, true);
   rr.revoked(worker1, b, false);
+  // It may live without its channel, and serve what it has claimed.
+  EXPECT_EQ(effects(rr), Effects{"10 to 2"});
+  EXPECT_FALSE(rr.settled());
 
-  EXPECT_EQ(effects(rr), (Effects{"10 to 2", "probe 11"}));
+  rr.died(worker1);
+
+  EXPECT_EQ(effects(rr), Effects{"probe 11"});
 }
 
 TEST(Dealer, GivesLeastConnectionsToWhomHasFewest) {
@@ -475,6 +480,7 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
           offered.erase(worker);
           taken_back.erase(worker);
           rr.lost(worker);
+          if (random() % 2 == 0) rr.died(worker);
           break;
         case 3:
         case 4:
@@ -505,6 +511,8 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
     for (std::uint32_t worker = 0; worker < 4; ++worker) {
       offered.erase(WorkerId{worker});
       rr.lost(WorkerId{worker});
+      drain();
+      rr.died(WorkerId{worker});
       drain();
     }
     while (!probing.empty()) {

@@ -31,6 +31,18 @@ TEST(LoadBoard, IsClaimedOrRevokedButNotBoth) {
   EXPECT_FALSE(boards.worker.claim(1));
 }
 
+TEST(LoadBoard, CountsWhatIsClaimed) {
+  Boards boards;
+  for (std::uint64_t number = 446; number < 451; ++number) boards.primary.offer(number);
+  boards.worker.claim(447);
+  boards.worker.claim(449);
+  boards.primary.revoke(450);
+
+  EXPECT_EQ(boards.primary.claims(446, 5), 2U);
+  EXPECT_EQ(boards.primary.claims(448, 3), 1U);
+  EXPECT_EQ(boards.primary.claims(446, 0), 0U);
+}
+
 TEST(LoadBoard, KnowsNothingOfWhatWasNotOffered) {
   Boards boards;
 
