@@ -78,7 +78,6 @@ class Dealer {
   // It has ended.
   void died(WorkerId worker);
   bool has(WorkerId worker) const;
-  Policy policy() const { return policy_; }
   // Those that listen here and have not just refused one.
   std::vector<WorkerId> candidates() const;
   // Whether anybody listens. When the last one leaves, what waits is closed.

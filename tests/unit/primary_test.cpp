@@ -590,7 +590,7 @@ TEST(Primary, SharesNoKernelsSocketsWithAWorkerThatIsNotMusters) {
 TEST(Primary, HandsOverByNodesMessageWhereALineCouldNotHoldTheKey) {
   MusterCluster cluster(1);
   wire::ListenQuery path;
-  path.address = "/tmp/a\nb";
+  path.address = "/srv/a\nb";
   path.port = -1;
   path.address_type = AddressType::pipe;
   cluster.primary.handle_message(one, query(path, 7));
