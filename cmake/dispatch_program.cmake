@@ -40,7 +40,8 @@ else()
   set(program ${CMAKE_CURRENT_BINARY_DIR}/dispatch_program)
   add_custom_command(OUTPUT ${program}.cpp
     COMMAND ${bpf_compile} -c ${PROJECT_SOURCE_DIR}/src/kernel/dispatch.bpf.c -o ${program}.o
-    COMMAND ${CMAKE_COMMAND} -D INPUT=${program}.o -D OUTPUT=${program}.cpp -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    COMMAND ${CMAKE_COMMAND} -D INPUT=${program}.o -D OUTPUT=${program}.cpp -D HEADER=kernel/dispatch_program.h
+            -D NAMESPACE=muster::kernel -D NAME=dispatch_program -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
     DEPENDS src/kernel/dispatch.bpf.c src/kernel/member_counts.h cmake/embed.cmake
     COMMENT "Compiling dispatch.bpf.c for the kernel"
     VERBATIM)
