@@ -1,0 +1,205 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <muster/exit_status.h>
+#include "core/backoff.h"
+
+namespace muster::core {
+
+// One process that the supervisor asked for. A seat has many, one after the other.
+enum class RunId : std::uint32_t {};
+
+struct SupervisorOptions {
+  unsigned workers = 1;
+  unsigned parallel = 1;  // of a reload: how many are replaced at a time
+  // Milliseconds. 0 for ready_timeout, max_age and max_restarts: no limit.
+  std::uint64_t ready_timeout = 30'000;
+  std::uint64_t backoff = 100;
+  std::uint64_t max_backoff = 15'000;
+  unsigned max_restarts = 10;  // for each worker, within the window
+  std::uint64_t restart_window = 60'000;
+  std::uint64_t max_age = 0;
+  std::uint64_t drain_timeout = 30'000;  // then it is asked by a signal
+  std::uint64_t kill_timeout = 5'000;    // then it is killed
+};
+
+// Keeps an app alive: so many workers, each on its seat, replaced when they end, when they are to be replaced, or when a reload
+// puts a new one in the place of each.
+//
+// Time is in milliseconds, of any clock that only goes forward, and comes with each call; handle_time() is due at
+// next_deadline(). What is to be done comes out of poll_effect(), to be polled until it is empty after each call.
+class Supervisor {
+ public:
+  // Why a worker ended, or is to.
+  enum class Cause : std::uint8_t {
+    crashed,      // by itself, with an exit code or a signal that tells of a failure
+    exited,       // by itself, with 0
+    never_ready,  // before it was ready, by itself or because that took too long
+    not_started,  // there never was a process
+    memory,       // over its limit; these four are replaced before they go, or killed
+    requests,
+    age,
+    hung,
+    reload,
+    restart,
+    scale,
+    stop,
+  };
+  enum class State : std::uint8_t {
+    starting,  // none was ready yet
+    running,
+    reloading,
+    stopping,
+    stopped,
+    failed,  // too many restarts; what still runs is ended
+  };
+  enum class Phase : std::uint8_t { starting, ready, draining, terminating, killing };
+
+  // Start a process; handle_ready() and handle_exited() follow.
+  struct Fork {
+    RunId run;
+    unsigned seat;
+    unsigned generation;
+  };
+  // It gets no more to do, finishes what it has and ends.
+  struct Drain {
+    RunId run;
+  };
+  struct Terminate {
+    RunId run;
+  };
+  struct Kill {
+    RunId run;
+  };
+  struct Died {
+    RunId run;
+    unsigned seat;
+    Cause cause;
+    ExitStatus status;
+    bool was_ready;
+    std::uint64_t lived;
+    std::optional<RunId> successor;         // it has one already
+    std::optional<std::uint64_t> next_try;  // one is started after so many milliseconds
+  };
+  // `why` is empty when every worker was replaced.
+  struct ReloadEnded {
+    unsigned replaced;
+    unsigned wanted;
+    std::uint64_t took;
+    std::string why;
+  };
+  struct Failed {
+    std::string why;
+  };
+  // Nothing runs any more, and nothing will. The last effect.
+  struct Stopped {};
+  using Effect = std::variant<Fork, Drain, Terminate, Kill, Died, ReloadEnded, Failed, Stopped>;
+
+  struct Run {
+    RunId id;
+    unsigned seat;
+    unsigned generation;
+    Phase phase;
+    std::uint64_t started;
+    std::optional<std::uint64_t> ready = {};
+    std::optional<Cause> leaving = {};           // it was told to end, and why
+    std::optional<std::uint64_t> deadline = {};  // of its phase
+    std::optional<std::uint64_t> expires = {};   // by its age
+  };
+  struct Seat {
+    Backoff backoff;
+    std::optional<RunId> current = {};
+    std::optional<RunId> next = {};           // will take its place when it is ready
+    std::optional<Cause> replacing = {};      // why there is a next one
+    std::optional<std::uint64_t> retry = {};  // when to start the next one, because there is no current one
+    unsigned restarts = 0;
+  };
+
+  // `seed` for what is left to chance: the same seed, the same waits.
+  Supervisor(SupervisorOptions options, std::uint64_t seed);
+
+  // Once.
+  void start(std::uint64_t now);
+  // Takes effect for what starts from now on; the number of workers does not (scale()).
+  void set_options(SupervisorOptions options);
+  // Nothing, or why not.
+  std::optional<std::string> reload(std::uint64_t now);
+  // Ends each worker and starts it again when it has ended, all at the same time.
+  std::optional<std::string> restart(std::uint64_t now);
+  std::optional<std::string> scale(unsigned workers, std::uint64_t now);
+  // Each finishes what it has. Again: does nothing.
+  void stop(std::uint64_t now);
+  // Without waiting for that: by a signal.
+  void terminate(std::uint64_t now);
+  void kill(std::uint64_t now);
+  // Puts another in its place, and lets it go then.
+  void replace(RunId run, Cause cause, std::uint64_t now);
+  // Kills it. It is started again as after any failure.
+  void put_down(RunId run, Cause cause);
+
+  void handle_ready(RunId run, std::uint64_t now);
+  void handle_exited(RunId run, ExitStatus status, std::uint64_t now, bool started = true);
+  void handle_time(std::uint64_t now);
+  std::optional<std::uint64_t> next_deadline() const;
+
+  State state() const { return state_; }
+  unsigned workers() const { return options_.workers; }
+  unsigned ready() const;
+  unsigned restarts() const { return restarts_; }
+  unsigned generation() const { return generation_; }
+  const std::map<unsigned, Seat>& seats() const { return seats_; }
+  const Run* find(RunId run) const;
+  const std::map<RunId, Run>& runs() const { return runs_; }
+
+  std::optional<Effect> poll_effect();
+
+ private:
+  struct Reload {
+    std::uint64_t since;
+    std::deque<unsigned> waiting = {};  // seats
+    unsigned under_way = 0;
+    unsigned wanted = 0;
+    unsigned replaced = 0;
+  };
+
+  bool going_on() const { return state_ == State::starting || state_ == State::running || state_ == State::reloading; }
+  RunId fork(unsigned seat, std::uint64_t now);
+  void add_seat(unsigned number);
+  void drain(Run& run, Cause cause, std::uint64_t now);
+  void terminate(Run& run, Cause cause, std::uint64_t now);
+  void kill(Run& run, Cause cause);
+  void advance_reload(std::uint64_t now);
+  void end_reload(std::uint64_t now, std::string why);
+  void lost_current(Seat& seat, const Run& run, Cause cause, Died& died, std::uint64_t now);
+  void spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now);
+  void fail(std::string why, std::uint64_t now);
+  void stop_when_empty();
+
+  SupervisorOptions options_;
+  std::uint64_t random_;
+  State state_ = State::starting;
+  std::map<unsigned, Seat> seats_;
+  std::map<RunId, Run> runs_;
+  Budget budget_;
+  std::optional<Reload> reload_;
+  std::uint32_t next_run_ = 1;
+  unsigned generation_ = 0;
+  unsigned restarts_ = 0;
+  unsigned failed_starts_ = 0;  // before the first was ready
+  std::deque<Effect> effects_;
+};
+
+std::string_view to_string(Supervisor::Cause cause);
+std::string_view to_string(Supervisor::State state);
+// "exit code 1", "signal SIGKILL".
+std::string to_text(const ExitStatus& status);
+
+}  // namespace muster::core
