@@ -3,10 +3,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <muster/address.h>
 #include <muster/function.h>
+#include <muster/handle.h>
 #include <muster/loop.h>
 #include <muster/scheduling.h>
 #include <muster/settings.h>
@@ -22,6 +24,15 @@ class ClusterState;
 struct IncomingConnection {
   std::optional<Address> local_address = {};
   std::optional<Address> remote_address = {};
+};
+
+// A listening socket that a process has from another one. `name` is what it was opened for; an equal name in the process that
+// adopts it finds the socket, and otherwise its address does.
+struct ListeningSocket {
+  std::string name = {};
+  Handle socket = {};
+  // The file of a Unix socket, which is removed when the socket is closed for good. Empty: it is somebody else's business.
+  std::string path = {};
 };
 
 // A scheduling policy of the program's own: which of these workers, all of which listen there, is to have the connection. It
@@ -80,6 +91,22 @@ class Cluster {
   // Disconnects every worker; `done` runs when no worker is connected and nothing listens. (Node runs it
   // at the first worker's exit: docs/parity.md.)
   void disconnect(Function<void()> done = {});
+
+  // Node has nothing like the following, for primaries whose ports outlive their workers. In place under the policies that
+  // accept in the primary, and `none`.
+
+  // From now on a port stays open when its last worker leaves: clients wait in the system's queue for the next worker to listen
+  // there. release_unused_ports() closes those that have no worker now.
+  void keep_ports();
+  void release_unused_ports();
+  // A worker that asks for the address of this socket, which is bound already, gets it: one that systemd made, or a process
+  // before this one. Throws Exception(Errc::invalid_handle_type) when it holds none.
+  void adopt(ListeningSocket socket);
+  // Duplicates of what is kept, for a process that comes after this one; that one removes the files from then on.
+  std::vector<ListeningSocket> hand_over_ports();
+  // Closes the ports, after accepting who is in their queues. `done` runs when every connection is with a worker: one that is
+  // told to leave after that loses none.
+  void stop_listening(Function<void()> done);
 
   Subscription on_setup(Listener<const Settings&> listener);
   Subscription on_fork(Listener<Worker> listener);

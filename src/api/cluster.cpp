@@ -136,6 +136,17 @@ void Cluster::setup_primary(const Settings& settings) { primary_only(*state_, "s
 Worker Cluster::fork(const Env& env) { return primary_only(*state_, "fork()").fork_worker(env); }
 void Cluster::disconnect(Function<void()> done) { primary_only(*state_, "disconnect()").disconnect_all(std::move(done)); }
 
+void Cluster::keep_ports() { primary_only(*state_, "keep_ports()").keep_ports(); }
+void Cluster::release_unused_ports() { primary_only(*state_, "release_unused_ports()").release_unused_ports(); }
+void Cluster::adopt(ListeningSocket socket) {
+  if (!socket.socket) throw Exception(Errc::invalid_handle_type, "adopt() needs a listening socket: there is no descriptor");
+  primary_only(*state_, "adopt()").adopt(std::move(socket));
+}
+std::vector<ListeningSocket> Cluster::hand_over_ports() { return primary_only(*state_, "hand_over_ports()").hand_over_ports(); }
+void Cluster::stop_listening(Function<void()> done) {
+  primary_only(*state_, "stop_listening()").stop_listening(std::move(done));
+}
+
 Subscription Cluster::on_setup(Listener<const Settings&> listener) { return state_->setup.on(std::move(listener)); }
 Subscription Cluster::on_fork(Listener<Worker> listener) { return state_->fork.on(std::move(listener)); }
 Subscription Cluster::on_online(Listener<Worker> listener) { return state_->online.on(std::move(listener)); }

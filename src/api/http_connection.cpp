@@ -234,7 +234,9 @@ void HttpConnection::finish_exchange() {
   const auto done = std::exchange(exchange_, nullptr);
   done->connection = nullptr;
   done->forget_request_listeners();
-  if (!done->writer.keep_alive() || (closing() && reader_.idle())) leave();
+  // A client that was promised the connection may have its next request on its way. While the worker leaves there is time for
+  // that: the next answer takes the promise back.
+  if (!done->writer.keep_alive() || (closing() && !server_->leaving() && reader_.idle())) leave();
 }
 
 void HttpConnection::update_reading() {

@@ -29,6 +29,7 @@ class HttpServerState final : public Reusable, public std::enable_shared_from_th
   void add(HttpConnection& connection);
   void remove(HttpConnection& connection);
   bool closing() const { return server->closing(); }
+  bool leaving() const { return server->leaving(); }
   // For the Date header; made once a second.
   const std::string& date();
 

@@ -161,6 +161,34 @@ std::map<int, Worker> PrimarySide::workers() const {
   return result;
 }
 
+void PrimarySide::keep_ports() {
+  if (driver_) driver_->keep_ports();
+}
+
+void PrimarySide::release_unused_ports() {
+  if (driver_) driver_->kept_ports().release_unused();
+}
+
+void PrimarySide::adopt(ListeningSocket socket) {
+  OwnedFd fd(socket.socket.release());
+  uv::set_non_blocking(fd.get());
+  uv::set_close_on_exec(fd.get());
+  if (driver_) driver_->kept_ports().add({std::move(socket.name), std::move(fd), std::move(socket.path)});
+}
+
+std::vector<ListeningSocket> PrimarySide::hand_over_ports() {
+  std::vector<ListeningSocket> result;
+  if (!driver_) return result;
+  for (uv::KeptPorts::Port& port : driver_->kept_ports().hand_over()) {
+    result.push_back({std::move(port.name), Handle(HandleType::server, port.socket.release()), std::move(port.path)});
+  }
+  return result;
+}
+
+void PrimarySide::stop_listening(Function<void()> done) {
+  if (driver_) driver_->stop_listening(std::move(done));
+}
+
 void PrimarySide::disconnect_worker(core::WorkerId id) {
   if (!driver_) return;
   core_.disconnect(id);

@@ -29,6 +29,11 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   std::map<int, Worker> workers() const;
   void set_choose_worker(ChooseWorker choose);
   core::Primary& core() { return core_; }
+  void keep_ports();
+  void release_unused_ports();
+  void adopt(ListeningSocket socket);
+  std::vector<ListeningSocket> hand_over_ports();
+  void stop_listening(Function<void()> done);
 
   // For a worker's handles.
   void disconnect_worker(core::WorkerId id);

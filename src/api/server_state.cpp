@@ -223,15 +223,17 @@ void ServerState::connection_closed() {
       child->perform();
     }
   }
-  if (phase_ == Phase::closing && drained()) finish_closing();
+  if (closing() && drained()) finish_closing();
 }
 
 void ServerState::close(Function<void()> on_closed) {
-  if (phase_ == Phase::idle || phase_ == Phase::closing) {
-    throw Exception(Errc::server_not_running, "Server is not running.");
-  }
+  if (phase_ == Phase::idle || closing()) throw Exception(Errc::server_not_running, "Server is not running.");
   if (on_closed) closed.on(once(std::move(on_closed)));
-  phase_ = Phase::closing;
+  close(Phase::closing);
+}
+
+void ServerState::close(Phase phase) {
+  phase_ = phase;
   acceptor_.reset();
   keeper_.reset();
   address_.reset();
@@ -241,7 +243,7 @@ void ServerState::close(Function<void()> on_closed) {
       child->perform();
     }
   }
-  if (on_closing) on_closing();
+  if (phase_ == Phase::closing && on_closing) on_closing();
   for (const auto& weak : elsewhere_) {
     if (const auto sockets = weak.lock()) wait_for(*sockets);
   }
@@ -249,13 +251,13 @@ void ServerState::close(Function<void()> on_closed) {
 }
 
 void ServerState::close_if_open() {
-  if (phase_ == Phase::opening || phase_ == Phase::listening) close({});
+  if (phase_ == Phase::opening || phase_ == Phase::listening) close(Phase::leaving);
 }
 
 void ServerState::finish_closing() {
   loop_.loop.next_tick([this, keep = shared_from_this(), life = life_] {
     // A connection that came in between is waited for too; its end comes back here.
-    if (phase_ != Phase::closing || life != life_ || !drained()) return;
+    if (!closing() || life != life_ || !drained()) return;
     phase_ = Phase::idle;
     elsewhere_.clear();
     const auto owner = std::exchange(held_owner_, nullptr);
@@ -294,7 +296,7 @@ const std::shared_ptr<HandleOrigin>& ServerState::origin() {
 }
 
 void ServerState::sent_through(const std::shared_ptr<core::SocketList>& sockets) {
-  if (phase_ == Phase::closing) wait_for(*sockets);
+  if (closing()) wait_for(*sockets);
   std::erase_if(elsewhere_, [&](const auto& known) { return known.expired() || known.lock() == sockets; });
   elsewhere_.push_back(sockets);
 }
@@ -303,7 +305,7 @@ void ServerState::wait_for(core::SocketList& sockets) {
   ++waiting_elsewhere_;
   sockets.when_all_closed(key_, [this, keep = shared_from_this()] {
     --waiting_elsewhere_;
-    if (phase_ == Phase::closing && drained()) finish_closing();
+    if (closing() && drained()) finish_closing();
   });
 }
 

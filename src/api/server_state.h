@@ -31,7 +31,9 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void close(Function<void()> closed);
   void close_if_open() override;
   bool is_listening() const { return phase_ == Phase::listening; }
-  bool closing() const { return phase_ == Phase::closing; }
+  bool closing() const { return phase_ == Phase::closing || phase_ == Phase::leaving; }
+  // Closing because the worker leaves: what clients are still to be told goes with the answers to their next requests.
+  bool leaving() const { return phase_ == Phase::leaving; }
   const std::optional<Address>& address() const { return address_; }
   std::size_t connections() const { return connections_; }
   // A connection that was accepted elsewhere.
@@ -45,7 +47,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void drop_listeners() override;
   // Whom the loop keeps, with this, while it listens: a server of a higher protocol.
   std::weak_ptr<void> owner;
-  // Runs when close() is called, before anything else: to close what is idle.
+  // Runs when the program closes it: to close what is idle.
   Function<void()> on_closing;
 
   Emitter<net::Socket> connection;  // of a net::Server
@@ -68,7 +70,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void count_connections(Function<void(std::error_code, std::size_t)> done);
 
  private:
-  enum class Phase { idle, opening, listening, closing };
+  enum class Phase { idle, opening, listening, closing, leaving };
 
   // Null when the cluster is gone.
   std::shared_ptr<ClusterState> begin(Function<void()> listening, core::wire::ListenQuery query);
@@ -80,6 +82,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void start_listening();
   void fail(Error failure);
   void apply_limit();
+  void close(Phase phase);
   void finish_closing();
   void wait_for(core::SocketList& sockets);
   bool drained() const { return connections_ == 0 && waiting_elsewhere_ == 0; }

@@ -32,6 +32,12 @@ bool Dealer::settled() const {
          });
 }
 
+bool Dealer::calm() const {
+  return waiting_.empty() && lost_.empty() && asked_.empty() &&
+         std::all_of(workers_.begin(), workers_.end(),
+                     [](const auto& entry) { return entry.second.in_flight.empty() && entry.second.own.empty(); });
+}
+
 void Dealer::add(WorkerId id, std::size_t window) {
   // A worker that came back before it answered has that one still.
   Worker& worker = workers_[id];

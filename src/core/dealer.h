@@ -84,6 +84,8 @@ class Dealer {
   bool has_workers() const { return listening_ > 0; }
   // Whether nothing is in flight or being looked at.
   bool settled() const;
+  // Whether every connection is with a worker that has answered for it, or closed.
+  bool calm() const;
 
   void accepted(Connection connection);
   void replied(WorkerId worker, FdToken connection, bool accepted);

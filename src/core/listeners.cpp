@@ -1,5 +1,7 @@
 #include "core/listeners.h"
 
+#include <algorithm>
+
 namespace muster::core {
 
 bool Listener::has(WorkerId worker) const {
@@ -51,6 +53,13 @@ void Listeners::retire(ListenerId id) {
 void Listeners::erase(ListenerId id) {
   retire(id);
   listeners_.erase(id);
+}
+
+bool Listeners::calm() const {
+  return std::all_of(listeners_.begin(), listeners_.end(), [](const auto& entry) {
+    const auto* dealer = std::get_if<Dealer>(&entry.second.scheduler);
+    return !dealer || dealer->calm();
+  });
 }
 
 std::vector<ListenerId> Listeners::ids() const {

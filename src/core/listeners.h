@@ -55,6 +55,8 @@ class Listeners {
   void erase(ListenerId id);
   // The ids of all, retired ones too.
   std::vector<ListenerId> ids() const;
+  // Whether every connection that was accepted is with a worker, or closed.
+  bool calm() const;
   // Whether no address is listened on.
   bool empty() const { return by_key_.empty(); }
 

@@ -563,6 +563,8 @@ void Primary::give(WorkerId worker, wire::Body body, FdToken descriptor, wire::H
   std::get<SendToWorker>(effects_.back()).give = true;
 }
 
+bool Primary::calm() const { return listeners_.calm(); }
+
 std::optional<PrimaryEffect> Primary::poll_effect() {
   if (effects_.empty()) return std::nullopt;
   std::optional<PrimaryEffect> effect(std::move(effects_.front()));

@@ -100,6 +100,9 @@ class Primary {
   void handle_probed(ListenerId listener, FdToken connection, bool touched);
   void handle_rested(ListenerId listener);
 
+  // Whether every connection that was accepted is with a worker, or closed.
+  bool calm() const;
+
   std::optional<PrimaryEffect> poll_effect();
 
  private:

@@ -13,6 +13,9 @@ namespace {
 // One wake-up accepts no more than this, so that a flood does not keep the channels waiting.
 constexpr int batch = 64;
 
+// The last ones, before the socket is closed: more than its queue holds only while somebody floods it.
+constexpr int queue = 4096;
+
 constexpr std::chrono::seconds look_again_after(1);
 
 }  // namespace
@@ -35,14 +38,14 @@ int Acceptor::start(int backlog) {
     auto* self = static_cast<Acceptor*>(handle->data);
     if (!self) return;
     const Loop::Turn turn(self->loop_);
-    self->accept_batch();
+    self->accept(batch);
   });
   return 0;
 }
 
 void Acceptor::count(kernel::AcceptCounters counters) {
   counters_ = std::move(counters);
-  look_ = std::make_unique<Timer>(loop_, [this] { accept_batch(); });
+  look_ = std::make_unique<Timer>(loop_, [this] { accept(batch); });
   look_->unref();
   look_->start(look_again_after, look_again_after);
 }
@@ -56,9 +59,13 @@ void Acceptor::unref() {
   if (poll_) poll_->unref();
 }
 
-void Acceptor::accept_batch() {
+void Acceptor::accept_queued() {
+  if (poll_) accept(queue);
+}
+
+void Acceptor::accept(int most) {
   const auto* alive = poll_->get();
-  for (int i = 0; i < batch; ++i) {
+  for (int i = 0; i < most; ++i) {
     OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
       if (counters_) counters_->accepted(1);

@@ -30,13 +30,15 @@ class Acceptor {
   // Counts what it accepts for a program in the kernel that deals to this socket. Which counts a client that never finishes its
   // handshake as waiting until somebody looks, so it is looked every second.
   void count(kernel::AcceptCounters counters);
+  // Accepts what the system has queued, so that closing the socket refuses nobody who is there already.
+  void accept_queued();
   int descriptor() const { return socket_.get(); }
   // Whether it keeps the loop alive. It does from the start.
   void ref();
   void unref();
 
  private:
-  void accept_batch();
+  void accept(int most);
   void shed_one();
 
   Loop& loop_;

@@ -8,6 +8,7 @@
 
 #include "core/assert.h"
 #include "core/limits.h"
+#include "core/listeners.h"
 #include "uv/socket.h"
 
 namespace muster::uv {
@@ -20,6 +21,17 @@ void PrimaryDriver::perform() {
   while (auto effect = primary_.poll_effect()) {
     std::visit([this](auto& e) { perform(std::move(e)); }, *effect);
   }
+  if (when_calm_ && primary_.calm()) loop_.emit(std::exchange(when_calm_, nullptr));
+}
+
+void PrimaryDriver::stop_listening(Function<void()> done) {
+  for (auto& [id, acceptor] : acceptors_) acceptor->accept_queued();
+  end_of_turn();
+  acceptors_.clear();
+  kept_ports_.clear();
+  keep_ports_ = false;
+  when_calm_ = std::move(done);
+  perform();
 }
 
 void PrimaryDriver::perform(core::Spawn spawn) {
@@ -138,12 +150,25 @@ void PrimaryDriver::perform(core::Part part) {
   group->second.members.erase(member);
 }
 
-core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
+PrimaryDriver::Bound PrimaryDriver::bind(const core::Listen& listen) {
+  if (OwnedFd kept = kept_ports_.find(listen.query, listen.listener)) return {std::move(kept)};
   auto [socket, error] = bind_socket(listen.query);
+  if (error != 0) return {{}, {}, error};
+  const bool has_path = listen.query.address_type == AddressType::pipe && !listen.query.fd;
+  std::string path = has_path ? *listen.query.address : std::string();
+  if (keep_ports_ && !listen.query.fd) {
+    if (OwnedFd copy = duplicate(socket.get())) {
+      kept_ports_.add({core::Listeners::key_of(listen.query), std::move(copy), std::exchange(path, {}), {listen.listener}});
+    }
+  }
+  return {std::move(socket), std::move(path)};
+}
+
+core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
+  auto [socket, path, error] = bind(listen);
   if (error != 0) return {error};
   if (listen.mode == core::ListenMode::share) return {0, {}, fds_.add(std::move(socket))};
 
-  const bool path = listen.query.address_type == AddressType::pipe && !listen.query.fd;
   const bool sticky = primary_.scheduling_policy() == SchedulingPolicy::ip_hash;
   const core::ListenerId id = listen.listener;
   auto name = socket_name(socket.get());
@@ -157,7 +182,7 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
         accepted_.push_back({fds_.add(std::move(connection)), client});
         loop_.at_end_of_turn(*this);
       },
-      path ? *listen.query.address : std::string());
+      std::move(path));
   if (const int failed = acceptor->start(listen.query.backlog); failed != 0) return {failed};
   acceptors_[id] = std::move(acceptor);
   return {0, std::move(name)};
@@ -186,6 +211,7 @@ void PrimaryDriver::report_loads(core::ListenerId id) {
 
 void PrimaryDriver::perform(core::StopListening stop) {
   acceptors_.erase(stop.listener);
+  kept_ports_.leave(stop.listener);
   groups_.erase(stop.listener);
   rests_.erase(stop.listener);
   watches_.erase(stop.listener);

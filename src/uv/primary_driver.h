@@ -14,6 +14,7 @@
 #include "uv/channel_io.h"
 #include "uv/child_process.h"
 #include "uv/fd_table.h"
+#include "uv/kept_ports.h"
 #include "uv/loop.h"
 #include "uv/timer.h"
 #include "uv/user_message.h"
@@ -53,6 +54,13 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);
   void ref_channel(core::WorkerId worker, bool ref);
 
+  // Listening sockets stay open from now on while no worker listens on them.
+  void keep_ports() { keep_ports_ = true; }
+  KeptPorts& kept_ports() { return kept_ports_; }
+  // Accepts what is queued and closes every port. `done` runs when each connection is with a worker, or closed because none is
+  // left.
+  void stop_listening(Function<void()> done);
+
  private:
   struct Worker {
     ChildProcess process;
@@ -90,6 +98,13 @@ class PrimaryDriver final : private Loop::EndOfTurn {
 
   core::Primary::JoinResult join(Group& group, const core::Join& join);
   core::Primary::ListenResult open(const core::Listen& listen);
+  // The bound socket, and the file that is removed with it; or an errno.
+  struct Bound {
+    OwnedFd socket = {};
+    std::string path = {};
+    int error = 0;
+  };
+  Bound bind(const core::Listen& listen);
   // Gives the core what was accepted in this turn.
   void end_of_turn() override;
   void report_loads(core::ListenerId id);
@@ -108,6 +123,9 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;
   core::ListenerId accepted_by_{};
   std::vector<core::Connection> accepted_;  // in this turn
+  bool keep_ports_ = false;
+  KeptPorts kept_ports_;
+  Function<void()> when_calm_;
   std::map<core::ListenerId, Group> groups_;
   std::map<core::ListenerId, std::unique_ptr<Timer>> rests_;
   std::map<core::ListenerId, std::unique_ptr<Timer>> watches_;

@@ -1,0 +1,94 @@
+#include "uv/kept_ports.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/listeners.h"
+#include "uv/socket.h"
+
+namespace muster::uv {
+namespace {
+
+bool datagrams(const core::wire::ListenQuery& query) {
+  return query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+}
+
+int type_of(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+  return type;
+}
+
+std::string path_of(int fd) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX) return {};
+  return {address.sun_path, strnlen(address.sun_path, size - offsetof(sockaddr_un, sun_path))};
+}
+
+// Whether a socket that is bound already is bound to what the query asks for.
+bool serves(int fd, const core::wire::ListenQuery& query) {
+  if (query.fd || type_of(fd) != (datagrams(query) ? SOCK_DGRAM : SOCK_STREAM)) return false;
+  if (query.address_type == AddressType::pipe) return query.address && path_of(fd) == *query.address;
+  const auto name = socket_name(fd);
+  if (!name || query.port.value_or(0) == 0 || name->port != *query.port) return false;
+  // Without an address it is every one, by whichever family.
+  if (!query.address) return name->address == "::" || name->address == "0.0.0.0";
+  if (*query.address == name->address) return true;
+  const auto [numeric, error] = resolve(*query.address);
+  return error == 0 && numeric == name->address;
+}
+
+void close(KeptPorts::Port& port) {
+  port.socket.reset();
+  if (!port.path.empty()) ::unlink(port.path.c_str());
+}
+
+}  // namespace
+
+void KeptPorts::add(Port port) { ports_.push_back(std::move(port)); }
+
+OwnedFd KeptPorts::find(const core::wire::ListenQuery& query, core::ListenerId user) {
+  const std::string key = core::Listeners::key_of(query);
+  auto found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return port.name == key; });
+  if (found == ports_.end()) {
+    found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return serves(port.socket.get(), query); });
+  }
+  if (found == ports_.end()) return {};
+  OwnedFd copy = duplicate(found->socket.get());
+  if (copy) found->users.insert(user);
+  return copy;
+}
+
+void KeptPorts::leave(core::ListenerId user) {
+  for (Port& port : ports_) port.users.erase(user);
+}
+
+void KeptPorts::release_unused() {
+  std::erase_if(ports_, [](Port& port) {
+    if (!port.users.empty()) return false;
+    close(port);
+    return true;
+  });
+}
+
+std::vector<KeptPorts::Port> KeptPorts::hand_over() {
+  std::vector<Port> copies;
+  copies.reserve(ports_.size());
+  for (Port& port : ports_) {
+    OwnedFd copy = duplicate(port.socket.get());
+    if (copy) copies.push_back({port.name, std::move(copy), std::exchange(port.path, {})});
+  }
+  return copies;
+}
+
+void KeptPorts::clear() {
+  for (Port& port : ports_) close(port);
+  ports_.clear();
+}
+
+}  // namespace muster::uv

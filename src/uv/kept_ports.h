@@ -1,0 +1,44 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/wire.h"
+#include "kernel/fd.h"
+
+namespace muster::uv {
+
+// Listening sockets that stay open while no worker listens on them: clients wait in the system's queue meanwhile, and are not
+// refused. Also those that somebody else has bound, before a worker asks for their address.
+class KeptPorts {
+ public:
+  struct Port {
+    std::string name;  // the key of the query that opened it, or what the one who gave it calls it
+    OwnedFd socket = {};
+    std::string path = {};  // a file to be removed with it
+    std::set<core::ListenerId> users = {};
+  };
+
+  KeptPorts() = default;
+  KeptPorts(const KeptPorts&) = delete;
+  KeptPorts& operator=(const KeptPorts&) = delete;
+  ~KeptPorts() { clear(); }
+
+  void add(Port port);
+  // A duplicate of the one that serves the query, used by this listener from now on. Empty when there is none.
+  OwnedFd find(const core::wire::ListenQuery& query, core::ListenerId user);
+  void leave(core::ListenerId user);
+  // Closes those that nobody uses.
+  void release_unused();
+  // For another process, which removes the files from now on.
+  std::vector<Port> hand_over();
+  void clear();
+
+ private:
+  std::vector<Port> ports_;
+};
+
+}  // namespace muster::uv
