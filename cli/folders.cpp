@@ -1,0 +1,101 @@
+#include "folders.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string_view>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace muster::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value && *value == '/' ? value : "";
+}
+
+// A folder that only this user can change.
+std::string make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(fs::path(path).parent_path(), error);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    throw std::runtime_error(fmt::format("cannot make the folder {}: {}", path, std::strerror(errno)));
+  }
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+    throw std::runtime_error(path + " is not a folder");
+  }
+  if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    throw std::runtime_error(fmt::format("the folder {} belongs to somebody else, or others may write to it: anybody could pass "
+                                         "for an app there. Remove it, or set XDG_RUNTIME_DIR",
+                                         path));
+  }
+  return path;
+}
+
+std::vector<std::string> stems(const std::string& folder, std::string_view extension) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == extension) names.push_back(entry->path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+Folders make_folders() {
+  Folders folders;
+  const std::string runtime = variable("XDG_RUNTIME_DIR");
+  folders.runtime = make_folder(!runtime.empty()  ? runtime + "/muster"
+                                : geteuid() == 0 ? "/run/muster"
+                                                 : fmt::format("/tmp/muster-{}", geteuid()));
+  const std::string state = variable("XDG_STATE_HOME"), home = variable("HOME");
+  folders.state = !state.empty()  ? make_folder(state + "/muster")
+                  : !home.empty() ? make_folder(home + "/.local/state/muster")
+                                  : folders.runtime;
+  return folders;
+}
+
+std::vector<std::string> running_apps(const Folders& folders) { return stems(folders.runtime, ".sock"); }
+std::vector<std::string> remembered_apps(const Folders& folders) { return stems(folders.state, ".json"); }
+
+void write_file(const std::string& path, const std::string& text) {
+  const std::string half = path + ".new";
+  const int fd = open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  bool written = fd >= 0;
+  for (std::string_view rest = text; written && !rest.empty();) {
+    const ssize_t n = write(fd, rest.data(), rest.size());
+    written = n > 0 || (n < 0 && errno == EINTR);
+    if (n > 0) rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (!written || rename(half.c_str(), path.c_str()) != 0) {
+    const std::string why = std::strerror(written ? errno : error);
+    unlink(half.c_str());
+    throw std::runtime_error(fmt::format("cannot write {}: {}", path, why));
+  }
+}
+
+nlohmann::json read_json(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return nullptr;
+  auto json = nlohmann::json::parse(file, nullptr, false);
+  return json.is_discarded() ? nlohmann::json(nullptr) : json;
+}
+
+}  // namespace muster::cli

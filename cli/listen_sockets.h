@@ -1,0 +1,46 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <muster/handle.h>
+
+namespace muster::cli {
+
+// The listening sockets of an app that takes them as descriptors (LISTEN_FDS): the primary binds them, keeps them, and every worker
+// has them.
+class ListenSockets {
+ public:
+  ListenSockets() = default;
+  ListenSockets(const ListenSockets&) = delete;
+  ListenSockets& operator=(const ListenSockets&) = delete;
+  ~ListenSockets();
+
+  // Binds what is missing, of these URLs. What went wrong, or nothing; then nothing has changed.
+  std::string open(const std::vector<std::string>& urls);
+  // One that somebody else has bound. Serves the URL of that name, or of its address.
+  void adopt(std::string name, Handle socket, std::string path);
+  // Closes those that are not among them.
+  void keep_only(const std::vector<std::string>& urls);
+  // The descriptor, which stays ours; -1 when there is none.
+  int descriptor(const std::string& url) const;
+  // As the socket says: with the real port where 0 was asked for.
+  std::string bound_url(const std::string& url) const;
+  // For another process, which removes the files from now on: copies of all.
+  struct Copy {
+    std::string name;
+    Handle socket;
+    std::string path;
+  };
+  std::vector<Copy> hand_over();
+
+ private:
+  struct Socket {
+    Handle handle;
+    std::string path;  // of a file to be removed
+  };
+  std::map<std::string, Socket> sockets_;
+};
+
+}  // namespace muster::cli

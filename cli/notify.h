@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <muster/function.h>
+#include <muster/loop.h>
+
+namespace muster::cli {
+
+// Tells the service manager, if this process was started by one that wants to hear: "READY=1", "STATUS=...". Lines are separated
+// by newlines.
+void notify_service_manager(std::string_view state);
+// Microseconds after which it expects a sign of life; 0 when it does not.
+unsigned long long watchdog_interval();
+
+// Where workers that speak that protocol tell this primary.
+class NotifySocket {
+ public:
+  // Who said it, and one line of what it said ("READY=1"). Only the kernel's word for the process is taken.
+  using Handler = Function<void(int pid, std::string_view line)>;
+
+  // An empty path when the system has no room for one; workers do without then.
+  NotifySocket(Loop& loop, std::string path, Handler handler);
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+  ~NotifySocket();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  struct Poll;
+  void receive();
+
+  std::string path_;
+  Handler handler_;
+  int fd_ = -1;
+  Poll* poll_ = nullptr;  // closes itself later: libuv's rule
+};
+
+}  // namespace muster::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace muster::cli {
+
+// What a process uses, as /proc has it.
+struct ProcessUse {
+  std::uint64_t memory = 0;   // resident, in bytes
+  std::uint64_t cpu_time = 0;  // of all its threads, in milliseconds
+};
+
+// Nothing when there is no such process.
+std::optional<ProcessUse> process_use(int pid);
+
+}  // namespace muster::cli
