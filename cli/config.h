@@ -21,8 +21,9 @@ struct Setting {
   enum class Shape {
     text,     // one value
     on_off,   // a flag without a value, true or false elsewhere
-    list,     // a flag that may be repeated; one text elsewhere is split into words
-    entries,  // KEY=VALUE, as list; a table in a file
+    list,     // a flag that may be repeated
+    words,    // as list, but a text is split at its spaces wherever it is
+    entries,  // KEY=VALUE, a flag that may be repeated; a table in a file
   };
   enum class Names { nothing, path, program, socket };  // what is relative to where it was said
 
@@ -38,7 +39,7 @@ struct Setting {
   // False when the text is not accepted. A list gets a text for each of its values, after clear().
   bool (*set)(AppConfig&, const std::string&) = nullptr;
   void (*clear)(AppConfig&) = nullptr;
-  // Texts that set() reads as the same; none for a list without values.
+  // Texts that set() reads as the same; none for what is empty.
   Values (*get)(const AppConfig&) = nullptr;
 };
 
@@ -118,7 +119,8 @@ struct Resolved {
   bool ok() const { return mistakes() == 0; }
 };
 
-// Reads the file, if there is one, and looks for the apps. Never throws.
+// Reads the file, if there is one, and looks for the apps. Never throws. A file in JavaScript is evaluated by node, which is
+// waited for: some 50 ms, at most 30 s.
 Resolved resolve(const Sources& sources);
 
 // Every remark on a line, then `muster.toml: 2 apps, no mistakes`.
@@ -128,6 +130,9 @@ std::string report(const Resolved& resolved);
 bool valid_app_name(std::string_view name);
 // The name of an app that has none: of its file.
 std::string app_name_of(std::string_view app);
+
+// On the PATH of the environment; empty when it is not there.
+std::string find_program(const std::string& name, const Environment& environment, const std::string& cwd);
 
 // Settings by their names, as texts.
 void to_json(nlohmann::json& json, const AppConfig& config);
