@@ -24,7 +24,8 @@ enum class Readiness {
 enum class LogFormat { text, json };
 
 // All that is known of an app before it runs: what the command line, the environment and a file say, in that order of
-// precedence, over these defaults. config.cpp has the one table of their names and meanings.
+// precedence, over these defaults. config.cpp has the one table of their names and meanings. resolve() fills in the defaults
+// that depend on the app, so that afterwards an empty interpreter is none.
 struct AppConfig {
   // What runs.
   std::string name = {};  // default: the file name of `app` without its extension
