@@ -32,8 +32,8 @@ class Admin {
   std::optional<Address> address() const;
   Subscription on_listening(Listener<> listener);
 
-  // Takes no more connections; `closed` runs when those it had are answered.
-  void close(Function<void()> closed = {});
+  // Takes no more connections; those that ask are answered. Again, it does nothing.
+  void close();
 
  private:
   struct State;

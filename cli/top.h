@@ -42,13 +42,14 @@ class Top {
 
   std::vector<AppStatus> apps_;
   bool known_ = false;
+  std::string pending_;  // keys that have come in part
   Sort sort_ = Sort::seat;
   std::size_t first_ = 0;  // of the lines that are shown
   std::size_t page_ = 1;   // how many are
 };
 
 // Asks for what is known of all apps and delivers it, once, at once or later, on the loop's thread. An answer that never comes
-// leaves the last one on the screen; the next question comes when the one before is answered.
+// leaves the last one on the screen: the next question comes when the one before is answered.
 using DeliverStatuses = Function<void(std::vector<AppStatus>)>;
 using FetchStatuses = Function<void(DeliverStatuses)>;
 
