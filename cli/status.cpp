@@ -95,6 +95,7 @@ void app_members(Visit visit, Status& s) {
   visit("listening", s.listening);
   visit("workers", s.workers);
   visit("obituaries", s.obituaries);
+  visit("ended", s.ended);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,7 +74,8 @@ struct AppStatus {
   double cpu = 0;
   std::vector<std::string> listening = {};  // tcp://127.0.0.1:8000 unix:/run/app.sock udp://[::]:53
   std::vector<WorkerStatus> workers = {};
-  std::vector<Obituary> obituaries = {};  // newest first; so many as are kept
+  std::vector<Obituary> obituaries = {};       // newest first; so many as are kept
+  std::map<std::string, unsigned> ended = {};  // workers since the primary started, by the cause of their obituary; all
 };
 
 void to_json(nlohmann::json& json, const WorkerStatus& status);
