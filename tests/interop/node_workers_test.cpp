@@ -401,8 +401,8 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryMayHaveAPortOnce) {
   Asking primary(std::get<0>(GetParam()), R"(
     const net = require('node:net'), story = [];
     const first = net.createServer(), second = net.createServer();
-    first.listen(0, '127.0.0.1', () => {
-      const port = first.address().port;
+    const port = +process.env.PORT;
+    first.listen(port, '127.0.0.1', () => {
       first.close(() => first.listen(port, '127.0.0.1', () => {
         story.push('first');
         second.on('error', (e) => {
@@ -414,7 +414,7 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryMayHaveAPortOnce) {
     });
   )");
   primary.cluster.set_scheduling_policy(scheduling_policy_from_name(std::get<1>(GetParam())).value());
-  primary.cluster.fork();
+  primary.cluster.fork({{"PORT", std::to_string(free_port())}});
 
   primary.run();
 
@@ -442,13 +442,13 @@ TEST_P(NodeWorkersUnder, AMusterPrimaryCloseBeforeTheyListen) {
 TEST_P(NodeWorkersUnder, AMusterPrimaryLeaveIpv4ToOthersWhereTheyAskForIpv6Only) {
   Asking primary(std::get<0>(GetParam()), R"(
     const net = require('node:net');
-    const six = net.createServer().listen({ port: 0, host: '::', ipv6Only: true }, () => {
+    const six = net.createServer().listen({ port: +process.env.PORT, host: '::', ipv6Only: true }, () => {
       const four = net.createServer().listen(six.address().port, '0.0.0.0', () => process.send(['both']));
       four.on('error', (e) => process.send([e.message]));
     });
   )");
   primary.cluster.set_scheduling_policy(scheduling_policy_from_name(std::get<1>(GetParam())).value());
-  primary.cluster.fork();
+  primary.cluster.fork({{"PORT", std::to_string(free_port())}});
 
   primary.run();
 
@@ -464,17 +464,15 @@ TEST_P(NodeWorkerUnderMuster, HasAUdpAddressTwiceAndOneOfEachFamily) {
       socket.bind(port, address, () => { story.push('bound'); done(socket); });
     };
     const four = { type: 'udp4', reuseAddr: true };
-    open(four, 0, '127.0.0.1', (probe) => {
-      const port = probe.address().port;
-      probe.close(() => open(four, port, '127.0.0.1', () => open(four, port, '127.0.0.1', () =>
-        open('udp4', port, '127.0.0.1', () => open({ type: 'udp6', ipv6Only: true }, port, '::', () => process.send(story))))));
-    });
+    const port = +process.env.PORT;
+    open(four, port, '127.0.0.1', () => open(four, port, '127.0.0.1', () =>
+      open('udp4', port, '127.0.0.1', () => open({ type: 'udp6', ipv6Only: true }, port, '::', () => process.send(story)))));
   )");
-  primary.cluster.fork();
+  primary.cluster.fork({{"PORT", std::to_string(free_port())}});
 
   primary.run();
 
-  EXPECT_EQ(primary.story, (std::vector<std::string>{"bound", "bound", "bound", "EADDRINUSE", "bound"}));
+  EXPECT_EQ(primary.story, (std::vector<std::string>{"bound", "bound", "EADDRINUSE", "bound"}));
   EXPECT_EQ(primary.exits, std::vector{ExitStatus::exited(0)});
 }
 

@@ -306,14 +306,8 @@ TEST(Dgram, OfOneWorkerMayHaveAnAddressTwiceWhereBothLetOthersHaveIt) {
       default: primary.finish();
     }
   };
-  // Found free by binding to any port, as bind(0) of a worker would; then named.
-  auto probe = dgram::create_socket(primary.cluster);
-  dgram::BindOptions options;
-  options.address = "127.0.0.1";
-  probe.bind(options, [&] {
-    port = probe.address()->port.value();
-    probe.close([&] { bind(first, 1, true); });
-  });
+  port = free_port();
+  bind(first, 1, true);
 
   primary.run();
 
@@ -335,7 +329,7 @@ TEST(Dgram, OfIpv6OnlyHasThePortThatOneOfIpv4Has) {
       primary.finish();
     }
   };
-  w.send(Value{{"bind", 1}, {"type", "udp6"}, {"address", "::"}, {"ipv6Only", true}});
+  w.send(Value{{"bind", 1}, {"type", "udp6"}, {"port", free_port()}, {"address", "::"}, {"ipv6Only", true}});
 
   primary.run();
 

@@ -10,7 +10,7 @@ namespace muster::test {
 namespace {
 
 TEST(Example, HelloHttpServesAndPrintsWhatTheManualPrints) {
-  const std::string port = free_port();
+  const std::string port = std::to_string(free_port());
   Example example("hello_http", {{"PORT", port}, {"WORKERS", "2"}});
   std::string body;
   get_when_up(example.loop, std::stoi(port), "/", [&](const std::string& text) {
@@ -27,7 +27,7 @@ TEST(Example, HelloHttpServesAndPrintsWhatTheManualPrints) {
 }
 
 TEST(Example, TheProgramInTheReadmeServes) {
-  const std::string port = free_port();
+  const std::string port = std::to_string(free_port());
   Example example("doc_readme_1", {}, {port});
   std::string body;
   get_when_up(example.loop, std::stoi(port), "/some/where", [&](const std::string& text) {
@@ -60,7 +60,7 @@ TEST(Example, HelloHttpSaysThatItsPortIsTakenAndFails) {
 }
 
 TEST(Example, CountRequestsPrintsHowManyItServed) {
-  const std::string port = free_port();
+  const std::string port = std::to_string(free_port());
   Example example("count_requests", {{"PORT", port}, {"WORKERS", "2"}});
   for (int i = 0; i < 10; ++i) {
     get_when_up(example.loop, std::stoi(port), "/", [](const std::string& body) { EXPECT_EQ(body, "hello world\n"); });
@@ -75,7 +75,7 @@ TEST(Example, CountRequestsPrintsHowManyItServed) {
 }
 
 TEST(Example, RestartOnExitServesOnAfterACrash) {
-  const std::string port = free_port();
+  const std::string port = std::to_string(free_port());
   Example example("restart_on_exit", {{"PORT", port}, {"WORKERS", "1"}});
   std::string body;
   get_when_up(example.loop, std::stoi(port), "/", [&](const std::string&) {
@@ -94,7 +94,7 @@ TEST(Example, RestartOnExitServesOnAfterACrash) {
 }
 
 TEST(Example, IsDeadAnswersOnceFromEachWorkerAndEnds) {
-  const std::string port = free_port();
+  const std::string port = std::to_string(free_port());
   Example example("is_dead", {{"PORT", port}, {"WORKERS", "2"}});
   std::set<std::string> answers;
   const auto heard = [&](const std::string& body) {

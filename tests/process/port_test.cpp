@@ -164,7 +164,10 @@ TEST_P(Port, OfIpv6OnlyIsFreeForIpv4) {
       primary.finish();
     });
   };
-  for (int i = 0; i < 3; ++i) primary.fork().send(Value{{"listen", 1}, {"host", "::"}, {"ipv6Only", true}});
+  const int named = free_port();
+  for (int i = 0; i < 3; ++i) {
+    primary.fork().send(Value{{"listen", 1}, {"port", named}, {"host", "::"}, {"ipv6Only", true}});
+  }
 
   primary.run();
 
@@ -183,7 +186,19 @@ TEST_P(Port, IsRefusedToASecondServerOfAWorkerAndFreeWhenTheFirstHasClosed) {
   double port = 0;
   std::vector<std::string> story;
   std::vector<std::string> said;
+  const bool deals = GetParam() != SchedulingPolicy::none && GetParam() != SchedulingPolicy::ip_hash;
   const auto listen = [&](Worker w, int n) { w.send(Value{{"listen", n}, {"port", port}, {"host", "127.0.0.1"}}); };
+  // Eight at a time, until both have answered where both are dealt to: the kernel takes a moment to see a worker that is new.
+  Function<void()> ask_again = [&] {
+    for (int i = 0; i < 8; ++i) {
+      ask(primary.loop, static_cast<int>(port), [&](const std::string& text) {
+        said.push_back(text);
+        if (said.size() % 8 != 0) return;
+        if (deals && std::set<std::string>(said.begin(), said.end()).size() < 2) return ask_again();
+        primary.finish();
+      });
+    }
+  };
   primary.on_answer = [&](Worker w, const Value& answer) {
     std::string line = std::to_string(w.id());
     for (const char* what : {"listening", "failed", "closed"}) {
@@ -198,35 +213,20 @@ TEST_P(Port, IsRefusedToASecondServerOfAWorkerAndFreeWhenTheFirstHasClosed) {
       case 2: first.send(Value{{"close", 1}}); return;
       case 3: return listen(second, 1);
       case 4: return listen(first, 2);
-      case 5:
-        for (int i = 0; i < 8; ++i) {
-          ask(primary.loop, static_cast<int>(port), [&](const std::string& text) {
-            said.push_back(text);
-            if (said.size() == 8) primary.finish();
-          });
-        }
-        return;
+      case 5: return ask_again();
       default: ADD_FAILURE() << line;
     }
   };
-  // A port that was free a moment ago, to be named.
-  auto probe = net::create_server(primary.cluster, [](net::Socket) {});
-  ListenOptions options;
-  options.host = "127.0.0.1";
-  probe.listen(options, [&] {
-    port = probe.address()->port.value();
-    probe.close([&] { listen(first, 1); });
-  });
+  port = free_port();
+  listen(first, 1);
 
   primary.run();
 
   EXPECT_EQ(story, (std::vector<std::string>{"1 listening 1", "1 failed 2 EADDRINUSE", "1 closed 1", "2 listening 1",
                                              "1 listening 2"}));
-  EXPECT_EQ(said.size(), 8U);
+  EXPECT_FALSE(primary.gave_up);
+  EXPECT_GE(said.size(), 8U);
   for (const std::string& text : said) EXPECT_TRUE(text == "server 1" || text == "server 2") << text;
-  if (GetParam() != SchedulingPolicy::none && GetParam() != SchedulingPolicy::ip_hash) {
-    EXPECT_EQ(std::set<std::string>(said.begin(), said.end()).size(), 2U) << "both have it";
-  }
 }
 
 TEST_P(Port, IsRefusedToAnExclusiveServerWhereAnotherWorkerHasIt) {

@@ -57,19 +57,6 @@ void ask(Loop& loop, int port, Function<void(std::string)> done) {
   socket.on_close([text, callback] { (*callback)(*text); });
 }
 
-// A port that nothing listens on just now.
-int free_port(Loop& loop) {
-  Cluster probe(loop, 0, nullptr);
-  auto server = net::create_server(probe, [](net::Socket) {});
-  int port = 0;
-  server.listen(0, [&] {
-    port = server.address()->port.value();
-    server.close([&] { loop.stop(); });
-  });
-  loop.run();
-  return port;
-}
-
 TEST(Server, SharesOneRandomPortAmongWorkersThatAskForAny) {
   Primary primary;
   std::set<int> ports;
@@ -173,7 +160,7 @@ TEST_P(Policy, ServesEveryConnectionWhileWorkersComeAndGo) {
   auto& cluster = primary.cluster;
   cluster.set_scheduling_policy(GetParam().policy);
   cluster.setup_primary(speaking(GetParam().serialization));
-  const int port = free_port(primary.loop);
+  const int port = free_port();
   int answered = 0;
   int refused = 0;
   bool started = false;
@@ -383,7 +370,7 @@ TEST(Server, KeepsToItselfWhatItListensOnExclusively) {
 
 TEST(Server, OfEachWorkerListensOnItsOwnWhenThePortIsReused) {
   Primary primary;
-  const int port = free_port(primary.loop);
+  const int port = free_port();
   int listening = 0;
   primary.cluster.on_listening([&](Worker, const Address&) { ADD_FAILURE() << "the primary was told"; });
   primary.cluster.on_message([&](Worker, Message& message) {

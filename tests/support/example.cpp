@@ -54,16 +54,4 @@ void get_when_up(Loop& loop, int port, const std::string& path, Function<void(st
   });
 }
 
-std::string free_port() {
-  Primary probe;
-  std::string port;
-  auto server = net::create_server(probe.cluster, [](net::Socket) {});
-  server.listen(0, [&] {
-    port = std::to_string(server.address()->port.value());
-    server.close();
-  });
-  probe.run();
-  return port;
-}
-
 }  // namespace muster::test

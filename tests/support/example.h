@@ -30,6 +30,5 @@ ProgramResult run_example(const std::string& name, const Env& env = {});
 void get_when_up(Loop& loop, int port, const std::string& path, Function<void(std::string)> done);
 
 std::size_t count_matches(const std::string& text, const std::string& pattern);
-std::string free_port();
 
 }  // namespace muster::test

@@ -1,6 +1,9 @@
 #include "support/run.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
@@ -8,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -91,6 +95,28 @@ std::string TemporaryFolder::write(const std::string& name, const std::string& t
   const std::string path = path_ + "/" + name;
   std::ofstream(path) << text;
   return path;
+}
+
+int free_port() {
+  const auto is_free = [](int family, int type, int port) {
+    sockaddr_storage address{};
+    address.ss_family = static_cast<sa_family_t>(family);
+    // The port is at the same place for both families.
+    reinterpret_cast<sockaddr_in*>(&address)->sin_port = htons(static_cast<std::uint16_t>(port));
+    const int fd = socket(family, type | SOCK_CLOEXEC, 0);
+    const bool bound = fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address),
+                                      family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)) == 0;
+    if (fd >= 0) close(fd);
+    return bound;
+  };
+  std::random_device random;
+  for (;;) {
+    const int port = 10'000 + static_cast<int>(random() % 20'000);
+    if (is_free(AF_INET, SOCK_STREAM, port) && is_free(AF_INET6, SOCK_STREAM, port) && is_free(AF_INET, SOCK_DGRAM, port) &&
+        is_free(AF_INET6, SOCK_DGRAM, port)) {
+      return port;
+    }
+  }
 }
 
 std::size_t open_descriptors(int pid) {

@@ -55,6 +55,10 @@ class TemporaryFolder {
   std::string path_;
 };
 
+// A port that nobody has, TCP or UDP, to be named. Out of the range the system takes from for those who name none: one of those
+// would be somebody else's in a moment.
+int free_port();
+
 // How many descriptors a process has open.
 std::size_t open_descriptors(int pid);
 
