@@ -38,9 +38,10 @@ std::string make_folder(const std::string& path) {
     throw std::runtime_error(path + " is not a folder");
   }
   if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    throw std::runtime_error(fmt::format("the folder {} belongs to somebody else, or others may write to it: anybody could pass "
-                                         "for an app there. Remove it, or set XDG_RUNTIME_DIR",
-                                         path));
+    throw std::runtime_error(
+        fmt::format("the folder {} belongs to somebody else, or others may write to it: anybody could pass "
+                    "for an app there. Remove it, or set XDG_RUNTIME_DIR",
+                    path));
   }
   return path;
 }
@@ -60,7 +61,7 @@ std::vector<std::string> stems(const std::string& folder, std::string_view exten
 Folders make_folders() {
   Folders folders;
   const std::string runtime = variable("XDG_RUNTIME_DIR");
-  folders.runtime = make_folder(!runtime.empty()  ? runtime + "/muster"
+  folders.runtime = make_folder(!runtime.empty() ? runtime + "/muster"
                                 : geteuid() == 0 ? "/run/muster"
                                                  : fmt::format("/tmp/muster-{}", geteuid()));
   const std::string state = variable("XDG_STATE_HOME"), home = variable("HOME");

@@ -24,8 +24,8 @@ struct Folders {
   std::string saved() const { return state + "/saved.list"; }
 };
 
-// Makes them, for this user only. Throws std::runtime_error that says which cannot be, and why: also when one belongs to somebody
-// else or others may write to it.
+// Makes them, for this user only. Throws std::runtime_error that says which cannot be, and why: also when one belongs to
+// somebody else or others may write to it.
 Folders make_folders();
 
 // The apps that have a socket there, and those that are remembered.

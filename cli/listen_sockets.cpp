@@ -176,14 +176,18 @@ int ListenSockets::descriptor(const std::string& url) const {
 
 std::string ListenSockets::bound_url(const std::string& url) const { return name_of(descriptor(url), url); }
 
-std::vector<ListenSockets::Copy> ListenSockets::hand_over() {
+std::vector<ListenSockets::Copy> ListenSockets::copies() const {
   std::vector<Copy> copies;
   copies.reserve(sockets_.size());
-  for (auto& [name, socket] : sockets_) {
+  for (const auto& [name, socket] : sockets_) {
     const int fd = fcntl(socket.handle.descriptor(), F_DUPFD_CLOEXEC, 0);
-    if (fd >= 0) copies.push_back({name, Handle(HandleType::server, fd), std::exchange(socket.path, {})});
+    if (fd >= 0) copies.push_back({name, Handle(HandleType::server, fd), socket.path});
   }
   return copies;
+}
+
+void ListenSockets::leave_files() {
+  for (auto& [name, socket] : sockets_) socket.path.clear();
 }
 
 }  // namespace muster::cli

@@ -8,8 +8,8 @@
 
 namespace muster::cli {
 
-// The listening sockets of an app that takes them as descriptors (LISTEN_FDS): the primary binds them, keeps them, and every worker
-// has them.
+// The listening sockets of an app that takes them as descriptors (LISTEN_FDS): the primary binds them, keeps them, and every
+// worker has them.
 class ListenSockets {
  public:
   ListenSockets() = default;
@@ -27,13 +27,15 @@ class ListenSockets {
   int descriptor(const std::string& url) const;
   // As the socket says: with the real port where 0 was asked for.
   std::string bound_url(const std::string& url) const;
-  // For another process, which removes the files from now on: copies of all.
+  // For another process.
   struct Copy {
     std::string name;
     Handle socket;
     std::string path;
   };
-  std::vector<Copy> hand_over();
+  std::vector<Copy> copies() const;
+  // That one removes the files.
+  void leave_files();
 
  private:
   struct Socket {

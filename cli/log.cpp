@@ -83,6 +83,11 @@ void Log::reopen() {
   open();
 }
 
+unsigned Log::follow(Follower follower) {
+  followers_[next_follower_] = std::make_shared<Follower>(std::move(follower));
+  return next_follower_++;
+}
+
 void Log::rotate() {
   close(std::exchange(fd_, -1));
   const auto old = [this](unsigned number) { return number == 0 ? file_ : file_ + "." + std::to_string(number); };
@@ -104,7 +109,8 @@ void Log::write(LogLine line) {
     if (fd_ < 0) open();
     put(fd_, text);
   }
-  if (follow) follow(line);
+  // One of them may leave while it hears.
+  for (const auto& [number, follower] : std::map(followers_)) (*follower)(line);
   latest_bytes_ += line.text.size();
   latest_.push_back(std::move(line));
   while (latest_.size() > most_lines || latest_bytes_ > most_bytes) {

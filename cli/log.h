@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -30,8 +32,8 @@ std::string file_text(const LogLine& line, const std::string& app);
 // For a terminal, or whoever adds the time: `api/2 | text`.
 std::string short_text(const LogLine& line, const std::string& app);
 
-// Where the lines of an app go: to standard output and error, or to a file that is rotated: NAME.log, NAME.log.1, ... What cannot
-// be written (a full disk) is counted, and said when it can again: it stops nobody.
+// Where the lines of an app go: to standard output and error, or to a file that is rotated: NAME.log, NAME.log.1, ... What
+// cannot be written (a full disk) is counted, and said when it can again: it stops nobody.
 class Log {
  public:
   // An empty `file` means standard output and error.
@@ -47,8 +49,10 @@ class Log {
   void reopen();
 
   const std::deque<LogLine>& latest() const { return latest_; }
-  // Hears each line from now on.
-  Function<void(const LogLine&)> follow;
+  // Hears each line from now on, until unfollow().
+  using Follower = Function<void(const LogLine&)>;
+  unsigned follow(Follower follower);
+  void unfollow(unsigned number) { followers_.erase(number); }
 
  private:
   void put(int fd, const std::string& text);
@@ -65,6 +69,8 @@ class Log {
   std::uint64_t lost_ = 0;
   std::deque<LogLine> latest_;
   std::size_t latest_bytes_ = 0;
+  std::map<unsigned, std::shared_ptr<Follower>> followers_;
+  unsigned next_follower_ = 1;
 };
 
 std::int64_t now_ms();

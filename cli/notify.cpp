@@ -49,7 +49,8 @@ struct NotifySocket::Poll {
   NotifySocket* owner = nullptr;
 };
 
-NotifySocket::NotifySocket(Loop& loop, std::string path, Handler handler) : path_(std::move(path)), handler_(std::move(handler)) {
+NotifySocket::NotifySocket(Loop& loop, std::string path, Handler handler)
+    : path_(std::move(path)), handler_(std::move(handler)) {
   sockaddr_un address{};
   socklen_t size = 0;
   fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

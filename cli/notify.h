@@ -9,8 +9,8 @@
 
 namespace muster::cli {
 
-// Tells the service manager, if this process was started by one that wants to hear: "READY=1", "STATUS=...". Lines are separated
-// by newlines.
+// Tells the service manager, if this process was started by one that wants to hear: "READY=1", "STATUS=...". Lines are
+// separated by newlines.
 void notify_service_manager(std::string_view state);
 // Microseconds after which it expects a sign of life; 0 when it does not.
 unsigned long long watchdog_interval();

@@ -7,7 +7,7 @@ namespace muster::cli {
 
 // What a process uses, as /proc has it.
 struct ProcessUse {
-  std::uint64_t memory = 0;   // resident, in bytes
+  std::uint64_t memory = 0;    // resident, in bytes
   std::uint64_t cpu_time = 0;  // of all its threads, in milliseconds
 };
 

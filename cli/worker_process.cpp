@@ -23,7 +23,8 @@ std::string url_of(const Address& address) {
     default: break;
   }
   const std::string host = address.address.value_or("*");
-  return fmt::format(host.find(':') != std::string::npos ? "tcp://[{}]:{}" : "tcp://{}:{}", host, address.port.value_or(0));
+  const bool brackets = host.find(':') != std::string::npos;
+  return fmt::format("tcp://{}{}{}:{}", brackets ? "[" : "", host, brackets ? "]" : "", address.port.value_or(0));
 }
 
 std::optional<double> rate(std::optional<std::uint64_t> now, std::optional<std::uint64_t> before, double seconds) {
@@ -39,9 +40,8 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
   read(process.stdout_stream(), false);
   read(process.stderr_stream(), true);
   if (net::Socket reports = process.stdio(report_descriptor)) {
-    subscriptions_.emplace_back(reports.on_data([this](std::string_view bytes) {
-      reports_.read(bytes, [this](std::string_view line) { hear_report(line); });
-    }));
+    subscriptions_.emplace_back(reports.on_data(
+        [this](std::string_view bytes) { reports_.read(bytes, [this](std::string_view line) { hear_report(line); }); }));
   }
   subscriptions_.emplace_back(worker_.on_listening([this](const Address& address) {
     const std::string url = url_of(address);

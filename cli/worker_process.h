@@ -39,6 +39,7 @@ class WorkerProcess {
 
   Worker& worker() { return worker_; }
   int pid() const { return worker_.process().pid(); }
+  int id() const { return worker_.id(); }
   unsigned seat() const { return seat_; }
   // Where it listens, as URLs.
   const std::vector<std::string>& listening() const { return listening_; }

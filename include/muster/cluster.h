@@ -102,8 +102,10 @@ class Cluster {
   // A worker that asks for the address of this socket, which is bound already, gets it: one that systemd made, or a process
   // before this one. Throws Exception(Errc::invalid_handle_type) when it holds none.
   void adopt(ListeningSocket socket);
-  // Duplicates of what is kept, for a process that comes after this one; that one removes the files from then on.
-  std::vector<ListeningSocket> hand_over_ports();
+  // Duplicates of what is kept, for a process that comes after this one.
+  std::vector<ListeningSocket> kept_ports() const;
+  // That process has them, and removes the files of Unix sockets: this one leaves them.
+  void leave_files();
   // Closes the ports, after accepting who is in their queues. `done` runs when every connection is with a worker: one that is
   // told to leave after that loses none.
   void stop_listening(Function<void()> done);

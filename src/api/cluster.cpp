@@ -142,7 +142,8 @@ void Cluster::adopt(ListeningSocket socket) {
   if (!socket.socket) throw Exception(Errc::invalid_handle_type, "adopt() needs a listening socket: there is no descriptor");
   primary_only(*state_, "adopt()").adopt(std::move(socket));
 }
-std::vector<ListeningSocket> Cluster::hand_over_ports() { return primary_only(*state_, "hand_over_ports()").hand_over_ports(); }
+std::vector<ListeningSocket> Cluster::kept_ports() const { return primary_only(*state_, "kept_ports()").kept_ports(); }
+void Cluster::leave_files() { primary_only(*state_, "leave_files()").leave_files(); }
 void Cluster::stop_listening(Function<void()> done) {
   primary_only(*state_, "stop_listening()").stop_listening(std::move(done));
 }

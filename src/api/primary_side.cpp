@@ -176,10 +176,14 @@ void PrimarySide::adopt(ListeningSocket socket) {
   if (driver_) driver_->kept_ports().add({std::move(socket.name), std::move(fd), std::move(socket.path)});
 }
 
-std::vector<ListeningSocket> PrimarySide::hand_over_ports() {
+void PrimarySide::leave_files() {
+  if (driver_) driver_->kept_ports().leave_files();
+}
+
+std::vector<ListeningSocket> PrimarySide::kept_ports() {
   std::vector<ListeningSocket> result;
   if (!driver_) return result;
-  for (uv::KeptPorts::Port& port : driver_->kept_ports().hand_over()) {
+  for (uv::KeptPorts::Port& port : driver_->kept_ports().copies()) {
     result.push_back({std::move(port.name), Handle(HandleType::server, port.socket.release()), std::move(port.path)});
   }
   return result;

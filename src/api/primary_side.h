@@ -32,7 +32,8 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void keep_ports();
   void release_unused_ports();
   void adopt(ListeningSocket socket);
-  std::vector<ListeningSocket> hand_over_ports();
+  std::vector<ListeningSocket> kept_ports();
+  void leave_files();
   void stop_listening(Function<void()> done);
 
   // For a worker's handles.

@@ -76,14 +76,18 @@ void KeptPorts::release_unused() {
   });
 }
 
-std::vector<KeptPorts::Port> KeptPorts::hand_over() {
+std::vector<KeptPorts::Port> KeptPorts::copies() const {
   std::vector<Port> copies;
   copies.reserve(ports_.size());
-  for (Port& port : ports_) {
+  for (const Port& port : ports_) {
     OwnedFd copy = duplicate(port.socket.get());
-    if (copy) copies.push_back({port.name, std::move(copy), std::exchange(port.path, {})});
+    if (copy) copies.push_back({port.name, std::move(copy), port.path});
   }
   return copies;
+}
+
+void KeptPorts::leave_files() {
+  for (Port& port : ports_) port.path.clear();
 }
 
 void KeptPorts::clear() {

@@ -33,8 +33,10 @@ class KeptPorts {
   void leave(core::ListenerId user);
   // Closes those that nobody uses.
   void release_unused();
-  // For another process, which removes the files from now on.
-  std::vector<Port> hand_over();
+  // For another process.
+  std::vector<Port> copies() const;
+  // That one removes the files.
+  void leave_files();
   void clear();
 
  private:

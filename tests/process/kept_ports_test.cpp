@@ -70,7 +70,7 @@ TEST(KeptPorts, AreClosedWhenNobodyUsesThemAndTheyAreReleased) {
     primary.cluster.release_unused_ports();  // it is in use
     first.disconnect();
     first.on_exit([&, port](ExitStatus) {
-      EXPECT_EQ(primary.cluster.hand_over_ports().size(), 1U);
+      EXPECT_EQ(primary.cluster.kept_ports().size(), 1U);
       primary.cluster.release_unused_ports();
       http_get(primary.loop, port, [&](const std::string& text) {
         response = text;
@@ -110,7 +110,7 @@ TEST(KeptPorts, AreHandedToAnotherPrimaryWithNobodyRefused) {
   primary.cluster.keep_ports();
   std::string answer;
   when_listening(primary.cluster.fork(worker("Answering")), [&](int port) {
-    for (ListeningSocket& socket : primary.cluster.hand_over_ports()) successor.adopt(std::move(socket));
+    for (ListeningSocket& socket : primary.cluster.kept_ports()) successor.adopt(std::move(socket));
     primary.cluster.stop_listening([&, port] {
       primary.cluster.disconnect();
       http_get(primary.loop, port, [&](const std::string& response) {

@@ -1,0 +1,508 @@
+#include "commands.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <muster/loop.h>
+
+#include "control.h"
+#include "folders.h"
+#include "init.h"
+#include "log.h"
+#include "nearest.h"
+#include "primary.h"
+#include "start_process.h"
+#include "top.h"
+#include "view.h"
+
+namespace muster::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+// For what answers at once, when the primary is well.
+constexpr auto soon = 5s;
+// For what ends when workers have: their own limits end it long before.
+constexpr auto patience = 1h;
+
+Look look() {
+  Look look;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) look.width = size.ws_col;
+  look.colour = isatty(STDOUT_FILENO) != 0 && !std::getenv("NO_COLOR") ? Colour::yes : Colour::no;
+  return look;
+}
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(const json& value) { print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n"); }
+
+int fail(const std::string& why, bool as_json = false, int code = exit_failure) {
+  if (as_json) {
+    print(json{{"ok", false}, {"error", why}});
+  } else {
+    fmt::print(stderr, "muster: {}\n", why);
+  }
+  return code;
+}
+
+// What a primary said at last; nothing when it did not.
+std::optional<json> ask(const Folders& folders, const std::string& app, const json& request,
+                        std::chrono::milliseconds wait = soon) {
+  auto opened = ControlConnection::open(folders.socket(app));
+  auto* connection = std::get_if<ControlConnection>(&opened);
+  if (!connection || !connection->send(request)) return std::nullopt;
+  while (auto line = connection->next(wait)) {
+    if (line->contains("ok")) return line;
+  }
+  return std::nullopt;
+}
+
+std::optional<AppStatus> status_of_running(const Folders& folders, const std::string& app) {
+  const auto answer = ask(folders, app, {{"command", "status"}});
+  if (!answer || !answer->value("ok", false)) return std::nullopt;
+  return answer->at("status").get<AppStatus>();
+}
+
+// What is known of one that runs no more.
+std::optional<AppStatus> remembered_status(const Folders& folders, const std::string& app) {
+  const json memory = read_json(folders.memory(app));
+  if (!memory.is_object() || !memory.contains("status")) return std::nullopt;
+  AppStatus status = memory["status"].get<AppStatus>();
+  if (memory.value("running", false)) {
+    // It was not there to say how it ended.
+    status.state = "failed";
+    status.why =
+        fmt::format("its primary (pid {}) is gone without a word: killed, or the machine was switched off", status.pid);
+  } else if (status.state != "failed") {
+    status.state = "stopped";
+  }
+  status.pid = 0;
+  status.workers.clear();
+  return status;
+}
+
+std::vector<std::string> all_apps(const Folders& folders) {
+  std::vector<std::string> apps = running_apps(folders);
+  for (const std::string& app : remembered_apps(folders)) {
+    if (std::find(apps.begin(), apps.end(), app) == apps.end()) apps.push_back(app);
+  }
+  std::sort(apps.begin(), apps.end());
+  return apps;
+}
+
+std::vector<AppStatus> all_statuses(const Folders& folders) {
+  std::vector<AppStatus> statuses;
+  for (const std::string& app : all_apps(folders)) {
+    auto status = status_of_running(folders, app);
+    if (!status) status = remembered_status(folders, app);
+    if (status) statuses.push_back(std::move(*status));
+  }
+  return statuses;
+}
+
+bool is_running(const Folders& folders, const std::string& app) {
+  const auto opened = ControlConnection::open(folders.socket(app));
+  return std::holds_alternative<ControlConnection>(opened);
+}
+
+// `app` is neither running nor remembered: what to say.
+std::string unknown(const Folders& folders, const std::string& app) {
+  const auto apps = all_apps(folders);
+  std::string text = fmt::format("there is no app \"{}\"", app);
+  if (const std::string near = did_you_mean(app, apps); !near.empty()) {
+    text += near;
+  } else if (apps.empty()) {
+    text += "; none was started (muster start FILE)";
+  } else {
+    text += fmt::format("; there are {}", fmt::join(apps, ", "));
+  }
+  return text;
+}
+
+std::string not_running(const Folders& folders, const std::string& app) {
+  return remembered_status(folders, app) ? fmt::format("the app \"{}\" does not run; muster start {} starts it", app, app)
+                                         : unknown(folders, app);
+}
+
+// Tells one primary something and prints what it answers.
+int tell(const std::string& app, json request, bool as_json, std::optional<Milliseconds> timeout) {
+  const Folders folders = make_folders();
+  auto opened = ControlConnection::open(folders.socket(app));
+  auto* connection = std::get_if<ControlConnection>(&opened);
+  if (!connection) return fail(not_running(folders, app), as_json);
+  if (!connection->send(request)) return fail("the primary does not take commands", as_json);
+  const auto wait = timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience);
+  while (const auto line = connection->next(wait)) {
+    if (!line->contains("ok")) continue;
+    if (as_json) {
+      print(*line);
+    } else if (line->value("ok", false)) {
+      print(fmt::format("{}: {}\n", app, line->value("text", "done")));
+    } else {
+      fmt::print(stderr, "muster: {}: {}\n", app, line->value("error", "it could not be done"));
+    }
+    return line->value("ok", false) ? exit_ok : exit_failure;
+  }
+  return fail(fmt::format("{}: no answer{}", app, timeout ? " in time; what was begun goes on" : ": its primary has ended"),
+              as_json);
+}
+
+// stop and kill: until it has gone.
+int end(const std::string& app, const char* command, bool as_json, std::optional<Milliseconds> timeout) {
+  const Folders folders = make_folders();
+  if (app == "all") {
+    int code = exit_ok;
+    for (const std::string& each : running_apps(folders)) {
+      if (is_running(folders, each)) code = std::max(code, end(each, command, as_json, timeout));
+    }
+    return code;
+  }
+  auto opened = ControlConnection::open(folders.socket(app));
+  auto* connection = std::get_if<ControlConnection>(&opened);
+  if (!connection) return fail(not_running(folders, app), as_json);
+  connection->send({{"command", command}});
+  const auto until =
+      std::chrono::steady_clock::now() + (timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience));
+  while (const auto line = connection->next(
+             std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()))) {
+    if (line->contains("ok")) return fail(line->value("error", "it could not be done"), as_json);
+  }
+  if (std::chrono::steady_clock::now() >= until)
+    return fail(fmt::format("{}: it has not ended in time, and goes on ending", app), as_json);
+  // Its last act is to remember how it ended, and to free its name.
+  while (access(folders.lock(app).c_str(), F_OK) == 0 && is_running(folders, app)) std::this_thread::sleep_for(1ms);
+  if (as_json) {
+    print(json{{"ok", true}, {"name", app}});
+  } else {
+    print(fmt::format("{}: {}\n", app, std::strcmp(command, "kill") == 0 ? "killed" : "stopped"));
+  }
+  return exit_ok;
+}
+
+void print_remarks(const Resolved& resolved) {
+  for (const Remark& remark : resolved.remarks) {
+    fmt::print(stderr, "muster: {}{}\n", remark.is_warning ? "warning: " : "", to_string(remark));
+  }
+}
+
+struct Started {
+  std::string name;
+  bool ok = false;
+  int pid = 0;
+  std::string text = {};
+  int code = exit_failure;
+};
+
+Started start_one(const Folders& folders, const Sources& sources, const std::string& name) {
+  Started result{name};
+  const json order{{"sources", sources}, {"name", name}, {"background", true}};
+  const StartedProcess started = start_primary(own_program(), name, order, {}, folders.log(name));
+  if (!started.error.empty()) {
+    result.text = started.error;
+    return result;
+  }
+  std::string text;
+  char bytes[4096];
+  for (ssize_t size = 0; (size = read(started.line, bytes, sizeof bytes)) != 0;) {
+    if (size > 0) text.append(bytes, static_cast<std::size_t>(size));
+    if (size < 0 && errno != EINTR) break;
+  }
+  close(started.line);
+  const json answer = json::parse(text, nullptr, false);
+  result.pid = started.pid;
+  result.ok = answer.is_object() && answer.contains("ready");
+  if (result.ok) {
+    result.text = answer.value("text", "");
+    result.code = exit_ok;
+  } else if (answer.is_object()) {
+    result.text = answer.value("error", "it did not start");
+    result.code = answer.value("code", static_cast<int>(exit_failure));
+  } else {
+    result.text = fmt::format("it ended before it was ready; {} has more", folders.log(name));
+  }
+  return result;
+}
+
+int report_started(const std::vector<Started>& all, bool as_json) {
+  int code = exit_ok;
+  json list = json::array();
+  for (const Started& one : all) {
+    code = std::max(code, one.code);
+    if (as_json) {
+      list.push_back({{"name", one.name}, {"ok", one.ok}, {"pid", one.pid}, {"text", one.text}});
+    } else if (one.ok) {
+      print(fmt::format("{}: {} (pid {})\n", one.name, one.text, one.pid));
+    } else {
+      fmt::print(stderr, "muster: {}: {}\n", one.name, one.text);
+    }
+  }
+  if (as_json) print(list);
+  return code;
+}
+
+int run(const command::Say& say) {
+  std::fputs(say.text.c_str(), say.code == 0 ? stdout : stderr);
+  return say.code;
+}
+
+int run(const command::Run& run) {
+  const Resolved resolved = resolve(run.sources);
+  print_remarks(resolved);
+  if (!resolved.ok()) return exit_usage;
+  if (resolved.apps.size() != 1) {
+    std::vector<std::string> names;
+    for (const ResolvedApp& app : resolved.apps) names.push_back(app.config.name);
+    return fail(fmt::format("run runs one app; {} has {}: name one, or `muster start` them all", resolved.file_name,
+                            fmt::join(names, ", ")),
+                run.json, exit_usage);
+  }
+  init::become_child_of_init();
+  Primary::Order order;
+  order.sources = run.sources;
+  order.config = resolved.apps.front().config;
+  if (run.json) order.config.log_format = LogFormat::json;
+  return Primary(std::move(order)).run();
+}
+
+int run(const command::Start& start) {
+  const Folders folders = make_folders();
+  // One that was started before, by its name.
+  if (start.sources.words.size() == 1 && valid_app_name(start.sources.words[0])) {
+    const std::string& name = start.sources.words[0];
+    const json memory = read_json(folders.memory(name));
+    if (memory.is_object() && access(name.c_str(), F_OK) != 0) {
+      Sources sources = memory.at("sources").get<Sources>();
+      sources.environment = start.sources.environment;
+      return report_started({start_one(folders, sources, name)}, start.json);
+    }
+  }
+  const Resolved resolved = resolve(start.sources);
+  print_remarks(resolved);
+  if (!resolved.ok()) return exit_usage;
+  std::vector<Started> all;
+  for (const ResolvedApp& app : resolved.apps) all.push_back(start_one(folders, start.sources, app.config.name));
+  return report_started(all, start.json);
+}
+
+int run(const command::Check& check) {
+  const Resolved resolved = resolve(check.sources);
+  if (check.json) {
+    print(json(resolved));
+  } else {
+    print(report(resolved));
+  }
+  return resolved.ok() ? exit_ok : exit_failure;
+}
+
+int run(const command::List& list) {
+  const auto statuses = all_statuses(make_folders());
+  if (list.json) {
+    print(json(statuses));
+  } else {
+    print(list_text(statuses, look()));
+  }
+  return exit_ok;
+}
+
+std::optional<AppStatus> status_of(const Folders& folders, const std::string& app) {
+  auto status = status_of_running(folders, app);
+  return status ? status : remembered_status(folders, app);
+}
+
+int run(const command::Status& command) {
+  const Folders folders = make_folders();
+  const auto status = status_of(folders, command.name);
+  if (!status) return fail(unknown(folders, command.name), command.json);
+  if (command.json) {
+    print(json(*status));
+  } else {
+    print(status_text(*status, look()));
+  }
+  return status->state == "failed" ? exit_app_failed : exit_ok;
+}
+
+int run(const command::Why& why) {
+  const Folders folders = make_folders();
+  auto status = status_of(folders, why.name);
+  if (!status) return fail(unknown(folders, why.name), why.json);
+  if (why.json) {
+    std::erase_if(status->obituaries, [&why](const Obituary& obituary) { return why.worker && obituary.seat != *why.worker; });
+    print(json{{"name", status->name}, {"state", status->state}, {"why", status->why}, {"obituaries", status->obituaries}});
+  } else {
+    print(why_text(*status, why.worker, look()));
+  }
+  return exit_ok;
+}
+
+int run(const command::Reload& reload) { return tell(reload.name, {{"command", "reload"}}, reload.json, reload.timeout); }
+int run(const command::Restart& restart) { return tell(restart.name, {{"command", "restart"}}, restart.json, restart.timeout); }
+int run(const command::Stop& stop) { return end(stop.name, "stop", stop.json, stop.timeout); }
+int run(const command::Kill& kill) { return end(kill.name, "kill", kill.json, {}); }
+
+int run(const command::Scale& scale) {
+  const char* how = scale.how == command::Scale::How::by ? "by" : scale.how == command::Scale::How::max ? "max" : "to";
+  return tell(scale.name, {{"command", "scale"}, {"how", how}, {"workers", scale.workers}}, scale.json, {});
+}
+
+// The end of a file, in lines.
+std::vector<std::string> last_lines(const std::string& path, std::size_t count) {
+  std::ifstream file(path);
+  std::deque<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(std::move(line));
+    if (lines.size() > count) lines.pop_front();
+  }
+  return {lines.begin(), lines.end()};
+}
+
+std::string text_of(const json& line, bool as_json) {
+  if (as_json) return line.dump() + "\n";
+  const unsigned seat = line.value("worker", 0U);
+  std::string who = line.value("app", "");
+  if (seat > 0) who += fmt::format("/{}", seat);
+  return fmt::format("{} {} | {}\n", line.value("time", ""), who, line.value("text", ""));
+}
+
+int run(const command::Logs& logs) {
+  const Folders folders = make_folders();
+  const std::vector<std::string> apps = logs.name.empty() ? all_apps(folders) : std::vector{logs.name};
+  std::vector<ControlConnection> connections;
+  for (const std::string& app : apps) {
+    auto opened = ControlConnection::open(folders.socket(app));
+    if (auto* connection = std::get_if<ControlConnection>(&opened)) {
+      connection->send({{"command", "logs"}, {"lines", logs.lines}, {"follow", logs.follow}});
+      connections.push_back(std::move(*connection));
+      continue;
+    }
+    const json memory = read_json(folders.memory(app));
+    if (!memory.is_object()) return fail(unknown(folders, app), logs.json);
+    for (const std::string& line : last_lines(memory.value("log", ""), logs.lines)) print(line + "\n");
+  }
+  // One app's lines as they come; those of several in turn.
+  while (!connections.empty()) {
+    for (auto connection = connections.begin(); connection != connections.end();) {
+      const auto line = connection->next(connections.size() == 1 ? std::chrono::milliseconds(patience) : 20ms);
+      if (line && line->contains("line")) {
+        print(text_of((*line)["line"], logs.json));
+        std::fflush(stdout);
+      } else if (line || !logs.follow) {
+        // Copied, not moved into: a connection is not assigned.
+        std::vector<ControlConnection> rest;
+        for (auto& other : connections) {
+          if (&other != &*connection) rest.push_back(std::move(other));
+        }
+        connections.swap(rest);
+        break;
+      }
+      ++connection;
+    }
+  }
+  return exit_ok;
+}
+
+int run(const command::Top& top) {
+  const Folders folders = make_folders();
+  if (!top.name.empty() && !status_of(folders, top.name)) return fail(unknown(folders, top.name), top.json);
+  const auto statuses = [folders, name = top.name] {
+    auto all = all_statuses(folders);
+    if (!name.empty()) std::erase_if(all, [&name](const AppStatus& status) { return status.name != name; });
+    return all;
+  };
+  if (top.json) {
+    print(json(statuses()));
+    return exit_ok;
+  }
+  Loop loop;
+  return run_top(
+      loop, [statuses](DeliverStatuses deliver) { deliver(statuses()); }, top.interval, top.once);
+}
+
+int run(const command::Delete& command) {
+  const Folders folders = make_folders();
+  const std::vector<std::string> apps = command.name == "all" ? all_apps(folders) : std::vector{command.name};
+  for (const std::string& app : apps) {
+    if (is_running(folders, app)) {
+      if (const int code = end(app, "stop", command.json, {}); code != exit_ok) return code;
+    } else if (!remembered_status(folders, app)) {
+      return fail(unknown(folders, app), command.json);
+    }
+    const json memory = read_json(folders.memory(app));
+    // Only a log that is ours: one that was named is the user's.
+    if (memory.is_object() && memory.value("log", "") == folders.log(app)) {
+      unlink(folders.log(app).c_str());
+      for (unsigned old = 1; unlink(fmt::format("{}.{}", folders.log(app), old).c_str()) == 0; ++old) {
+      }
+    }
+    unlink(folders.memory(app).c_str());
+    unlink(folders.socket(app).c_str());
+    if (command.json) {
+      print(json{{"ok", true}, {"name", app}});
+    } else {
+      print(fmt::format("{}: deleted\n", app));
+    }
+  }
+  return exit_ok;
+}
+
+int run(const command::Save& save) {
+  const Folders folders = make_folders();
+  json names = json::array();
+  for (const std::string& app : running_apps(folders)) {
+    if (is_running(folders, app)) names.push_back(app);
+  }
+  write_file(folders.saved(), names.dump() + "\n");
+  if (save.json) {
+    print(json{{"ok", true}, {"saved", names}});
+  } else {
+    print(fmt::format("{} apps are saved; muster resurrect starts them again\n", names.size()));
+  }
+  return exit_ok;
+}
+
+int run(const command::Resurrect& resurrect) {
+  const Folders folders = make_folders();
+  const json names = read_json(folders.saved());
+  if (!names.is_array()) return fail("nothing was saved; muster save remembers which apps run", resurrect.json);
+  std::vector<Started> all;
+  for (const std::string name : names) {
+    if (is_running(folders, name)) continue;
+    const json memory = read_json(folders.memory(name));
+    if (!memory.is_object()) {
+      all.push_back({name, false, 0, "it was deleted since it was saved"});
+      continue;
+    }
+    all.push_back(start_one(folders, memory.at("sources").get<Sources>(), name));
+  }
+  if (all.empty() && !resurrect.json) print(std::string("every app that was saved runs already\n"));
+  return report_started(all, resurrect.json);
+}
+
+}  // namespace
+
+int run(const Command& command) {
+  try {
+    return std::visit([](const auto& c) { return run(c); }, command);
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+}
+
+}  // namespace muster::cli

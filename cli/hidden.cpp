@@ -1,0 +1,93 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string_view>
+#include <utility>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "primary.h"
+#include "start_process.h"
+
+namespace muster::cli {
+namespace {
+
+// __exec COUNT -- PROGRAM ARGS...: systemd's contract for sockets, which has the process's own number in it.
+int exec_worker(int argc, char** argv) {
+  if (argc < 5) return exit_usage;
+  if (const char* channel = std::getenv("NODE_CHANNEL_FD")) close(std::atoi(channel));
+  for (const char* name : {"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"}) unsetenv(name);
+  setenv("LISTEN_FDS", argv[2], 1);
+  setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+  // It has no channel whose end would tell it.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  execvp(argv[4], argv + 4);
+  const int error = errno;
+  fmt::print(stderr, "muster: cannot run {}: {}\n", argv[4], std::strerror(error));
+  return error == ENOENT ? 127 : 126;
+}
+
+std::string read_all(int fd) {
+  std::string text;
+  char bytes[4096];
+  for (ssize_t size = 0; (size = read(fd, bytes, sizeof bytes)) > 0;) text.append(bytes, static_cast<std::size_t>(size));
+  return text;
+}
+
+// __primary NAME.
+int start_as_told() {
+  for (const int fd : {child::order, child::line}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  const auto order = nlohmann::json::parse(read_all(child::order), nullptr, false);
+  close(child::order);
+  if (!order.is_object()) {
+    fmt::print(stderr, "muster: `__primary` is not for people: use `muster start`\n");
+    return exit_usage;
+  }
+  Primary::Order what;
+  what.line = child::line;
+  const auto fail = [&what](const std::string& why) {
+    const std::string text = nlohmann::json{{"error", why}}.dump() + "\n";
+    if (write(what.line, text.data(), text.size()) < 0) return exit_failure;
+    return exit_failure;
+  };
+  what.sources = order.at("sources").get<Sources>();
+  what.background = order.value("background", false);
+  what.takes_over = order.value("takes_over", false);
+  int next = child::first_socket;
+  if (order.value("lock", false)) what.lock = next++;
+  for (const auto& socket : order.value("sockets", nlohmann::json::array())) {
+    fcntl(next, F_SETFD, FD_CLOEXEC);
+    what.sockets.push_back({socket.at("name"), Handle(HandleType::server, next++), socket.at("path")});
+  }
+  const Resolved resolved = resolve(what.sources);
+  if (!resolved.ok()) return fail(report(resolved));
+  const std::string name = order.at("name");
+  const auto app = std::find_if(resolved.apps.begin(), resolved.apps.end(),
+                                [&name](const ResolvedApp& candidate) { return candidate.config.name == name; });
+  if (app == resolved.apps.end()) return fail(fmt::format("there is no app \"{}\" any more", name));
+  what.config = app->config;
+  if (order.contains("workers")) what.config.workers = order["workers"];
+  return Primary(std::move(what)).run();
+}
+
+}  // namespace
+
+std::optional<int> run_hidden(int argc, char** argv) {
+  if (argc < 2) return std::nullopt;
+  const std::string_view word = argv[1];
+  if (word == "__exec") return exec_worker(argc, argv);
+  if (word == "__primary") return start_as_told();
+  return std::nullopt;
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include <muster/function.h>
+#include <muster/loop.h>
+
+namespace muster::cli {
+
+// Where a process stands that does not move, by eu-stack or gdb, whichever is there: in another thread, in no more than some
+// seconds. Empty when neither is, or may not.
+void take_stack(Loop& loop, int pid, Function<void(std::string)> done);
+
+}  // namespace muster::cli
