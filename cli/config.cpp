@@ -185,7 +185,7 @@ Setting variables() {
           .get =
               [](const AppConfig& config) {
                 Values values;
-                for (const auto& [key, value] : config.env) values.push_back(key + "=" + value);
+                for (const auto& [key, value] : config.env) values.push_back(fmt::format("{}={}", key, value));
                 return values;
               }};
 }

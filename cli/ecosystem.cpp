@@ -305,6 +305,7 @@ class AppReader {
   }
 
   void name_the_rest() {
+    if (take("instance_var")) warn("\"instance_var\" has no meaning here and is ignored: NODE_APP_INSTANCE has the number");
     for (const auto& [key, value] : object_.items()) {
       const std::string common(common_spelling(key));
       const auto found = known_.find(common);
@@ -483,10 +484,12 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   std::vector<std::string> variables;
   for (const auto& [name, value] : environment) variables.push_back(fmt::format("{}={}", name, value));
   std::vector<char*> envp;
+  envp.reserve(variables.size() + 1);
   for (auto& variable : variables) envp.push_back(variable.data());
   envp.push_back(nullptr);
   std::vector<std::string> words{"node", "--input-type=commonjs", "-e", evaluation, "--", path};
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 

@@ -239,9 +239,7 @@ std::string help() {
     group = command.group;
     text += row(command.name + (command.usage.empty() ? "" : " " + command.usage), command.help, 32);
   }
-  return text +
-         "\nEach takes --json, and --help for its flags. `muster --version` tells which muster\n"
-         "this is.\n";
+  return text + "\nEach takes --json, and --help for its flags. `muster --version` is the version.\n";
 }
 
 // "--max-memory SIZE"
@@ -256,8 +254,10 @@ std::string flags_of_setting(const Setting& setting) {
 }
 
 std::string help(const Subcommand& command) {
+  std::string first = command.help;
+  first.front() = static_cast<char>(first.front() - ('a' - 'A'));
   std::string text =
-      fmt::format("muster {} {}{}\n\n{}\n", command.name, command.usage, command.usage.empty() ? "" : "", command.help);
+      fmt::format("muster {}{}{}\n\n{}.\n", command.name, command.usage.empty() ? "" : " ", command.usage, first);
   if (!command.more.empty()) text += "\n" + command.more + "\n";
   if (command.has_settings) {
     std::string heading;
@@ -267,8 +267,10 @@ std::string help(const Subcommand& command) {
       heading = setting.heading;
       if (!setting.has_flag) continue;
       const Values values = setting.shape == Setting::Shape::on_off ? Values{} : setting.get(defaults);
-      const std::string preset = values.empty() ? "" : fmt::format(" [{}]", values.front());
+      const bool says_something = !values.empty() && values.front() != "0" && values.front() != "0s";
+      const std::string preset = says_something ? fmt::format(" [{}]", values.front()) : "";
       text += row(flag_column({flags_of_setting(setting), setting.placeholder, ""}), setting.help + preset, 24);
+      if (setting.choices.size() > 4) text += fmt::format("      {}\n", setting.accepted);
     }
   }
   text += "\nFlags:\n";
@@ -321,7 +323,12 @@ class Reader {
       throw Mistake{error.what()};
     }
     for (const auto& [name, option] : options_) {
-      if (option->count()) line.flags[name] = option->results();
+      if (!option->count()) continue;
+      line.flags[name] = option->results();
+      const bool is_setting = command_.has_settings && find_setting_by_flag(name);
+      if (!is_setting && option->get_items_expected_max() == 0 && line.value(name) != "true") {
+        throw Mistake{fmt::format("{} takes no value", name)};
+      }
     }
     if (line.has("--help")) return line;
     line.words = app_.remaining();
@@ -370,6 +377,11 @@ class Reader {
         throw Mistake{fmt::format("{} needs a value", word.substr(0, word.size() - 1))};
       }
     }
+  }
+
+  static bool find_setting_by_flag(const std::string& name) {
+    return std::any_of(settings().begin(), settings().end(),
+                       [&](const Setting& setting) { return flag_name(setting) == name; });
   }
 
   static std::string accepted_by(const std::string& flag) {

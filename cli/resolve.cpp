@@ -30,7 +30,10 @@ using Names = Setting::Names;
 
 constexpr std::string_view default_file = "muster.toml";
 constexpr std::string_view config_variable = "MUSTER_CONFIG";
-constexpr std::string_view words_name = "the command line";
+
+// What muster tells a worker, in whose environment it may be run again: not meant for it, whatever else it is the name of.
+constexpr std::array<std::string_view, 5> of_a_worker{"MUSTER_APP", "MUSTER_WORKER", "MUSTER_GENERATION", "MUSTER_REPORT_FD",
+                                                      "MUSTER_DRAIN_TIMEOUT"};
 
 std::string absolute(const std::string& path, const std::string& folder) {
   return (fs::path(folder) / path).lexically_normal().string();
@@ -130,8 +133,12 @@ class Resolver {
   void read_variables() {
     std::vector<std::string> names{std::string(config_variable)};
     for (const auto& setting : settings()) names.push_back(variable_name(setting));
-    for (const auto& [name, value] : sources_.environment) {
+    const bool in_worker = sources_.environment.count("MUSTER_WORKER") != 0;
+    for (const auto& entry : sources_.environment) {
+      const std::string& name = entry.first;
+      const std::string& value = entry.second;
       if (name.rfind("MUSTER_", 0) != 0) continue;
+      if (in_worker && std::find(of_a_worker.begin(), of_a_worker.end(), name) != of_a_worker.end()) continue;
       if (name == config_variable) {
         if (config_.empty()) config_ = value;
         continue;
@@ -149,9 +156,10 @@ class Resolver {
 
   void warn_of_variable(const std::string& name, const std::vector<std::string>& names) {
     // Those of the tests.
-    if (name.rfind("MUSTER_TEST_", 0) == 0 || name == "MUSTER_WRITE") return;
+    if (name.rfind("MUSTER_TEST_", 0) == 0 || name == "MUSTER_WRITE" || name == "MUSTER_IMAGES") return;
     // The letters they all begin with say nothing.
     std::vector<std::string> rests;
+    rests.reserve(names.size());
     for (const auto& known : names) rests.push_back(known.substr(7));
     if (const auto rest = nearest(name.substr(7), rests)) {
       warn({}, fmt::format("{} means nothing; did you mean \"MUSTER_{}\"?", name, *rest));
@@ -197,6 +205,7 @@ class Resolver {
   std::vector<FileApp> maybe_in_default_file() {
     const std::string word = words_.front();
     FileContent content = read(std::string(default_file));
+    // Then nothing can be told of the names in it.
     const bool broken = content.apps.empty();
     const auto found =
         std::find_if(content.apps.begin(), content.apps.end(), [&](const FileApp& app) { return name_of(app) == word; });
@@ -207,7 +216,7 @@ class Resolver {
     // The file is beside the point, unless it may be the reason why the word means nothing.
     const bool runs = is_file(absolute(word, sources_.cwd)) || !program(word).empty();
     if (!runs) {
-      if (broken) out_.remarks = content.remarks;
+      if (broken) out_.remarks.insert(out_.remarks.end(), content.remarks.begin(), content.remarks.end());
       for (const auto& app : content.apps) names_beside_.push_back(name_of(app));
     }
     out_.file.clear();
@@ -296,10 +305,9 @@ class Resolver {
     for (const auto& given : variables_) assign(draft, given, sources_.cwd);
     for (const auto& given : sources_.flags) assign(draft, given, sources_.cwd);
     if (!words_.empty()) {
-      const std::string called(words_name);
-      assign(draft, {.setting = "app", .values = {words_.front()}, .called = called}, sources_.cwd);
+      assign(draft, {.setting = "app", .values = {words_.front()}, .called = "APP"}, sources_.cwd);
       // The arguments in a file are those of the app in it.
-      assign(draft, {.setting = "args", .values = {words_.begin() + 1, words_.end()}, .called = called}, sources_.cwd);
+      assign(draft, {.setting = "args", .values = {words_.begin() + 1, words_.end()}, .called = "ARGS"}, sources_.cwd);
     }
     return draft;
   }
@@ -308,12 +316,16 @@ class Resolver {
     const Setting* setting = find_setting(given.setting);
     if (!setting) return;
     if (setting->clear) setting->clear(draft.config());
+    bool good = true;
     for (const auto& value : given.values) {
       if (setting->set(draft.config(), based(*setting, value, folder))) continue;
+      good = false;
       mistake(given.place, fmt::format("{} cannot be \"{}\"; accepted: {}{}", given.called, value, setting->accepted,
                                        did_you_mean(value, setting->choices)));
     }
     if (setting->name == "app") draft.app_folder = folder;
+    // What was refused contradicts nothing.
+    if (!good && setting->name != "app") return;
     draft.said[setting->name] = given;
     draft.result.origins[setting->name] = given.place.file.empty() ? given.called : to_string(given.place);
   }

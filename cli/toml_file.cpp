@@ -31,7 +31,7 @@ std::string kind_of(const toml::node& node) {
     case toml::node_type::date:
     case toml::node_type::time:
     case toml::node_type::date_time: return "a date or a time of day";
-    default: return "that";
+    default: return "one value";
   }
 }
 
@@ -154,8 +154,8 @@ class Reader {
   std::optional<Values> entries_of(const Setting& setting, const toml::node& node) {
     const auto* table = node.as_table();
     if (!table) {
-      mistake(place(node.source()), fmt::format("{0} cannot be {1}; accepted: a table [{0}] of KEY = \"VALUE\"", setting.name,
-                                                node.is_value() ? "one value" : kind_of(node)));
+      mistake(place(node.source()),
+              fmt::format("{0} cannot be {1}; accepted: a table [{0}] of KEY = \"VALUE\"", setting.name, kind_of(node)));
       return std::nullopt;
     }
     Values values;
