@@ -9,15 +9,20 @@
 namespace muster::cli {
 namespace {
 
+// The page has the same rules, and its halves go up as std::round()'s do.
+
 // One digit after the point below ten, where it says something.
 std::string short_number(double number) {
   const double tenths = std::round(number * 10) / 10;
   if (tenths < 10 && tenths != std::floor(tenths)) return fmt::format("{:.1f}", tenths);
-  return fmt::format("{:.0f}", number);
+  return fmt::format("{:.0f}", std::round(number));
 }
 
 // Like it, and below hundred: for numbers before a unit.
-std::string scaled(double number) { return number < 99.95 ? fmt::format("{:.1f}", number) : fmt::format("{:.0f}", number); }
+std::string scaled(double number) {
+  if (number < 99.95) return fmt::format("{:.1f}", std::round(number * 10) / 10);
+  return fmt::format("{:.0f}", std::round(number));
+}
 
 }  // namespace
 

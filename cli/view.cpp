@@ -79,15 +79,12 @@ bool is_fault(const Obituary& obituary) {
          obituary.cause != "age" && obituary.cause != "requests";
 }
 
-std::string capitalized(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
-  return text;
-}
-
-std::string sentence(std::string text) {
-  text = capitalized(std::move(text));
-  if (!text.empty() && std::string_view(".!?").find(text.back()) == std::string_view::npos) text += '.';
-  return text;
+std::string sentence(std::string_view text) {
+  if (text.empty()) return {};
+  std::string result(1, static_cast<char>(text[0] >= 'a' && text[0] <= 'z' ? text[0] - 'a' + 'A' : text[0]));
+  result.append(text.substr(1));
+  if (std::string_view(".!?").find(text.back()) == std::string_view::npos) result.push_back('.');
+  return result;
 }
 
 std::string next_try_text(const AppStatus& app, const Obituary& obituary) {
@@ -101,16 +98,15 @@ std::string next_try_text(const AppStatus& app, const Obituary& obituary) {
   return "There is no next try.";
 }
 
+// Two texts beside each other; broken, and in no colour, when they do not fit.
+std::string head(const std::string& first, Ink first_ink, const std::string& second, Ink second_ink, const Look& look) {
+  if (columns_of(first) + 2 + columns_of(second) > look.width) return wrapped(first + "  " + second, look.width, "  ", "");
+  return inked(first, first_ink, look.colour) + "  " + inked(second, second_ink, look.colour) + "\n";
+}
+
 std::string paragraph(const AppStatus& app, const Obituary& obituary, const Look& look) {
-  const std::string when = time_text(obituary.ended_at);
-  const std::string what = obituary_headline(obituary);
-  std::string text;
-  if (look.width >= columns_of(when) + 2 + columns_of(what)) {
-    text =
-        inked(when, Ink::dim, look.colour) + "  " + inked(what, is_fault(obituary) ? Ink::red : Ink::bold, look.colour) + "\n";
-  } else {
-    text = wrapped(when + "  " + what, look.width, "  ", "");
-  }
+  std::string text = head(time_text(obituary.ended_at), Ink::dim, obituary_headline(obituary),
+                          is_fault(obituary) ? Ink::red : Ink::bold, look);
   std::string rest = obituary.was_ready ? "It had been ready." : "It had not been ready.";
   if (!obituary.done.empty()) rest += " " + sentence(printable(obituary.done));
   if (const std::string next = next_try_text(app, obituary); !next.empty()) rest += " " + next;
@@ -136,14 +132,14 @@ Table worker_table(const AppStatus& app) {
   using enum Column::Side;
   Table table({{.title = "WORKER", .side = right},
                {.title = "PID", .side = right},
-               {.title = "STATE", .side = left},
-               {.title = "UPTIME", .side = right, .expendable = 2},
-               {.title = "RESTARTS", .side = right, .expendable = 1},
-               {.title = "CPU", .side = right, .expendable = 3},
-               {.title = "MEMORY", .side = right},
-               {.title = "OPEN", .side = right, .expendable = 5},
-               {.title = "REQS/S", .side = right, .expendable = 4},
-               {.title = "LAG", .side = right, .expendable = 6}});
+               {.title = "STATE"},
+               {.title = "UPTIME", .side = right, .expendable = 3},
+               {.title = "RESTARTS", .side = right, .expendable = 2},
+               {.title = "CPU", .side = right, .expendable = 4},
+               {.title = "MEMORY", .side = right, .expendable = 1},
+               {.title = "OPEN", .side = right, .expendable = 6},
+               {.title = "REQ/S", .side = right, .expendable = 5},
+               {.title = "LAG", .side = right, .expendable = 7}});
   for (const WorkerStatus& worker : app.workers) {
     const bool there = worker.pid > 0;
     const auto when = [&](bool known, auto&& text) { return Cell{known ? text() : std::string(none)}; };
@@ -212,8 +208,7 @@ std::string list_text(const std::vector<AppStatus>& apps, const Look& look) {
 }
 
 std::string status_text(const AppStatus& app, const Look& look) {
-  std::string text = inked(printable(app.name), Ink::bold, look.colour) + "  " +
-                     inked(printable(app.state), ink_of_state(app.state), look.colour) + "\n";
+  std::string text = head(printable(app.name), Ink::bold, printable(app.state), ink_of_state(app.state), look);
   const auto line = [&](std::string_view name, const std::string& value) {
     if (value.empty()) return;
     text += wrapped(value, look.width, std::string(13, ' '), fmt::format("  {:<11}", name));
