@@ -289,9 +289,7 @@ int run(const command::Start& start) {
     const std::string& name = start.sources.words[0];
     const json memory = read_json(folders.memory(name));
     if (memory.is_object() && access(name.c_str(), F_OK) != 0) {
-      Sources sources = memory.at("sources").get<Sources>();
-      sources.environment = start.sources.environment;
-      return report_started({start_one(folders, sources, name)}, start.json);
+      return report_started({start_one(folders, memory.at("sources").get<Sources>(), name)}, start.json);
     }
   }
   const Resolved resolved = resolve(start.sources);

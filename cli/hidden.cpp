@@ -61,7 +61,14 @@ int start_as_told() {
     return exit_failure;
   };
   what.sources = order.at("sources").get<Sources>();
+  // Its environment is that of the first start, however it came to be started again.
+  clearenv();
+  for (const auto& [variable, value] : what.sources.environment) setenv(variable.c_str(), value.c_str(), 1);
   what.background = order.value("background", false);
+  // Those are for who started it, if for anybody.
+  if (what.background) {
+    for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}) unsetenv(name);
+  }
   what.takes_over = order.value("takes_over", false);
   int next = child::first_socket;
   if (order.value("lock", false)) what.lock = next++;

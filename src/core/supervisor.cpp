@@ -287,8 +287,9 @@ void Supervisor::handle_exited(RunId id, ExitStatus status, std::uint64_t now, b
   const auto place = seats_.find(run.seat);
   const bool current = place != seats_.end() && place->second.current == id;
   const bool next = place != seats_.end() && place->second.next == id;
+  std::optional<std::string> failed;
   if (current) {
-    lost_current(place->second, run, cause, died, now);
+    failed = lost_current(place->second, run, cause, died, now);
   } else if (next) {
     Seat& seat = place->second;
     seat.next.reset();
@@ -307,17 +308,18 @@ void Supervisor::handle_exited(RunId id, ExitStatus status, std::uint64_t now, b
     }
     // The one that was to be replaced goes on, and is replaced the next time somebody finds it over its limit.
     seat.replacing.reset();
-    if (going_on()) spend_restart(run, cause, status, now);
+    if (going_on()) failed = spend_restart(run, cause, status, now);
   } else if (place != seats_.end()) {
     died.successor = place->second.current;
   }
   effects_.push_back(died);
+  if (failed) fail(std::move(*failed), now);
   stop_when_empty();
 }
 
-void Supervisor::lost_current(Seat& seat, const Run& run, Cause cause, Died& died, std::uint64_t now) {
+std::optional<std::string> Supervisor::lost_current(Seat& seat, const Run& run, Cause cause, Died& died, std::uint64_t now) {
   seat.current.reset();
-  if (!going_on()) return;
+  if (!going_on()) return std::nullopt;
   if (seat.next) {
     // Its successor is on its way already.
     died.successor = seat.next;
@@ -325,7 +327,7 @@ void Supervisor::lost_current(Seat& seat, const Run& run, Cause cause, Died& die
       seat.current = std::exchange(seat.next, std::nullopt);
       seat.replacing.reset();
     }
-    return;
+    return std::nullopt;
   }
   if (cause == Cause::restart) {
     ++seat.restarts;
@@ -333,11 +335,10 @@ void Supervisor::lost_current(Seat& seat, const Run& run, Cause cause, Died& die
     died.next_try = 0;
     seat.current = fork(run.seat, now);
     died.successor = seat.current;
-    return;
+    return std::nullopt;
   }
   if (run.ready && now - *run.ready >= well_after) seat.backoff.reset();
-  spend_restart(run, cause, died.status, now);
-  if (!going_on()) return;
+  if (auto failed = spend_restart(run, cause, died.status, now)) return failed;
   ++seat.restarts;
   ++restarts_;
   const std::uint64_t wait = seat.backoff.next();
@@ -348,22 +349,21 @@ void Supervisor::lost_current(Seat& seat, const Run& run, Cause cause, Died& die
   } else {
     seat.retry = now + wait;
   }
+  return std::nullopt;
 }
 
-void Supervisor::spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now) {
+std::optional<std::string> Supervisor::spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now) {
   const std::string worker = "worker " + std::to_string(run.seat);
   if (state_ == State::starting && !run.ready) {
-    if (++failed_starts_ < tries_to_start * options_.workers) return;
+    if (++failed_starts_ < tries_to_start * options_.workers) return std::nullopt;
     const std::string last = cause == Cause::not_started         ? "could not be started"
                              : run.leaving == Cause::never_ready ? "was not ready within " + seconds(options_.ready_timeout)
                                                                  : "ended with " + to_text(status);
-    return fail("no worker ever became ready: " + worker + " " + last + ", after " + std::to_string(failed_starts_) + " tries",
-                now);
+    return "no worker ever became ready: " + worker + " " + last + ", after " + std::to_string(failed_starts_) + " tries";
   }
-  if (budget_.spend(now)) return;
-  fail("more than " + std::to_string(options_.max_restarts * options_.workers) + " restarts within " +
-           seconds(options_.restart_window) + ": " + worker + " ended last, with " + to_text(status),
-       now);
+  if (budget_.spend(now)) return std::nullopt;
+  return "more than " + std::to_string(options_.max_restarts * options_.workers) + " restarts within " +
+         seconds(options_.restart_window) + ": " + worker + " ended last, with " + to_text(status);
 }
 
 void Supervisor::fail(std::string why, std::uint64_t now) {

@@ -178,8 +178,9 @@ class Supervisor {
   void kill(Run& run, Cause cause);
   void advance_reload(std::uint64_t now);
   void end_reload(std::uint64_t now, std::string why);
-  void lost_current(Seat& seat, const Run& run, Cause cause, Died& died, std::uint64_t now);
-  void spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now);
+  // These tell why the app has failed by it, if it has.
+  std::optional<std::string> lost_current(Seat& seat, const Run& run, Cause cause, Died& died, std::uint64_t now);
+  std::optional<std::string> spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now);
   void fail(std::string why, std::uint64_t now);
   void stop_when_empty();
 

@@ -113,7 +113,7 @@ TEST(Supervisor, FailsSoonWhenNoneWasEverReady) {
   }
   const auto all = effects(supervisor);
   EXPECT_EQ(supervisor.state(), State::failed);
-  EXPECT_EQ(all[all.size() - 3], "failed: no worker ever became ready: worker 1 ended with exit code 1, after 3 tries");
+  EXPECT_EQ(all[all.size() - 2], "failed: no worker ever became ready: worker 1 ended with exit code 1, after 3 tries");
   EXPECT_EQ(all.back(), "stopped");
 }
 
@@ -125,9 +125,9 @@ TEST(Supervisor, FailsWhenItsBudgetOfRestartsIsSpent) {
   }
   const auto all = effects(supervisor);
   EXPECT_EQ(supervisor.state(), State::failed);
-  EXPECT_EQ(all[all.size() - 2], "failed: more than 4 restarts within 60 s: worker 2 ended last, with signal SIGKILL");
+  EXPECT_EQ(all[all.size() - 1], "failed: more than 4 restarts within 60 s: worker 2 ended last, with signal SIGKILL");
   // The other one is let go.
-  EXPECT_EQ(all[all.size() - 3], "drain 1");
+  EXPECT_EQ(all[all.size() - 2], "drain 1");
   supervisor.handle_exited(RunId{1}, ExitStatus::exited(0), 20);
   EXPECT_EQ(effects(supervisor), (Strings{"died 1 stop", "stopped"}));
 }
