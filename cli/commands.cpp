@@ -165,6 +165,17 @@ int tell(const std::string& app, json request, bool as_json, std::optional<Milli
               as_json);
 }
 
+// The same, of each that runs.
+int tell_one_or_all(const std::string& app, const json& request, bool as_json, std::optional<Milliseconds> timeout) {
+  if (app != "all") return tell(app, request, as_json, timeout);
+  const Folders folders = make_folders();
+  int code = exit_ok;
+  for (const std::string& each : running_apps(folders)) {
+    if (is_running(folders, each)) code = std::max(code, tell(each, request, as_json, timeout));
+  }
+  return code;
+}
+
 // stop and kill: until it has gone.
 int end(const std::string& app, const char* command, bool as_json, std::optional<Milliseconds> timeout) {
   const Folders folders = make_folders();
@@ -350,8 +361,12 @@ int run(const command::Why& why) {
   return exit_ok;
 }
 
-int run(const command::Reload& reload) { return tell(reload.name, {{"command", "reload"}}, reload.json, reload.timeout); }
-int run(const command::Restart& restart) { return tell(restart.name, {{"command", "restart"}}, restart.json, restart.timeout); }
+int run(const command::Reload& reload) {
+  return tell_one_or_all(reload.name, {{"command", "reload"}}, reload.json, reload.timeout);
+}
+int run(const command::Restart& restart) {
+  return tell_one_or_all(restart.name, {{"command", "restart"}}, restart.json, restart.timeout);
+}
 int run(const command::Stop& stop) { return end(stop.name, "stop", stop.json, stop.timeout); }
 int run(const command::Kill& kill) { return end(kill.name, "kill", kill.json, {}); }
 

@@ -87,7 +87,12 @@ ChildSide::~ChildSide() = default;
 std::shared_ptr<ProcessState> ChildSide::process() const { return process_; }
 std::shared_ptr<WorkerState> ChildSide::worker() const { return worker_; }
 
+void ChildSide::report_to(OwnedFd descriptor) {
+  reporter_ = std::make_unique<uv::Reporter>(loop.loop, std::move(descriptor), loop.counts);
+}
+
 void ChildSide::shut_down() {
+  reporter_.reset();
   for (const auto& [id, server] : std::exchange(servers_, {})) server->abandon();
   driver_.reset();
   sockets_->handle_channel_closed();

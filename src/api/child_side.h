@@ -33,6 +33,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   void perform();
 
   bool send(uv::UserMessage&& message, SendCallback&& done);
+  void report_to(OwnedFd descriptor);
   const std::shared_ptr<core::SocketList>& sockets() const { return sockets_; }
   void disconnect_channel();
   void ref_channel(bool ref);
@@ -63,6 +64,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
 
   core::Child core_;
   std::unique_ptr<uv::ChildDriver> driver_;  // gone after shut_down()
+  std::unique_ptr<uv::Reporter> reporter_;   // where a supervisor wants to know
   std::shared_ptr<WorkerProcess> process_;
   std::shared_ptr<OwnWorker> worker_;
   std::map<core::ServerId, std::shared_ptr<Bindable>> servers_;

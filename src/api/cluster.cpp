@@ -8,6 +8,7 @@
 
 #include "api/child_side.h"
 #include "api/primary_side.h"
+#include "uv/reporter.h"
 #include "uv/signal_watcher.h"
 #include "uv/socket.h"
 
@@ -74,7 +75,10 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
   OwnedFd fd(static_cast<int>(*channel));
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());
-  return ChildSide::make(loop, id, std::move(fd), serialization == "advanced" ? Serialization::advanced : Serialization::json);
+  auto side =
+      ChildSide::make(loop, id, std::move(fd), serialization == "advanced" ? Serialization::advanced : Serialization::json);
+  if (OwnedFd reports = uv::Reporter::take_descriptor()) side->report_to(std::move(reports));
+  return side;
 }
 
 }  // namespace detail

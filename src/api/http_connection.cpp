@@ -156,6 +156,7 @@ void HttpConnection::process() {
 
 void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
   set_deadline(server_->options.request_timeout);
+  ++server_->loop.counts.requests;
   exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
   exchange_->writer.keep_alive_seconds =
       static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(server_->options.keep_alive_timeout).count());

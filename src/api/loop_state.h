@@ -9,6 +9,7 @@
 #include <muster/loop.h>
 #include "api/emitter.h"
 #include "uv/loop.h"
+#include "uv/reporter.h"
 #include "uv/signal_watcher.h"
 
 namespace muster::detail {
@@ -54,6 +55,7 @@ class LoopState final : private uv::Loop::EndOfTurn {
   void unhandled(Error error);
 
   uv::Loop loop;
+  uv::Counts counts;  // of all servers on it
   Emitter<std::exception_ptr> uncaught;
   struct SignalListeners {
     std::unique_ptr<uv::SignalWatcher> watcher;

@@ -199,6 +199,8 @@ void ServerState::handle_connection(OwnedFd connection) {
 
 void ServerState::adopt(OwnedFd connection) {
   ++connections_;
+  ++loop_.counts.connections;
+  ++loop_.counts.accepted;
   on_connection(std::move(connection));
 }
 
@@ -217,6 +219,7 @@ void ServerState::handle_drop(int connection) {
 
 void ServerState::connection_closed() {
   --connections_;
+  --loop_.counts.connections;
   if (const auto cluster = cluster_.lock(); cluster && id_ && !acceptor_) {
     if (ChildSide* child = cluster->child()) {
       child->core().handle_connection_closed(*id_);
