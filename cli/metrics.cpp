@@ -8,15 +8,17 @@
 
 #include <fmt/format.h>
 
+#include "printable.h"
+
 namespace muster::cli {
 namespace {
 
 using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-// Bytes that are no UTF-8 would spoil the whole answer; a name with them is a rarity, so they are only made harmless.
+// Prometheus takes nothing of an answer in which a byte is no UTF-8.
 std::string escaped(std::string_view text, bool in_quotes) {
   std::string result;
-  for (const char c : text) {
+  for (const char c : valid_utf8(text)) {
     if (c == '\\') {
       result += "\\\\";
     } else if (c == '\n') {

@@ -106,6 +106,17 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string valid_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const Character next = first_of(text);
+    result += next.valid ? text.substr(0, next.size) : replacement;
+    text.remove_prefix(next.size);
+  }
+  return result;
+}
+
 std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
   while (!text.empty()) {

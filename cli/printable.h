@@ -10,6 +10,8 @@ namespace muster::cli {
 
 // Without escape sequences; other control characters and bytes that are no UTF-8 become U+FFFD, a tab becomes spaces.
 std::string printable(std::string_view text);
+// Only that bytes which are no UTF-8 become U+FFFD.
+std::string valid_utf8(std::string_view text);
 // How many columns printable text takes: none for what combines, two for wide characters.
 std::size_t columns_of(std::string_view text);
 // The beginning of printable text in at most so many columns, with "…" where something is left out.

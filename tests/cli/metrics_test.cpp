@@ -178,6 +178,12 @@ TEST(Metrics, EscapeNames) {
   EXPECT_TRUE(metrics.samples.contains("muster_workers_wanted app=a\"b\\c\nd{e=\"f\"}"));
 }
 
+TEST(Metrics, AreUtf8WhateverAnAppIsCalled) {
+  AppStatus app;
+  app.name = "gr\xc3\xbcn \xff\xc3";
+  EXPECT_TRUE(read(metrics_text(app)).samples.contains("muster_workers_wanted app=grün \uFFFD\uFFFD"));
+}
+
 TEST(Metrics, OfAnAppWithoutWorkersAreComplete) {
   AppStatus app;
   app.workers_wanted = 2;

@@ -115,7 +115,7 @@ TEST_F(Page, ShowsMarkupInNamesAsTextAndRunsNoneOfIt) {
 
 TEST_F(Page, SaysThatThePrimaryCannotBeReachedAndShowsItAgainWhenItIs) {
   open();
-  EXPECT_EQ(browser.text_of("#age"), "Seen just now");
+  browser.wait_until("document.getElementById('age').textContent === 'Seen just now'");
   EXPECT_EQ(browser.evaluate("document.getElementById('lost').hidden"), true);
   const int port = admin->address()->port.value();
 
@@ -125,12 +125,14 @@ TEST_F(Page, SaysThatThePrimaryCannotBeReachedAndShowsItAgainWhenItIs) {
   EXPECT_EQ(browser.text_of("#lost"),
             "The primary cannot be reached any more. What is shown is what was known last; it is asked again every second.");
   EXPECT_EQ(browser.text_of("#name"), "api");
+  EXPECT_EQ(browser.text_of("#state"), "not reached");
 
   admin.emplace(
       primary.cluster, "127.0.0.1", port, [this] { return app; }, [](const Error& error) { FAIL() << error.message; });
-  browser.wait_until("document.getElementById('lost').hidden");
+  browser.wait_until(
+      "document.getElementById('lost').hidden && document.getElementById('age').textContent === 'Seen just now'");
 
-  EXPECT_EQ(browser.text_of("#age"), "Seen just now");
+  EXPECT_EQ(browser.text_of("#state"), "running");
 }
 
 // The ratio of contrast of each text to what is behind it, the least of all.
@@ -201,8 +203,8 @@ TEST_F(Page, DrawsTheLastMinuteOfEachWorker) {
   // A minute of it at once.
   nlohmann::json minute = nlohmann::json::array();
   for (int second = 1; second <= 60; ++second) minute.push_back(after(second));
-  app = after(60);
   browser.evaluate("for (const status of " + minute.dump() + ") show(status)");
+  app = after(60);
 
   EXPECT_GE(browser.evaluate("document.querySelector('#workers .line').getAttribute('d').split('L').length"), 60);
   EXPECT_EQ(browser.evaluate("[...document.querySelectorAll('#workers tr:last-child svg')].every(svg => "
