@@ -136,7 +136,7 @@ std::string Primary::begin() {
   adopt(std::move(order_.sockets));
   watch_signals();
   if (!order_.takes_over) listen_to_commands();
-  if (const std::string error = supervisor_->start(); !error.empty()) return error;
+  if (std::string error = supervisor_->start(); !error.empty()) return error;
   if (const auto watchdog = watchdog_interval(); watchdog > 0) {
     loop_.set_interval(std::chrono::milliseconds(std::max(1ULL, watchdog / 2000)), [] { notify_service_manager("WATCHDOG=1"); })
         .unref();
