@@ -1,13 +1,15 @@
 'use strict';
-// Preloaded by muster into the Node workers it runs; the program does not see it. It tells the primary once a second how the
+// Preloaded by muster into the Node workers it runs; the program does not see it. It tells the primary every second or so how the
 // worker is, which is also how the primary knows that its loop turns, and it makes a worker that leaves lose no request: an HTTP
 // connection that was promised to stay open is closed after an answer that says so, never under the next request.
 
 const descriptor = Number(process.env.MUSTER_REPORT_FD);
 const drainTimeout = Number(process.env.MUSTER_DRAIN_TIMEOUT) || 30000;
+const reportEvery = Number(process.env.MUSTER_REPORT_EVERY) || 1000;
 // What this process starts is no worker.
 delete process.env.MUSTER_REPORT_FD;
 delete process.env.MUSTER_DRAIN_TIMEOUT;
+delete process.env.MUSTER_REPORT_EVERY;
 
 if (descriptor > 2 && require('worker_threads').isMainThread) {
   const diagnostics = require('diagnostics_channel');
@@ -35,7 +37,7 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
   reports.on('error', () => {});
   const report = (lag) => reports.write(`${JSON.stringify({ ...counts, lag })}\n`);
 
-  const every = 500;
+  const every = reportEvery / 2;
   let due = performance.now() + every;
   let worst = 0;
   let odd = false;

@@ -275,7 +275,9 @@ int run(const command::Say& say) {
 }
 
 int run(const command::Run& run) {
-  const Resolved resolved = resolve(run.sources);
+  Sources sources = run.sources;
+  if (run.json) sources.flags.push_back({.setting = "log_format", .values = {"json"}, .called = "--json"});
+  const Resolved resolved = resolve(sources);
   print_remarks(resolved);
   if (!resolved.ok()) return exit_usage;
   if (resolved.apps.size() != 1) {
@@ -287,9 +289,8 @@ int run(const command::Run& run) {
   }
   init::become_child_of_init();
   Primary::Order order;
-  order.sources = run.sources;
   order.config = resolved.apps.front().config;
-  if (run.json) order.config.log_format = LogFormat::json;
+  order.sources = std::move(sources);
   return Primary(std::move(order)).run();
 }
 
@@ -416,7 +417,7 @@ int run(const command::Logs& logs) {
       if (line && line->contains("line")) {
         print(text_of((*line)["line"], logs.json));
         std::fflush(stdout);
-      } else if (line || !logs.follow) {
+      } else if (line || connection->ended()) {
         // Copied, not moved into: a connection is not assigned.
         std::vector<ControlConnection> rest;
         for (auto& other : connections) {

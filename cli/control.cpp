@@ -147,7 +147,10 @@ std::optional<nlohmann::json> ControlConnection::next(std::chrono::milliseconds 
     char bytes[16384];
     const ssize_t size = recv(fd_, bytes, sizeof bytes, 0);
     if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) return std::nullopt;
+    if (size <= 0) {
+      ended_ = true;
+      return std::nullopt;
+    }
     received_.append(bytes, static_cast<std::size_t>(size));
   }
 }

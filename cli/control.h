@@ -62,10 +62,13 @@ class ControlConnection {
   bool send(const nlohmann::json& request);
   // The next line; nothing at the end, and when none came in time.
   std::optional<nlohmann::json> next(std::chrono::milliseconds patience);
+  // That there will be none any more.
+  bool ended() const { return ended_; }
 
  private:
   explicit ControlConnection(int fd) : fd_(fd) {}
   int fd_;
+  bool ended_ = false;
   std::string received_;
 };
 

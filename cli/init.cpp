@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <string>
 
 namespace muster::cli::init {
 namespace {
@@ -52,7 +54,13 @@ void become_child_of_init() {
     signal(SIGTTOU, SIG_DFL);
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (primary == 0) setenv(variable, "1", 1);
+  if (primary != 0) return;
+  setenv(variable, "1", 1);
+  // What process 1 was given is for the one that goes on.
+  for (const char* name : {"LISTEN_PID", "WATCHDOG_PID"}) {
+    const char* pid = std::getenv(name);
+    if (pid && std::strcmp(pid, "1") == 0) setenv(name, std::to_string(getpid()).c_str(), 1);
+  }
 }
 
 void announce() {

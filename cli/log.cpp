@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
@@ -75,6 +76,7 @@ void Log::open() {
   fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
   struct stat status {};
   size_ = fd_ >= 0 && fstat(fd_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+  is_file_ = lstat(file_.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
 void Log::reopen() {
@@ -105,7 +107,7 @@ void Log::write(LogLine line) {
   if (file_.empty()) {
     put(line.stream == LogLine::Stream::out ? STDOUT_FILENO : STDERR_FILENO, text);
   } else {
-    if (fd_ >= 0 && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
+    if (fd_ >= 0 && is_file_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
     if (fd_ < 0) open();
     put(fd_, text);
   }
@@ -126,18 +128,31 @@ void Log::put(int fd, const std::string& text) {
     whole = (format_ == LogFormat::json ? json_text(line, app_) : file_text(line, app_)) + "\n";
   }
   whole += text;
-  ssize_t written = -1;
-  do {
-    written = ::write(fd, whole.data(), whole.size());
-  } while (written < 0 && errno == EINTR);
-  if (written != static_cast<ssize_t>(whole.size())) {
-    ++lost_;
-  } else {
-    lost_ = 0;
+  if (std::exchange(cut_, false)) whole.insert(0, 1, '\n');
+  std::string_view rest = whole;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(fd, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (written > 0) size_ += static_cast<std::uint64_t>(written);
+  size_ += whole.size() - rest.size();
+  if (rest.empty()) {
+    lost_ = 0;
+  } else {
+    ++lost_;
+    // What there is of it ends before the next one begins.
+    cut_ = rest.size() < whole.size() && whole[whole.size() - rest.size() - 1] != '\n';
+  }
 }
 
-void Log::say(std::string text) { write({now_ms(), LogLine::Stream::muster, 0, 0, std::move(text)}); }
+void Log::say(std::string_view text) {
+  const std::int64_t time = now_ms();
+  do {
+    const auto end = std::min(text.find('\n'), text.size());
+    write({time, LogLine::Stream::muster, 0, 0, std::string(text.substr(0, end))});
+    text.remove_prefix(std::min(end + 1, text.size()));
+  } while (!text.empty());
+}
 
 }  // namespace muster::cli

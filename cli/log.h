@@ -43,8 +43,8 @@ class Log {
   ~Log();
 
   void write(LogLine line);
-  // A fact of the primary.
-  void say(std::string text);
+  // A fact of the primary, of one line or more.
+  void say(std::string_view text);
   // Opens the file again, for those who rotate it themselves.
   void reopen();
 
@@ -66,7 +66,9 @@ class Log {
   unsigned keep_;
   int fd_ = -1;
   std::uint64_t size_ = 0;
+  bool is_file_ = false;  // and not /dev/stdout
   std::uint64_t lost_ = 0;
+  bool cut_ = false;  // in the middle of a line
   std::deque<LogLine> latest_;
   std::size_t latest_bytes_ = 0;
   std::map<unsigned, std::shared_ptr<Follower>> followers_;

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +53,12 @@ std::vector<Primary::Given> sockets_of_service_manager() {
   return sockets;
 }
 
+bool is_file(int fd, const std::string& path) {
+  struct stat open {
+  }, there{};
+  return fstat(fd, &open) == 0 && stat(path.c_str(), &there) == 0 && open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+}
+
 std::string monotonic_now() {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -92,6 +99,8 @@ int Primary::run() {
 
 std::string Primary::begin() {
   forget_who_started_us();
+  // Nobody needs to read what is logged.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     folders_ = make_folders();
   } catch (const std::exception& error) {
@@ -105,9 +114,15 @@ std::string Primary::begin() {
       lock_ = order_.lock;
       fcntl(lock_, F_SETFD, FD_CLOEXEC);
     } else {
-      lock_ = open(folders_->lock(name_).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-      if (lock_ < 0) return fmt::format("cannot make {}: {}", folders_->lock(name_), std::strerror(errno));
-      if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+      bool taken = false;
+      do {
+        if (lock_ >= 0) close(lock_);
+        lock_ = open(folders_->lock(name_).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (lock_ < 0) return fmt::format("cannot make {}: {}", folders_->lock(name_), std::strerror(errno));
+        taken = flock(lock_, LOCK_EX | LOCK_NB) == 0;
+        // The one who had it may have removed it in between; somebody else may have the next one.
+      } while (taken && !is_file(lock_, folders_->lock(name_)));
+      if (!taken) {
         char text[32] = {};
         const ssize_t size = pread(lock_, text, sizeof text - 1, 0);
         close(std::exchange(lock_, -1));
@@ -198,7 +213,13 @@ void Primary::listen_to_commands() {
   if (folders_) {
     control_ = std::make_unique<ControlServer>(
         *cluster_, folders_->socket(name_),
-        [this](const nlohmann::json& request, ControlServer::Client client) { command(request, std::move(client)); },
+        [this](const nlohmann::json& request, ControlServer::Client client) {
+          try {
+            command(request, client);
+          } catch (const nlohmann::json::exception& error) {
+            client.fail(fmt::format("the command has a part that it cannot have: {}", error.what()));
+          }
+        },
         [this](const std::string& complaint) { log_->say(complaint); });
   }
   if (!order_.config.admin.empty()) {
@@ -294,12 +315,15 @@ void Primary::reload(Supervisor::Done done) {
   AppConfig config = same->config;
   // What `scale` said goes on, as long as the file says nothing new.
   if (config.workers == order_.config.workers) config.workers = supervisor_->config().workers;
-  order_.config = same->config;
+  // It says itself why it cannot now.
+  if (supervisor_->state() != core::Supervisor::State::running) return supervisor_->reload(std::move(config), std::move(done));
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_now());
-  supervisor_->reload(std::move(config), [this, done = std::move(done)](const Supervisor::Outcome& outcome) mutable {
-    notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
-    done(outcome);
-  });
+  supervisor_->reload(std::move(config),
+                      [this, said = same->config, done = std::move(done)](const Supervisor::Outcome& outcome) mutable {
+                        if (outcome.ok) order_.config = std::move(said);
+                        notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
+                        done(outcome);
+                      });
 }
 
 void Primary::changed() {
@@ -438,8 +462,11 @@ void Primary::upgrade(Supervisor::Done done) {
     }
     if (message.is_object() && message.contains("error")) *text = message["error"];
   });
-  successor_->on_close([this, text, answer] {
+  successor_->on_close([this, text, answer, pid = started.pid] {
     if (replaced_) return;
+    // Whatever it is, it is none that takes over.
+    ::kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
     successor_.reset();
     std::string why = "the new primary did not come up: " + (text->empty() ? "it ended" : *text) + "; this one goes on";
     log_->say(why);

@@ -33,7 +33,7 @@ void take_stack(Loop& loop, int pid, Function<void(std::string)> done) {
       [](uv_work_t* request) {
         auto& work = *static_cast<Work*>(request->data);
         const std::string command = fmt::format(
-            "if command -v eu-stack >/dev/null; then timeout 5 eu-stack -n 32 -p {0}; "
+            "if command -v eu-stack >/dev/null; then timeout 5 eu-stack -1 -n 32 -p {0}; "
             "elif command -v gdb >/dev/null; then timeout 8 gdb -p {0} -batch -ex 'bt 32'; fi </dev/null 2>/dev/null",
             work.pid);
         std::FILE* pipe = popen(command.c_str(), "re");

@@ -198,6 +198,10 @@ Env Supervisor::environment(unsigned seat, unsigned generation) const {
   env["NODE_APP_INSTANCE"] = std::to_string(seat - 1);
   if (!is_plain()) {
     env["MUSTER_REPORT_FD"] = std::to_string(report_descriptor);
+    // Thrice before it is missed.
+    const auto often = config_.heartbeat / 3;
+    env["MUSTER_REPORT_EVERY"] =
+        std::to_string(often.count() > 0 ? std::clamp(often, Milliseconds(20), Milliseconds(look_interval)).count() : 1000);
     env["MUSTER_DRAIN_TIMEOUT"] = std::to_string(config_.drain_timeout.count());
   }
   for (const auto& [name, value] : config_.env) env[name] = value;
@@ -285,7 +289,9 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
 void Supervisor::ready(Run run) {
   const auto* known = core_->find(run);
   if (!known || known->phase != Phase::starting) return;
-  if (const WorkerProcess* process = find(run)) {
+  if (WorkerProcess* process = find(run)) {
+    // It may have been silent while it started, for as long as it liked.
+    if (process->silence()) process->heard();
     say(fmt::format("worker {} (pid {}) is ready", known->seat, process->pid()));
   }
   core_->handle_ready(run, now());
@@ -370,6 +376,7 @@ void Supervisor::perform(const core::Supervisor::Died& died) {
   ++ended_[obituary.cause];
   obituaries_.push_front(std::move(obituary));
   if (obituaries_.size() > obituaries_kept) obituaries_.pop_back();
+  hung_.erase(died.run);
   started_at_.erase(died.run);
   request_limits_.erase(died.run);
 }
@@ -473,11 +480,14 @@ void Supervisor::stop() {
   say("stopping");
   // Who is in the queue of a port is served before it is closed.
   listen_sockets_.keep_only({});
-  cluster_.stop_listening([this, alive = std::weak_ptr(alive_)] {
+  const auto go_on = [this, alive = std::weak_ptr(alive_)] {
     if (!alive.lock()) return;
     core_->stop(now());
     pump();
-  });
+  };
+  cluster_.stop_listening(go_on);
+  // A worker that hangs takes none of them.
+  loop_.set_timeout(config_.kill_timeout, go_on);
 }
 
 void Supervisor::terminate() {
@@ -491,6 +501,14 @@ void Supervisor::kill() {
 }
 
 void Supervisor::look() {
+  const auto time = Clock::now();
+  if (looked_at_ && time - *looked_at_ > 2 * look_interval) {
+    // This process itself stood still: it cannot tell who was silent meanwhile.
+    for (const auto& [run, process] : processes_) {
+      if (process->silence()) process->heard();
+    }
+  }
+  looked_at_ = time;
   std::vector<Run> runs;
   runs.reserve(processes_.size());
   for (const auto& [run, process] : processes_) runs.push_back(run);
@@ -523,14 +541,14 @@ void Supervisor::look_at(Run run, WorkerProcess& process) {
 }
 
 void Supervisor::put_down_hung(Run run, Milliseconds silence) {
-  if (details_.contains(run)) return;  // its stack is being taken
+  if (!hung_.insert(run).second) return;
   details_[run] = fmt::format("nothing was heard of it for {}", duration_text(silence.count()));
   const int pid = find(run)->pid();
   say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", find(run)->seat(), pid, details_[run]));
   take_stack(loop_, pid, [this, run, alive = std::weak_ptr(alive_)](const std::string& stack) {
     if (!alive.lock() || !find(run)) return;
     if (!stack.empty()) {
-      details_[run] += "; its stack:\n" + stack;
+      details_[run] += "\n" + stack;
       say(fmt::format("the stack of worker {}:\n{}", find(run)->seat(), stack));
     }
     core_->put_down(run, Cause::hung);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,7 +96,7 @@ class Supervisor {
   void put_down_hung(Run run, std::chrono::milliseconds silence);
   void finish(Done& done, bool ok, std::string text);
   std::uint64_t now() const;
-  void say(std::string text) { log_.say(std::move(text)); }
+  void say(std::string_view text) { log_.say(text); }
 
   Loop& loop_;
   Cluster& cluster_;
@@ -109,6 +110,8 @@ class Supervisor {
   std::unique_ptr<NotifySocket> notify_;
   std::map<Run, std::unique_ptr<WorkerProcess>> processes_;
   std::map<Run, std::string> details_;  // of what is to end: for its obituary
+  std::set<Run> hung_;                  // whose stack is being taken
+  std::optional<Clock::time_point> looked_at_;
   std::map<Run, std::int64_t> started_at_;
   std::map<Run, std::uint64_t> request_limits_;
   std::deque<Obituary> obituaries_;

@@ -111,6 +111,12 @@ std::string paragraph(const AppStatus& app, const Obituary& obituary, const Look
   if (!obituary.done.empty()) rest += " " + sentence(printable(obituary.done));
   if (const std::string next = next_try_text(app, obituary); !next.empty()) rest += " " + next;
   text += wrapped(rest, look.width, "  ", "  ");
+  for (auto end = obituary.detail.find('\n'); end != std::string::npos;) {
+    const auto begin = end + 1;
+    end = obituary.detail.find('\n', begin);
+    const std::string line = printable(obituary.detail.substr(begin, end - begin));
+    if (!line.empty()) text += wrapped(line, look.width, "      ", "    ");
+  }
   if (obituary.last_words.empty()) {
     if (is_fault(obituary)) text += "  It left no last words.\n";
     return text;
@@ -165,7 +171,8 @@ std::string obituary_headline(const Obituary& obituary) {
   std::string text = worker_name(obituary) + " " + deed(obituary);
   if (obituary.cause != "not started") text += " after " + duration_text(obituary.lived);
   const std::string status = status_of(obituary);
-  const std::string detail = printable(obituary.detail);
+  // What is more than a line is for a paragraph.
+  const std::string detail = printable(obituary.detail.substr(0, obituary.detail.find('\n')));
   if (!status.empty()) text += ": " + status;
   if (!detail.empty()) text += (status.empty() ? ": " : ", ") + detail;
   return text;
