@@ -1,4 +1,5 @@
-// Clients that are steady: each asks for the next answer when it has one, and every request has a complete answer or has failed.
+// Clients that are steady: each asks for the next answer when it has one, and every request has a complete answer or has
+// failed.
 //
 //   steady PORT kept|new CLIENTS [PAUSE_MS [PATIENCE_MS]]
 //
@@ -249,8 +250,10 @@ int main(int argc, char** argv) {
   qsort(samples, sample_count, sizeof *samples, compare);
   printf("{\"requests\":%zu,\"failed\":%zu", answered, failed);
   for (int i = 0; i < faults; ++i) printf(",\"%s\":%zu", fault_names[i], failures[i]);
-  printf(",\"announced\":%zu,\"ended_idle\":%zu,\"connections\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u,\"longest_us\":%u}\n",
-         announced, ended_idle, opened, (double)answered / seconds, sample_count ? samples[sample_count / 2] : 0,
-         sample_count ? samples[sample_count * 99 / 100] : 0, longest);
+  printf(
+      ",\"announced\":%zu,\"ended_idle\":%zu,\"connections\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u,\"longest_"
+      "us\":%u}\n",
+      announced, ended_idle, opened, (double)answered / seconds, sample_count ? samples[sample_count / 2] : 0,
+      sample_count ? samples[sample_count * 99 / 100] : 0, longest);
   return 0;
 }
