@@ -15,6 +15,7 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
   const diagnostics = require('diagnostics_channel');
   const net = require('net');
   const http = require('http');
+  const https = require('https');
 
   const counts = { connections: 0, accepted: 0, requests: 0 };
   const servers = new Set();
@@ -74,11 +75,17 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
       this.shouldKeepAlive = false;
       return writeHead.apply(this, head);
     };
-    // Idle connections end with their server's keepAliveTimeout, as they always do; where that is very long, at half time.
-    setTimeout(() => servers.forEach((server) => server.closeIdleConnections?.()), drainTimeout / 2).unref();
+    // A server that closes would hang up on idle connections, and who is just sending the next request on one of them loses it. They
+    // end with their server's keepAliveTimeout, as they always do; where that is very long, at half time.
+    servers.forEach((server) => { server.closeIdleConnections = () => {}; });
+    setTimeout(() => servers.forEach((server) => {
+      delete server.closeIdleConnections;
+      server.closeIdleConnections?.();
+    }), drainTimeout / 2).unref();
     finishWhenDrained();
   };
-  process.on('internalMessage', (message) => {
+  // Before Node does what it is told, which closes the servers.
+  process.prependListener('internalMessage', (message) => {
     if (message && message.cmd === 'NODE_CLUSTER' && message.act === 'disconnect') leave();
   });
 }

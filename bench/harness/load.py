@@ -81,6 +81,29 @@ class Hold:
         self.process.stdout.close()
 
 
+class Steady:
+    """Clients that ask until they are told to end; `kind` is kept or new."""
+
+    def __init__(self, port, kind, clients, pause_ms=0):
+        command = [f"{BIN}/steady", *map(str, (port, kind, clients, pause_ms))]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
+        if self.process.stdout.readline().strip() != "BEGUN":
+            self.__exit__()
+            raise RuntimeError("not every client had an answer")
+
+    def finish(self):
+        """What became of their requests."""
+        return json.loads(self.process.communicate(timeout=60)[0])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
 def program_figures(command, seconds=120, env=None):
     """A program that measures itself, and what others took meanwhile."""
     window = Window()

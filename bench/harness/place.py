@@ -7,6 +7,7 @@ import socket
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.join(ROOT, "build/release/bin")
 PEERS = os.path.join(ROOT, "build/peers")
+RIVALS = os.path.join(ROOT, "build/rivals")
 MORE_PEERS = os.path.join(ROOT, "build/more-peers")
 SCRIPTS = os.path.join(ROOT, "bench/peers")
 WORK = os.path.join(ROOT, "build/bench")
