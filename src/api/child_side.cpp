@@ -87,8 +87,8 @@ ChildSide::~ChildSide() = default;
 std::shared_ptr<ProcessState> ChildSide::process() const { return process_; }
 std::shared_ptr<WorkerState> ChildSide::worker() const { return worker_; }
 
-void ChildSide::report_to(OwnedFd descriptor) {
-  reporter_ = std::make_unique<uv::Reporter>(loop.loop, std::move(descriptor), loop.counts);
+void ChildSide::report_to(uv::Reporter::Request request) {
+  reporter_ = std::make_unique<uv::Reporter>(loop.loop, std::move(request), loop.counts);
 }
 
 void ChildSide::shut_down() {

@@ -33,7 +33,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   void perform();
 
   bool send(uv::UserMessage&& message, SendCallback&& done);
-  void report_to(OwnedFd descriptor);
+  void report_to(uv::Reporter::Request request);
   const std::shared_ptr<core::SocketList>& sockets() const { return sockets_; }
   void disconnect_channel();
   void ref_channel(bool ref);

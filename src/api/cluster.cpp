@@ -77,7 +77,7 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
   uv::set_close_on_exec(fd.get());
   auto side =
       ChildSide::make(loop, id, std::move(fd), serialization == "advanced" ? Serialization::advanced : Serialization::json);
-  if (OwnedFd reports = uv::Reporter::take_descriptor()) side->report_to(std::move(reports));
+  if (auto reports = uv::Reporter::take_request()) side->report_to(std::move(*reports));
   return side;
 }
 

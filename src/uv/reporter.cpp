@@ -13,26 +13,31 @@
 namespace muster::uv {
 namespace {
 
-// Twice for each report: a loop that is late is seen sooner.
-constexpr std::chrono::milliseconds interval(500);
-constexpr std::uint64_t interval_ns = 500'000'000;
+int take_number(const char* variable) {
+  const char* text = std::getenv(variable);
+  const int number = text ? std::atoi(text) : -1;
+  unsetenv(variable);
+  return number;
+}
 
 }  // namespace
 
-OwnedFd Reporter::take_descriptor() {
-  const char* text = std::getenv("MUSTER_REPORT_FD");
-  const int number = text ? std::atoi(text) : -1;
-  unsetenv("MUSTER_REPORT_FD");
-  if (number <= STDERR_FILENO) return {};
-  OwnedFd descriptor(number);
+std::optional<Reporter::Request> Reporter::take_request() {
+  const int number = take_number("MUSTER_REPORT_FD"), every = take_number("MUSTER_REPORT_EVERY");
+  if (number <= STDERR_FILENO) return std::nullopt;
   set_non_blocking(number);
   set_close_on_exec(number);
-  return descriptor;
+  return Request{OwnedFd(number), std::chrono::milliseconds(every > 1 ? every : 1000)};
 }
 
-Reporter::Reporter(Loop& loop, OwnedFd descriptor, const Counts& counts)
-    : descriptor_(std::move(descriptor)), counts_(counts), timer_(loop, [this] { look(); }) {
-  due_ = uv_hrtime() + interval_ns;
+Reporter::Reporter(Loop& loop, Request request, const Counts& counts)
+    : descriptor_(std::move(request.descriptor)),
+      counts_(counts),
+      timer_(loop, [this] { look(); }),
+      interval_(static_cast<std::uint64_t>(request.every.count()) * 1'000'000 / 2) {
+  due_ = uv_hrtime() + interval_;
+  // Twice for each report: a loop that is late is seen sooner.
+  const auto interval = request.every / 2;
   timer_.start(interval, interval);
   timer_.unref();
   report();
@@ -41,7 +46,7 @@ Reporter::Reporter(Loop& loop, OwnedFd descriptor, const Counts& counts)
 void Reporter::look() {
   const std::uint64_t now = uv_hrtime();
   lag_ = std::max(lag_, now > due_ ? now - due_ : 0);
-  due_ = now + interval_ns;
+  due_ = now + interval_;
   if (std::exchange(every_other_, !every_other_)) report();
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "kernel/fd.h"
 #include "uv/timer.h"
@@ -14,16 +16,21 @@ struct Counts {
   std::uint64_t requests = 0;
 };
 
-// Tells a supervisor once a second how this worker is, on the descriptor that MUSTER_REPORT_FD names: a line of JSON, as
-// docs/protocol.md has it. Does not keep the loop alive.
+// Tells a supervisor how this worker is, again and again, as docs/protocol.md has it. Does not keep the loop alive.
 class Reporter {
  public:
-  // Both outlive it.
-  Reporter(Loop& loop, OwnedFd descriptor, const Counts& counts);
+  // Where, and how often.
+  struct Request {
+    OwnedFd descriptor;
+    std::chrono::milliseconds every;
+  };
 
-  // The descriptor that the environment names, which is taken out of it: what this process starts is no worker. Empty when it
-  // names none.
-  static OwnedFd take_descriptor();
+  // The loop and the counts outlive it.
+  Reporter(Loop& loop, Request request, const Counts& counts);
+
+  // What the environment asks for (MUSTER_REPORT_FD, MUSTER_REPORT_EVERY), which is taken out of it: what this process starts
+  // is no worker.
+  static std::optional<Request> take_request();
 
  private:
   void look();
@@ -32,8 +39,9 @@ class Reporter {
   OwnedFd descriptor_;
   const Counts& counts_;
   Timer timer_;
-  std::uint64_t due_ = 0;  // in nanoseconds, when the timer should run
-  std::uint64_t lag_ = 0;  // the worst since the last report
+  const std::uint64_t interval_;  // in nanoseconds, of the timer
+  std::uint64_t due_ = 0;         // when it should run
+  std::uint64_t lag_ = 0;         // the worst since the last report
   bool every_other_ = false;
 };
 
