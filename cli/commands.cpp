@@ -1,9 +1,6 @@
 #include "commands.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,7 +10,6 @@
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
@@ -198,8 +194,7 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
   }
   if (std::chrono::steady_clock::now() >= until)
     return fail(fmt::format("{}: it has not ended in time, and goes on ending", app), as_json);
-  // Its last act is to remember how it ended, and to free its name.
-  while (access(folders.lock(app).c_str(), F_OK) == 0 && is_running(folders, app)) std::this_thread::sleep_for(1ms);
+  // The connection ends after it has remembered how it ended and freed its name.
   if (as_json) {
     print(json{{"ok", true}, {"name", app}});
   } else {

@@ -20,6 +20,7 @@
 #include <nlohmann/json.hpp>
 
 #include "assets.h"
+#include "background.h"
 #include "init.h"
 #include "listen_url.h"
 #include "process_use.h"
@@ -298,7 +299,18 @@ void Primary::send_logs(const nlohmann::json& request, ControlServer::Client cli
 }
 
 void Primary::reload(Supervisor::Done done) {
-  const Resolved resolved = resolve(order_.sources);
+  if (std::exchange(resolving_, true)) return done(Supervisor::Outcome{false, "cannot reload: a reload is under way"});
+  // A configuration that is a program may take its time, and connections are not to wait for it.
+  auto resolved = std::make_shared<Resolved>();
+  run_in_background(
+      loop_, [resolved, sources = order_.sources] { *resolved = resolve(sources); },
+      [this, resolved, done = std::move(done)]() mutable {
+        resolving_ = false;
+        reload(*resolved, std::move(done));
+      });
+}
+
+void Primary::reload(const Resolved& resolved, Supervisor::Done done) {
   if (!resolved.ok()) {
     std::string text = "cannot reload: " + report(resolved);
     while (text.ends_with('\n')) text.pop_back();

@@ -62,6 +62,7 @@ class Primary {
   void listen_to_commands();
   void command(const nlohmann::json& request, ControlServer::Client client);
   void reload(Supervisor::Done done);
+  void reload(const Resolved& resolved, Supervisor::Done done);
   void scale(const nlohmann::json& request, ControlServer::Client client);
   void send_logs(const nlohmann::json& request, ControlServer::Client client);
   void changed();
@@ -87,7 +88,8 @@ class Primary {
   std::unique_ptr<net::Socket> successor_;
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
-  bool replaced_ = false;  // by another primary, which has the names and the ports now
+  bool resolving_ = false;  // the configuration is being read again
+  bool replaced_ = false;   // by another primary, which has the names and the ports now
   unsigned asked_to_end_ = 0;
   int exit_code_ = exit_ok;
   std::uint64_t cpu_time_ = 0;
