@@ -12,8 +12,8 @@ from harness.schedstat import cpu_seconds
 from harness.table import missing_row, number, table
 
 WORKERS = 4
-ROUNDS = 7
-IDLE_SECONDS = 3
+ROUNDS = 5
+IDLE_SECONDS = 2
 
 
 def figures_of(running, options):

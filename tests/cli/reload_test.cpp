@@ -15,7 +15,7 @@
 namespace muster::test {
 namespace {
 
-constexpr int workers = 4;
+constexpr int workers = 2;
 const std::map<std::string, int> no_failures;
 
 std::vector<std::string> cpp_server() { return {std::string(MUSTER_BINARY_DIR) + "/hello_http"}; }
@@ -83,7 +83,7 @@ TEST_P(Reload, LosesNoRequestOnNewConnections) {
 }
 
 TEST_P(Reload, OfAllAtOnceLosesNoRequest) {
-  const LoadedApp app(with({"--parallel", "4"}), env());
+  const LoadedApp app(with({"--parallel", "2"}), env());
   SteadyClients kept({.port = port, .clients = 8, .pause = std::chrono::milliseconds(1)});
   SteadyClients fresh({.port = port, .clients = 8, .keep = false});
 
