@@ -18,20 +18,18 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
   const https = require('https');
 
   const counts = { connections: 0, accepted: 0, requests: 0 };
-  const servers = new Set();
+  const servers = new Set();  // of HTTP
 
   diagnostics.channel('net.server.socket').subscribe(({ socket }) => {
     counts.connections += 1;
     counts.accepted += 1;
+    if (socket.server.closeIdleConnections) servers.add(socket.server);
     socket.once('close', () => {
       counts.connections -= 1;
       finishWhenDrained();
     });
   });
-  diagnostics.channel('http.server.request.start').subscribe(({ server }) => {
-    counts.requests += 1;
-    servers.add(server);
-  });
+  diagnostics.channel('http.server.request.start').subscribe(() => { counts.requests += 1; });
 
   const reports = new net.Socket({ fd: descriptor, readable: true, writable: true });
   reports.unref();
@@ -75,12 +73,12 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
       this.shouldKeepAlive = false;
       return writeHead.apply(this, head);
     };
-    // A server that closes would hang up on idle connections, and who is just sending the next request on one of them loses it. They
+    // A server that closes would hang up on idle connections, new ones too, and who is just sending a request on one loses it. They
     // end with their server's keepAliveTimeout, as they always do; where that is very long, at half time.
     servers.forEach((server) => { server.closeIdleConnections = () => {}; });
     setTimeout(() => servers.forEach((server) => {
       delete server.closeIdleConnections;
-      server.closeIdleConnections?.();
+      server.closeIdleConnections();
     }), drainTimeout / 2).unref();
     finishWhenDrained();
   };
