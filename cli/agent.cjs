@@ -1,5 +1,5 @@
 'use strict';
-// Preloaded by muster into the Node workers it runs; the program does not see it. It tells the primary every second or so how the
+// Preloaded by muster into the Node workers it runs; the program does not see it. It tells the primary once a second how the
 // worker is, which is also how the primary knows that its loop turns, and it makes a worker that leaves lose no request: an HTTP
 // connection that was promised to stay open is closed after an answer that says so, never under the next request.
 
@@ -73,16 +73,16 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
       this.shouldKeepAlive = false;
       return writeHead.apply(this, head);
     };
-    // A server that closes would hang up on idle connections, new ones too, and who is just sending a request on one loses it. They
-    // end with their server's keepAliveTimeout, as they always do; where that is very long, at half time.
-    servers.forEach((server) => { server.closeIdleConnections = () => {}; });
-    setTimeout(() => servers.forEach((server) => {
-      delete server.closeIdleConnections;
-      server.closeIdleConnections();
-    }), drainTimeout / 2).unref();
+    // Idle connections end with their server's keepAliveTimeout, as they always do; where that is very long, at half time. A
+    // server of Node 19 or later would end them when it closes, which is now: under a request that is on its way.
+    const { closeIdleConnections } = http.Server.prototype;
+    if (closeIdleConnections) {
+      servers.forEach((server) => { server.closeIdleConnections = () => {}; });
+      setTimeout(() => servers.forEach((server) => closeIdleConnections.call(server)), drainTimeout / 2).unref();
+    }
     finishWhenDrained();
   };
-  // Before Node does what it is told, which closes the servers.
+  // Before cluster itself hears it, and closes the servers.
   process.prependListener('internalMessage', (message) => {
     if (message && message.cmd === 'NODE_CLUSTER' && message.act === 'disconnect') leave();
   });

@@ -362,10 +362,11 @@ void Primary::tell_starter(const nlohmann::json& message) {
     return;
   }
   // The predecessor gives up the names, says so by closing, and lets its workers finish.
-  successor_ =
+  predecessor_ =
       std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, std::exchange(order_.line, -1))));
-  successor_->on_data([](std::string_view) {});
-  successor_->on_close([this] {
+  predecessor_->on_error([](const Error&) {});
+  predecessor_->on_data([](std::string_view) {});
+  predecessor_->on_close([this] {
     listen_to_commands();
     remember(true);
     init::announce();
@@ -460,6 +461,7 @@ void Primary::upgrade(Supervisor::Done done) {
   if (!started.error.empty()) return done(Supervisor::Outcome{false, started.error});
   log_->say(fmt::format("{} starts as pid {}, to take this one's place", own_program(), started.pid));
   successor_ = std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, started.line)));
+  successor_->on_error([](const Error&) {});
   auto answer = std::make_shared<Supervisor::Done>(std::move(done));
   auto text = std::make_shared<std::string>();
   successor_->on_data([this, text, answer, pid = started.pid](std::string_view bytes) {
@@ -476,14 +478,20 @@ void Primary::upgrade(Supervisor::Done done) {
   });
   successor_->on_close([this, text, answer, pid = started.pid] {
     if (replaced_) return;
-    // Whatever it is, it is none that takes over.
-    ::kill(pid, SIGKILL);
-    waitpid(pid, nullptr, 0);
+    bury(pid, 0);
     successor_.reset();
     std::string why = "the new primary did not come up: " + (text->empty() ? "it ended" : *text) + "; this one goes on";
     log_->say(why);
     if (*answer) (*answer)(Supervisor::Outcome{false, std::move(why)});
   });
+}
+
+// A process that was to take over and does not: it has a moment to clear up.
+void Primary::bury(int pid, unsigned tries) {
+  constexpr unsigned most_tries = 100;
+  if (waitpid(pid, nullptr, WNOHANG) != 0) return;
+  if (tries == most_tries) ::kill(pid, SIGKILL);
+  loop_.set_timeout(std::chrono::milliseconds(20), [this, pid, tries] { bury(pid, tries + 1); });
 }
 
 void Primary::let_go(int successor) {

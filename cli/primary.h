@@ -69,6 +69,7 @@ class Primary {
   void became_ready();
   void stopped(const std::optional<std::string>& failed);
   void upgrade(Supervisor::Done done);
+  void bury(int pid, unsigned tries);
   void let_go(int successor);
   void tell_starter(const nlohmann::json& message);
   void remember(bool running);
@@ -85,7 +86,7 @@ class Primary {
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Admin> admin_;
-  std::unique_ptr<net::Socket> successor_;
+  std::unique_ptr<net::Socket> predecessor_, successor_;
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
   bool resolving_ = false;  // the configuration is being read again

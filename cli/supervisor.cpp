@@ -131,6 +131,7 @@ std::string Supervisor::start() {
   } catch (const std::exception& error) {
     return error.what();
   }
+  looked_at_ = Clock::now();
   look_timer_ = loop_.set_interval(look_interval, [this] { look(); });
   core_->start(now());
   pump();
