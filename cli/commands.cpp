@@ -21,13 +21,13 @@
 
 #include "control.h"
 #include "folders.h"
-#include "init.h"
-#include "log.h"
-#include "nearest.h"
-#include "primary.h"
+#include "primary/init.h"
+#include "primary/log.h"
+#include "config/nearest.h"
+#include "primary/primary.h"
 #include "start_process.h"
-#include "top.h"
-#include "view.h"
+#include "show/top.h"
+#include "show/view.h"
 
 namespace muster::cli {
 namespace {

@@ -14,7 +14,7 @@
 
 #include <muster/error.h>
 
-#include "line_reader.h"
+#include "primary/line_reader.h"
 
 namespace muster::cli {
 namespace {

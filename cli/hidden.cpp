@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "primary.h"
+#include "primary/primary.h"
 #include "start_process.h"
 
 namespace muster::cli {

@@ -1,0 +1,70 @@
+#include "primary/init.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace muster::cli::init {
+namespace {
+
+constexpr const char* variable = "MUSTER_INIT";
+
+// The signal says who sent it, which is all there is to say.
+int announcement() { return SIGRTMIN; }
+
+[[noreturn]] void serve(pid_t primary) {
+  sigset_t all;
+  sigfillset(&all);
+  for (;;) {
+    siginfo_t signal{};
+    const int number = sigwaitinfo(&all, &signal);
+    if (number < 0) continue;
+    if (number == SIGCHLD) {
+      int status = 0;
+      for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid == primary) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+      }
+    } else if (number == announcement()) {
+      if (signal.si_uid == geteuid()) primary = signal.si_pid;
+    } else {
+      kill(primary, number);
+    }
+  }
+}
+
+}  // namespace
+
+void become_child_of_init() {
+  if (getpid() != 1) return;
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t primary = fork();
+  if (primary > 0) serve(primary);
+  if (primary == 0 && isatty(STDIN_FILENO)) {
+    // Keys that are signals are for the primary and its workers, once.
+    setpgid(0, 0);
+    signal(SIGTTOU, SIG_IGN);
+    tcsetpgrp(STDIN_FILENO, getpgrp());
+    signal(SIGTTOU, SIG_DFL);
+  }
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (primary != 0) return;
+  setenv(variable, "1", 1);
+  // What process 1 was given is for the one that goes on.
+  for (const char* name : {"LISTEN_PID", "WATCHDOG_PID"}) {
+    const char* pid = std::getenv(name);
+    if (pid && std::strcmp(pid, "1") == 0) setenv(name, std::to_string(getpid()).c_str(), 1);
+  }
+}
+
+void announce() {
+  if (std::getenv(variable)) kill(1, announcement());
+}
+
+}  // namespace muster::cli::init
