@@ -88,6 +88,7 @@ class Primary {
   std::unique_ptr<net::Socket> predecessor_, successor_;
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
+  bool told_to_stop_ = false;
   bool replaced_ = false;  // by another primary, which has the names and the ports now
   unsigned asked_to_end_ = 0;
   int exit_code_ = exit_ok;
