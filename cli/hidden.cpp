@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "primary/init.h"
 #include "primary/primary.h"
 #include "start_process.h"
 
@@ -62,6 +63,7 @@ int start_as_told() {
   };
   what.sources = order.at("sources").get<Sources>();
   // Its environment is that of the first start, however it came to be started again.
+  const bool is_child_of_init = init::is_parent();
   clearenv();
   for (const auto& [variable, value] : what.sources.environment) setenv(variable.c_str(), value.c_str(), 1);
   what.background = order.value("background", false);
@@ -69,7 +71,10 @@ int start_as_told() {
   if (what.background) {
     for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}) unsetenv(name);
   }
+  if (is_child_of_init) init::set_parent();
   what.takes_over = order.value("takes_over", false);
+  // It was for the predecessor, whose place is ours.
+  if (what.takes_over) unsetenv("WATCHDOG_PID");
   int next = child::first_socket;
   if (order.value("lock", false)) what.lock = next++;
   for (const auto& socket : order.value("sockets", nlohmann::json::array())) {

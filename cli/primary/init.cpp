@@ -55,7 +55,7 @@ void become_child_of_init() {
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (primary != 0) return;
-  setenv(variable, "1", 1);
+  set_parent();
   // What process 1 was given is for the one that goes on.
   for (const char* name : {"LISTEN_PID", "WATCHDOG_PID"}) {
     const char* pid = std::getenv(name);
@@ -63,8 +63,11 @@ void become_child_of_init() {
   }
 }
 
+bool is_parent() { return std::getenv(variable) != nullptr; }
+void set_parent() { setenv(variable, "1", 1); }
+
 void announce() {
-  if (std::getenv(variable)) kill(1, announcement());
+  if (is_parent()) kill(1, announcement());
 }
 
 }  // namespace muster::cli::init

@@ -6,6 +6,9 @@ namespace muster::cli::init {
 
 // In process 1: goes on as its child. In any other process: does nothing.
 void become_child_of_init();
+// Whether process 1 is such a parent; a variable says so, which has to outlive a change of the environment.
+bool is_parent();
+void set_parent();
 // From a primary that has taken another's place: signals are for this one now, and its end is the end.
 void announce();
 

@@ -339,6 +339,12 @@ void Primary::reload(const Resolved& resolved, Supervisor::Done done) {
 }
 
 void Primary::changed() {
+  using State = core::Supervisor::State;
+  const State state = supervisor_->state();
+  if (!replaced_ && (state == State::stopping || state == State::stopped || state == State::failed) &&
+      !std::exchange(told_to_stop_, true)) {
+    notify_service_manager("STOPPING=1");
+  }
   if (was_ready_ || !supervisor_->complete()) return;
   was_ready_ = true;
   became_ready();
@@ -392,10 +398,7 @@ void Primary::stopped(const std::optional<std::string>& failed) {
     tell_starter({{"error", text}, {"code", exit_code_}});
     if (!order_.background) fmt::print(stderr, "muster: {}\n", text);
   }
-  if (!replaced_) {
-    remember(false);
-    notify_service_manager("STOPPING=1");
-  }
+  if (!replaced_) remember(false);
   loop_.stop(exit_code_);
 }
 

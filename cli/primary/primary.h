@@ -90,7 +90,8 @@ class Primary {
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
   bool resolving_ = false;  // the configuration is being read again
-  bool replaced_ = false;   // by another primary, which has the names and the ports now
+  bool told_to_stop_ = false;
+  bool replaced_ = false;  // by another primary, which has the names and the ports now
   unsigned asked_to_end_ = 0;
   int exit_code_ = exit_ok;
   std::uint64_t cpu_time_ = 0;
