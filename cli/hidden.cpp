@@ -23,18 +23,20 @@
 namespace muster::cli {
 namespace {
 
-// __exec COUNT -- PROGRAM ARGS...: systemd's contract for sockets, which has the process's own number in it.
+// __exec PRIMARY COUNT -- PROGRAM ARGS...: systemd's contract for sockets, which has the process's own number in it.
 int exec_worker(int argc, char** argv) {
-  if (argc < 5) return exit_usage;
+  if (argc < 6) return exit_usage;
   if (const char* channel = std::getenv("NODE_CHANNEL_FD")) close(std::atoi(channel));
   for (const char* name : {"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"}) unsetenv(name);
-  setenv("LISTEN_FDS", argv[2], 1);
+  setenv("LISTEN_FDS", argv[3], 1);
   setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
   // It has no channel whose end would tell it.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  execvp(argv[4], argv + 4);
+  // The primary may have died before that.
+  if (getppid() != std::atoi(argv[2])) return exit_failure;
+  execvp(argv[5], argv + 5);
   const int error = errno;
-  fmt::print(stderr, "muster: cannot run {}: {}\n", argv[4], std::strerror(error));
+  fmt::print(stderr, "muster: cannot run {}: {}\n", argv[5], std::strerror(error));
   return error == ENOENT ? 127 : 126;
 }
 

@@ -159,7 +159,7 @@ void Supervisor::set_worker_settings() {
     }
     command.push_back(config_.app);
     command.insert(command.end(), config_.args.begin(), config_.args.end());
-    command.insert(command.begin(), {"__exec", std::to_string(config_.listen.size()), "--"});
+    command.insert(command.begin(), {"__exec", std::to_string(getpid()), std::to_string(config_.listen.size()), "--"});
     settings.exec = "/proc/self/exe";
     settings.exec_path = "";
     settings.exec_argv.emplace();
@@ -478,7 +478,6 @@ void Supervisor::scale(unsigned workers, Done done) {
 
 void Supervisor::stop() {
   if (core_->state() == State::stopping || core_->state() == State::stopped || core_->state() == State::failed) return;
-  say("stopping");
   // Who is in the queue of a port is served before it is closed.
   listen_sockets_.keep_only({});
   const auto go_on = [this, alive = std::weak_ptr(alive_)] {
@@ -487,6 +486,7 @@ void Supervisor::stop() {
     pump();
   };
   cluster_.stop_listening(go_on);
+  say("stopping");
   // A worker that hangs takes none of them.
   loop_.set_timeout(config_.kill_timeout, go_on);
 }
