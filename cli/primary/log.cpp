@@ -63,8 +63,18 @@ std::string short_text(const LogLine& line, const std::string& app) {
   return fmt::format("{} | {}", who(line, app), line.text);
 }
 
-Log::Log(std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep)
-    : app_(std::move(app)), format_(format), file_(std::move(file)), rotate_at_(rotate_at), keep_(keep) {
+Log::Log(Loop& loop, std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep)
+    : app_(std::move(app)),
+      format_(format),
+      file_(std::move(file)),
+      out_(loop, STDOUT_FILENO),
+      err_(loop, STDERR_FILENO),
+      rotate_at_(rotate_at),
+      keep_(keep) {
+  struct stat out {
+  }, err{};
+  one_stream_ = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+                out.st_ino == err.st_ino;
   if (!file_.empty()) open();
 }
 
@@ -98,19 +108,21 @@ void Log::rotate() {
   open();
 }
 
+std::string Log::text_of(const LogLine& line) const {
+  return (format_ == LogFormat::json ? json_text(line, app_)
+          : file_.empty()            ? short_text(line, app_)
+                                     : file_text(line, app_)) +
+         "\n";
+}
+
 void Log::write(LogLine line) {
   if (line.time == 0) line.time = now_ms();
-  const std::string text = (format_ == LogFormat::json ? json_text(line, app_)
-                            : file_.empty()            ? short_text(line, app_)
-                                                       : file_text(line, app_)) +
-                           "\n";
-  if (file_.empty()) {
-    put(line.stream == LogLine::Stream::out ? STDOUT_FILENO : STDERR_FILENO, text);
-  } else {
-    if (fd_ >= 0 && is_file_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
-    if (fd_ < 0) open();
-    put(fd_, text);
+  std::string text = text_of(line);
+  if (lost_ > 0) {
+    text = text_of({now_ms(), LogLine::Stream::muster, 0, 0, fmt::format("{} lines could not be written before this", lost_)}) +
+           text;
   }
+  lost_ = put(line.stream, text) ? 0 : lost_ + 1;
   // One of them may leave while it hears.
   for (const auto& [number, follower] : std::map(followers_)) (*follower)(line);
   latest_bytes_ += line.text.size();
@@ -121,29 +133,26 @@ void Log::write(LogLine line) {
   }
 }
 
-void Log::put(int fd, const std::string& text) {
-  std::string whole;
-  if (lost_ > 0) {
-    LogLine line{now_ms(), LogLine::Stream::muster, 0, 0, fmt::format("{} lines could not be written before this", lost_)};
-    whole = (format_ == LogFormat::json ? json_text(line, app_) : file_text(line, app_)) + "\n";
-  }
-  whole += text;
-  if (std::exchange(cut_, false)) whole.insert(0, 1, '\n');
-  std::string_view rest = whole;
+bool Log::put(LogLine::Stream stream, const std::string& text) {
+  if (file_.empty()) return (stream == LogLine::Stream::out || one_stream_ ? out_ : err_).write(text);
+  if (fd_ >= 0 && is_file_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
+  if (fd_ < 0) open();
+  return put_into_file(text);
+}
+
+bool Log::put_into_file(std::string text) {
+  if (std::exchange(cut_, false)) text.insert(0, 1, '\n');
+  std::string_view rest = text;
   while (!rest.empty()) {
-    const ssize_t written = ::write(fd, rest.data(), rest.size());
+    const ssize_t written = ::write(fd_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) break;
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
-  size_ += whole.size() - rest.size();
-  if (rest.empty()) {
-    lost_ = 0;
-  } else {
-    ++lost_;
-    // What there is of it ends before the next one begins.
-    cut_ = rest.size() < whole.size() && whole[whole.size() - rest.size() - 1] != '\n';
-  }
+  size_ += text.size() - rest.size();
+  // What there is of it ends before the next one begins.
+  cut_ = !rest.empty() && rest.size() < text.size() && text[text.size() - rest.size() - 1] != '\n';
+  return rest.empty();
 }
 
 void Log::say(std::string_view text) {

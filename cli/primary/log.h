@@ -11,6 +11,7 @@
 #include <muster/function.h>
 
 #include "config/app_config.h"
+#include "primary/output.h"
 
 namespace muster::cli {
 
@@ -33,11 +34,11 @@ std::string file_text(const LogLine& line, const std::string& app);
 std::string short_text(const LogLine& line, const std::string& app);
 
 // Where the lines of an app go: to standard output and error, or to a file that is rotated: NAME.log, NAME.log.1, ... What
-// cannot be written (a full disk) is counted, and said when it can again: it stops nobody.
+// cannot be written (a full disk, a reader who does not read) is counted, and said when it can again: it stops nobody.
 class Log {
  public:
   // An empty `file` means standard output and error.
-  Log(std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep);
+  Log(Loop& loop, std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep);
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
   ~Log();
@@ -55,13 +56,17 @@ class Log {
   void unfollow(unsigned number) { followers_.erase(number); }
 
  private:
-  void put(int fd, const std::string& text);
+  std::string text_of(const LogLine& line) const;
+  bool put(LogLine::Stream stream, const std::string& text);
+  bool put_into_file(std::string text);
   void rotate();
   void open();
 
   std::string app_;
   LogFormat format_;
   std::string file_;
+  Output out_, err_;
+  bool one_stream_ = false;  // both are the same pipe, and a line may be written in parts
   std::uint64_t rotate_at_;
   unsigned keep_;
   int fd_ = -1;

@@ -139,7 +139,7 @@ std::string Primary::begin() {
   const AppConfig& config = order_.config;
   std::string file = config.log_file;
   if (file.empty() && order_.background && folders_) file = folders_->log(name_);
-  log_ = std::make_unique<Log>(name_, config.log_format, file, config.log_size, config.log_files);
+  log_ = std::make_unique<Log>(loop_, name_, config.log_format, file, config.log_size, config.log_files);
   make_private_folder();
   cluster_ = std::make_unique<Cluster>(loop_, 0, nullptr);
   Supervisor::Events events;
@@ -436,7 +436,8 @@ AppStatus Primary::status() {
 }
 
 void Primary::upgrade(Supervisor::Done done) {
-  if (successor_ || supervisor_->state() != core::Supervisor::State::running) {
+  if (successor_) return done(Supervisor::Outcome{false, "another primary is starting to take this one's place already"});
+  if (supervisor_->state() != core::Supervisor::State::running) {
     return done(Supervisor::Outcome{false, "cannot be replaced now: it is " + std::string(to_string(supervisor_->state()))});
   }
   nlohmann::json order{{"sources", order_.sources},
@@ -465,6 +466,10 @@ void Primary::upgrade(Supervisor::Done done) {
   log_->say(fmt::format("{} starts as pid {}, to take this one's place", own_program(), started.pid));
   successor_ = std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, started.line)));
   successor_->on_error([](const Error&) {});
+  // It gives up by itself when its workers are not ready, after three tries; unless it is none of ours.
+  if (const auto limit = order_.config.ready_timeout * 4; limit.count() > 0) {
+    successor_limit_ = loop_.set_timeout(limit, [this] { successor_->destroy(); });
+  }
   auto answer = std::make_shared<Supervisor::Done>(std::move(done));
   auto text = std::make_shared<std::string>();
   successor_->on_data([this, text, answer, pid = started.pid](std::string_view bytes) {
@@ -480,10 +485,12 @@ void Primary::upgrade(Supervisor::Done done) {
     if (message.is_object() && message.contains("error")) *text = message["error"];
   });
   successor_->on_close([this, text, answer, pid = started.pid] {
+    successor_limit_.cancel();
     if (replaced_) return;
     bury(pid, 0);
     successor_.reset();
-    std::string why = "the new primary did not come up: " + (text->empty() ? "it ended" : *text) + "; this one goes on";
+    std::string why = "the new primary did not come up: " + (text->empty() ? "it ended, or said nothing for too long" : *text) +
+                      "; this one goes on";
     log_->say(why);
     if (*answer) (*answer)(Supervisor::Outcome{false, std::move(why)});
   });
@@ -499,6 +506,7 @@ void Primary::bury(int pid, unsigned tries) {
 
 void Primary::let_go(int successor) {
   replaced_ = true;
+  successor_limit_.cancel();
   log_->say(fmt::format("pid {} is ready and has the ports; this one lets its workers finish", successor));
   notify_service_manager(fmt::format("MAINPID={}", successor));
   cluster_->leave_files();

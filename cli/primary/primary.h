@@ -87,6 +87,7 @@ class Primary {
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<net::Socket> predecessor_, successor_;
+  Timer successor_limit_;
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
   bool resolving_ = false;  // the configuration is being read again

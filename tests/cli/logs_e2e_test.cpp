@@ -1,5 +1,7 @@
 // What workers print, from their pipes to where it is kept.
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -150,6 +152,37 @@ TEST(Logs, ThatCannotBeWrittenStopNobody) {
   EXPECT_TRUE(eventually([&] { return has(session.run({"logs", "app"}).out, "asked"); }, "they can be asked for"));
   EXPECT_TRUE(std::filesystem::exists("/dev/full"));
   EXPECT_FALSE(std::filesystem::exists("/dev/full.1"));
+}
+
+TEST(Logs, ThatNobodyReadsStopNobody) {
+  Session session;
+  const int port = free_port();
+  // More than a pipe holds and is kept for it, on both streams.
+  session.write("app.js", server_js(port, "(console.log('x'.repeat(50000)), console.error('y'.repeat(50000)), 'fine')"));
+  int pipe[2] = {-1, -1};
+  ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
+  Running muster(session, {.words = {"run", "app.js"}, .output = pipe[1]});
+  EXPECT_TRUE(eventually([&] { return session.workers("app").size() == 1; }));
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(get(port), "fine");
+  EXPECT_EQ(session.workers("app").size(), 1U);
+  // Who reads at last finds whole lines, and what is missing is said.
+  std::string all;
+  std::vector<char> bytes(1 << 20);
+  EXPECT_TRUE(eventually(
+      [&] {
+        get(port);
+        pollfd ready{pipe[0], POLLIN, 0};
+        while (poll(&ready, 1, 0) > 0) {
+          const ssize_t size = read(pipe[0], bytes.data(), bytes.size());
+          if (size <= 0) break;
+          all.append(bytes.data(), static_cast<std::size_t>(size));
+        }
+        return has(all, "lines could not be written before this");
+      },
+      "it is said"));
+  EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+  close(pipe[0]);
+  close(pipe[1]);
 }
 
 TEST(Logs, SayHowMuchAFullDiskHasCost) {

@@ -146,6 +146,17 @@ TEST_F(Upgrade, ToAProgramThatIsBrokenIsAbandoned) {
   EXPECT_EQ(gets(port, 10).size(), 2U);
 }
 
+TEST_F(Upgrade, ToAProgramThatSaysNothingIsAbandonedInTheEnd) {
+  session.write("app.js", server_js(port));
+  start({"--ready-timeout", "500ms", "app.js"});
+  replace(session.write("silent", "#!/bin/sh\nexec sleep 1000\n"));
+  muster->signal(SIGUSR2);
+  muster->line("to take this one's place");
+  EXPECT_TRUE(has(session.ask("app", {{"command", "upgrade"}})["error"].get<std::string>(), "another primary is starting"));
+  muster->line("said nothing for too long; this one goes on");
+  EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
+}
+
 TEST_F(Upgrade, WithAnAppThatDoesNotStartAnyMoreIsAbandoned) {
   session.write("app.js", server_js(port));
   start({"--backoff", "1ms", "app.js"});
