@@ -17,6 +17,29 @@ constexpr const char* variable = "MUSTER_INIT";
 // The signal says who sent it, which is all there is to say.
 int announcement() { return SIGRTMIN; }
 
+// Who has taken over, where somebody has said so.
+pid_t successor_of(pid_t primary) {
+  sigset_t said;
+  sigemptyset(&said);
+  sigaddset(&said, announcement());
+  siginfo_t signal{};
+  constexpr timespec at_once{};
+  while (sigtimedwait(&said, &signal, &at_once) > 0) {
+    if (signal.si_uid == geteuid()) primary = signal.si_pid;
+  }
+  return primary;
+}
+
+void bury_all(pid_t& primary) {
+  int status = 0;
+  for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid != primary) continue;
+    // It has gone because another one is there, or for good. The system tells of deaths before it tells of anything else.
+    primary = successor_of(primary);
+    if (pid == primary) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  }
+}
+
 [[noreturn]] void serve(pid_t primary) {
   sigset_t all;
   sigfillset(&all);
@@ -25,10 +48,7 @@ int announcement() { return SIGRTMIN; }
     const int number = sigwaitinfo(&all, &signal);
     if (number < 0) continue;
     if (number == SIGCHLD) {
-      int status = 0;
-      for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        if (pid == primary) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-      }
+      bury_all(primary);
     } else if (number == announcement()) {
       if (signal.si_uid == geteuid()) primary = signal.si_pid;
     } else {

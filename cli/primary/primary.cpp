@@ -361,6 +361,8 @@ void Primary::became_ready() {
 
 void Primary::tell_starter(const nlohmann::json& message) {
   if (order_.line < 0) return;
+  // Before the predecessor can be gone, which would be the end otherwise.
+  if (order_.takes_over && message.contains("ready")) init::announce();
   const std::string text = message.dump() + "\n";
   send(order_.line, text.data(), text.size(), MSG_NOSIGNAL);
   if (!order_.takes_over || !message.contains("ready")) {
@@ -375,7 +377,6 @@ void Primary::tell_starter(const nlohmann::json& message) {
   predecessor_->on_close([this] {
     listen_to_commands();
     remember(true);
-    init::announce();
   });
 }
 
