@@ -274,8 +274,9 @@ void Primary::scale(const nlohmann::json& request, ControlServer::Client client)
     return client.fail("scale needs how many \"workers\"");
   }
   std::int64_t workers = how == "max" ? available_parallelism() : found->get<std::int64_t>();
-  if (how == "by") workers += supervisor_->workers();
-  if (workers < 1 || workers > 4096) return client.fail(fmt::format("an app has 1 to 4096 workers, not {}", workers));
+  constexpr std::int64_t most = 4096;
+  if (how == "by") workers = std::clamp(workers, -most, most) + supervisor_->workers();
+  if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to 4096 workers, not {}", workers));
   supervisor_->scale(static_cast<unsigned>(workers), [client](const Supervisor::Outcome& outcome) mutable {
     if (outcome.ok) {
       client.succeed({{"text", outcome.text}});
