@@ -10,6 +10,7 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
+#include <list>
 #include <stdexcept>
 #include <utility>
 
@@ -19,15 +20,15 @@
 
 #include <muster/loop.h>
 
+#include "config/nearest.h"
 #include "control.h"
 #include "folders.h"
 #include "primary/init.h"
 #include "primary/log.h"
-#include "config/nearest.h"
 #include "primary/primary.h"
-#include "start_process.h"
 #include "show/top.h"
 #include "show/view.h"
+#include "start_process.h"
 
 namespace muster::cli {
 namespace {
@@ -394,7 +395,7 @@ std::string text_of(const json& line, bool as_json) {
 int run(const command::Logs& logs) {
   const Folders folders = make_folders();
   const std::vector<std::string> apps = logs.name.empty() ? all_apps(folders) : std::vector{logs.name};
-  std::vector<ControlConnection> connections;
+  std::list<ControlConnection> connections;
   for (const std::string& app : apps) {
     auto opened = ControlConnection::open(folders.socket(app));
     if (auto* connection = std::get_if<ControlConnection>(&opened)) {
@@ -414,13 +415,8 @@ int run(const command::Logs& logs) {
         print(text_of((*line)["line"], logs.json));
         std::fflush(stdout);
       } else if (line || connection->ended()) {
-        // Copied, not moved into: a connection is not assigned.
-        std::vector<ControlConnection> rest;
-        for (auto& other : connections) {
-          if (&other != &*connection) rest.push_back(std::move(other));
-        }
-        connections.swap(rest);
-        break;
+        connection = connections.erase(connection);
+        continue;
       }
       ++connection;
     }

@@ -19,13 +19,13 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "config/listen_url.h"
 #include "primary/assets.h"
 #include "primary/background.h"
 #include "primary/init.h"
-#include "config/listen_url.h"
 #include "primary/process_use.h"
-#include "start_process.h"
 #include "show/units_text.h"
+#include "start_process.h"
 
 namespace muster::cli {
 namespace {
@@ -86,9 +86,10 @@ int Primary::run() {
   if (const std::string error = begin(); !error.empty()) {
     tell_starter({{"error", error}});
     if (!order_.background) fmt::print(stderr, "muster: {}\n", error);
-    return exit_failure;
+    exit_code_ = exit_failure;
+  } else {
+    loop_.run();
   }
-  loop_.run();
   if (order_.takes_over && !was_ready_) {
     // What it was to take over is still its predecessor's, files included.
     std::error_code ignored;
@@ -252,7 +253,7 @@ void Primary::command(const nlohmann::json& request, ControlServer::Client clien
   } else if (what == "restart") {
     supervisor_->restart(std::move(answer));
   } else if (what == "scale") {
-    scale(request, std::move(client));
+    scale(request, std::move(client), std::move(answer));
   } else if (what == "upgrade") {
     upgrade(std::move(answer));
   } else if (what == "stop") {
@@ -267,7 +268,7 @@ void Primary::command(const nlohmann::json& request, ControlServer::Client clien
   }
 }
 
-void Primary::scale(const nlohmann::json& request, ControlServer::Client client) {
+void Primary::scale(const nlohmann::json& request, ControlServer::Client client, Supervisor::Done done) {
   const auto found = request.find("workers");
   const std::string how = request.value("how", "to");
   if (how != "max" && (found == request.end() || !found->is_number_integer())) {
@@ -277,13 +278,7 @@ void Primary::scale(const nlohmann::json& request, ControlServer::Client client)
   constexpr std::int64_t most = 4096;
   if (how == "by") workers = std::clamp(workers, -most, most) + supervisor_->workers();
   if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to 4096 workers, not {}", workers));
-  supervisor_->scale(static_cast<unsigned>(workers), [client](const Supervisor::Outcome& outcome) mutable {
-    if (outcome.ok) {
-      client.succeed({{"text", outcome.text}});
-    } else {
-      client.fail(outcome.text);
-    }
-  });
+  supervisor_->scale(static_cast<unsigned>(workers), std::move(done));
 }
 
 void Primary::send_logs(const nlohmann::json& request, ControlServer::Client client) {
@@ -446,8 +441,7 @@ void Primary::upgrade(Supervisor::Done done) {
                        {"name", name_},
                        {"background", order_.background},
                        {"takes_over", true},
-                       {"cwd", order_.sources.cwd}};
-  order["workers"] = supervisor_->workers();
+                       {"workers", supervisor_->workers()}};
   std::vector<int> descriptors;
   std::vector<Handle> copies;
   if (lock_ >= 0) {

@@ -9,10 +9,10 @@
 #include <muster/cluster.h>
 #include <muster/loop.h>
 
-#include "primary/admin.h"
 #include "config/config.h"
 #include "control.h"
 #include "folders.h"
+#include "primary/admin.h"
 #include "primary/log.h"
 #include "primary/supervisor.h"
 
@@ -63,7 +63,7 @@ class Primary {
   void command(const nlohmann::json& request, ControlServer::Client client);
   void reload(Supervisor::Done done);
   void reload(const Resolved& resolved, Supervisor::Done done);
-  void scale(const nlohmann::json& request, ControlServer::Client client);
+  void scale(const nlohmann::json& request, ControlServer::Client client, Supervisor::Done done);
   void send_logs(const nlohmann::json& request, ControlServer::Client client);
   void changed();
   void became_ready();

@@ -11,15 +11,15 @@
 
 #include <fmt/core.h>
 
+#include "config/config.h"
 #include "primary/process_use.h"
 #include "primary/stack.h"
-#include "show/units_text.h"
 #include "primary/users.h"
+#include "show/units_text.h"
 
 namespace muster::cli {
 namespace {
 
-using Effect = core::Supervisor;
 using State = core::Supervisor::State;
 using Phase = core::Supervisor::Phase;
 using Cause = core::Supervisor::Cause;
@@ -55,16 +55,11 @@ std::string_view state_of(Phase phase) {
   return "";
 }
 
-const char* name_of(SchedulingPolicy policy) {
-  switch (policy) {
-    case SchedulingPolicy::none: return "none";
-    case SchedulingPolicy::round_robin: return "round_robin";
-    case SchedulingPolicy::least_connections: return "least_connections";
-    case SchedulingPolicy::ip_hash: return "ip_hash";
-    case SchedulingPolicy::kernel: return "kernel";
-    case SchedulingPolicy::custom: return "custom";
-  }
-  return "";
+// As the setting calls it.
+std::string name_of(SchedulingPolicy policy) {
+  AppConfig config;
+  config.policy = policy;
+  return find_setting("policy")->get(config).front();
 }
 
 // The one that it names itself, with the agent as a file that it loads first.

@@ -16,8 +16,8 @@
 #include "primary/listen_sockets.h"
 #include "primary/log.h"
 #include "primary/notify.h"
-#include "status.h"
 #include "primary/worker_process.h"
+#include "status.h"
 
 namespace muster::cli {
 

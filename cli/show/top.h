@@ -8,8 +8,8 @@
 
 #include <muster/function.h>
 
-#include "status.h"
 #include "show/table.h"
+#include "status.h"
 
 namespace muster {
 class Loop;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "status.h"
 #include "show/table.h"
+#include "status.h"
 
 namespace muster::cli {
 

@@ -245,10 +245,8 @@ Session::~Session() {
   for (int round = 0; round < 1000; ++round) {
     const auto left = children_of(getpid());
     for (const int pid : left) kill(pid, SIGKILL);
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
     if (left.empty()) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    waitpid(-1, nullptr, 0);
   }
 }
 
