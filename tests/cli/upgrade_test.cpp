@@ -1,7 +1,10 @@
 // SIGUSR2: another primary, of the program that is on the disk now, takes the place of the one that runs.
 
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -191,6 +194,29 @@ TEST_F(Upgrade, KeepsUnixSockets) {
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
   EXPECT_EQ(ask(), "refused");
   EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(Upgrade, ThatCannotOpenItsSocketsLeavesThoseOfThePrimaryThatGoesOn) {
+  const std::string path = session.file("a.sock");
+  const std::string config = fmt::format("app = \"/bin/sleep\"\nargs = [\"1000\"]\nname = \"app\"\nready_delay = \"1ms\"\n");
+  session.write("muster.toml", config + fmt::format("listen = [\"unix:{}\"]\n", path));
+  start({});
+  // What it is to be now has a port that somebody else has.
+  const int taken = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  ASSERT_EQ(bind(taken, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(taken, 1), 0);
+  session.write("muster.toml", config + fmt::format("listen = [\"unix:{}\", \"tcp://0.0.0.0:{}\"]\n", path, port));
+  muster->signal(SIGUSR2);
+  const std::string said = muster->line("this one goes on");
+  EXPECT_TRUE(has(said, "cannot listen on")) << said;
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_TRUE(Connection(path).connected());
+  EXPECT_TRUE(std::filesystem::exists(session.runtime("app.lock")));
+  EXPECT_EQ(primary(), muster->pid());
+  close(taken);
 }
 
 TEST_F(Upgrade, KeepsHowManyWorkersThereAreAndHowLogsAreWritten) {
