@@ -8,7 +8,6 @@
 #include <csignal>
 #include <fstream>
 #include <set>
-#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -502,27 +501,6 @@ WORKER(Print) {
   std::fflush(stdout);
   cluster.process().disconnect();
   return loop.run();
-}
-
-TEST(Loop, RunsWhatAnotherThreadPosts) {
-  Loop loop;
-  int ran = 0;
-  const Timer guard = loop.set_timeout(std::chrono::seconds(60), [&] { loop.stop(1); });
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      for (int j = 0; j < 250; ++j) {
-        loop.post([&] {
-          if (++ran == 1000) loop.stop(0);
-        });
-      }
-    });
-  }
-
-  EXPECT_EQ(loop.run(), 0);
-
-  for (auto& thread : threads) thread.join();
-  EXPECT_EQ(ran, 1000);
 }
 
 TEST(Loop, GivesAnExceptionOfAListenerToRunAndGoesOnAfterIt) {

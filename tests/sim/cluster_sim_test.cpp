@@ -9,7 +9,7 @@ namespace muster::sim {
 namespace {
 
 // A sanitizer makes each world some thirty times slower, and is not looking for what a seed decides.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MUSTER_SANITIZED
 constexpr std::uint64_t worlds = 1000;
 #else
 constexpr std::uint64_t worlds = 10000;
