@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <muster/muster.h>
+#include "options/command_line.h"
 
 namespace {
 
@@ -78,10 +78,10 @@ class Primary {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"Measures how long a worker takes to start."};
-  app.add_option("--until", options.until)->check(CLI::IsMember({"online", "listening"}))->capture_default_str();
-  app.add_option("--count", options.count)->check(CLI::PositiveNumber)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  CommandLine("Measures how long a worker takes to start.")
+      .add("--until", options.until, {"online", "listening"})
+      .add_count("--count", options.count)
+      .parse(argc, argv);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <muster/muster.h>
+#include "options/command_line.h"
 
 namespace {
 
@@ -132,12 +132,12 @@ class Primary {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"Measures messages between a primary and a worker."};
-  app.add_option("--mode", options.mode)->check(CLI::IsMember({"oneway", "rtt"}))->capture_default_str();
-  app.add_option("--size", options.size, "Bytes of the string that is sent")->capture_default_str();
-  app.add_option("--count", options.count)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--serialization", options.serialization)->check(CLI::IsMember({"json", "advanced"}))->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  CommandLine("Measures messages between a primary and a worker.")
+      .add("--mode", options.mode, {"oneway", "rtt"})
+      .add_size("--size", options.size, "Bytes of the string that is sent")
+      .add_count("--count", options.count)
+      .add("--serialization", options.serialization, {"json", "advanced"})
+      .parse(argc, argv);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);

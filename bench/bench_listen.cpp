@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <muster/muster.h>
+#include "options/command_line.h"
 
 namespace {
 
@@ -61,11 +61,11 @@ class Listener {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   Options options;
-  CLI::App app{"A worker that listens on many addresses."};
-  app.add_option("--keys", options.keys, "How many addresses")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--port", options.port)->check(CLI::Range(0, 65535))->capture_default_str();
-  app.add_option("--folder", options.folder, "Where the Unix sockets are made")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  CommandLine("A worker that listens on many addresses.")
+      .add_count("--keys", options.keys, "How many addresses")
+      .add_port("--port", options.port)
+      .add("--folder", options.folder, "Where the Unix sockets are made")
+      .parse(argc, argv);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);

@@ -5,26 +5,26 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <muster/muster.h>
+#include "options/command_line.h"
 
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::string mode = "echo", policy = "rr", node = "node", script;
+  std::string mode = "echo", policy = "rr", node = "node", script = "bench/peers/node_server.js";
   int port = 8000;
-  unsigned workers = 2;
+  std::size_t workers = 2;
   bool who = false;
-  CLI::App app{"A muster primary of Node workers, to be measured."};
-  app.add_option("--mode", mode)->check(CLI::IsMember({"echo", "http"}))->capture_default_str();
-  app.add_option("--port", port)->check(CLI::Range(0, 65535))->capture_default_str();
-  app.add_option("--workers", workers)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--policy", policy)->capture_default_str();
-  app.add_flag("--who", who, "Answer w<id>");
-  app.add_option("--node", node, "What runs the script")->capture_default_str();
-  app.add_option("--script", script, "node_server.js")->required();
-  CLI11_PARSE(app, argc, argv);
+  CommandLine("A muster primary of Node workers, to be measured.")
+      .add("--mode", mode, {"echo", "http"})
+      .add_port("--port", port)
+      .add_count("--workers", workers)
+      .add("--policy", policy)
+      .add_flag("--who", who, "Answer w<id>")
+      .add("--node", node, "What runs the script")
+      .add("--script", script, "What Node runs")
+      .parse(argc, argv);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <muster/muster.h>
+#include "options/command_line.h"
 
 namespace {
 
@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   std::string mode = "echo";
   int port = 8000;
-  unsigned workers = muster::available_parallelism();
+  std::size_t workers = muster::available_parallelism();
   std::string policy = "rr";
   bool respawn = false;
   bool who = false;
@@ -143,17 +143,15 @@ class Primary {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   Options options;
-  CLI::App app{"A cluster to be measured."};
-  app.add_option("--mode", options.mode)->check(CLI::IsMember({"echo", "http"}))->capture_default_str();
-  app.add_option("--port", options.port)->check(CLI::Range(0, 65535))->capture_default_str();
-  app.add_option("--workers", options.workers)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--policy", options.policy)
-      ->check(CLI::IsMember({"rr", "none", "kernel", "least_connections", "ip_hash"}))
-      ->capture_default_str();
-  app.add_flag("--respawn", options.respawn, "Fork again on every exit");
-  app.add_flag("--who", options.who, "Answer w<id>");
-  app.add_option("--work-ms", options.work_ms, "CPU time that each request takes")->check(CLI::NonNegativeNumber);
-  CLI11_PARSE(app, argc, argv);
+  CommandLine("A cluster to be measured.")
+      .add("--mode", options.mode, {"echo", "http"})
+      .add_port("--port", options.port)
+      .add_count("--workers", options.workers)
+      .add("--policy", options.policy, {"rr", "none", "kernel", "least_connections", "ip_hash"})
+      .add_flag("--respawn", options.respawn, "Fork again on every exit")
+      .add_flag("--who", options.who, "Answer w<id>")
+      .add("--work-ms", options.work_ms, "CPU time that each request takes")
+      .parse(argc, argv);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
