@@ -90,7 +90,7 @@ class Channel {
     return message;
   }
 
-  explicit Channel(Serialization serialization, ChannelLimits limits = {});
+  explicit Channel(Serialization serialization, ChannelLimits limits = {}, wire::UserData user_data = wire::UserData::values);
 
   // False from the moment of disconnect(), of the peer's end or of a failure.
   bool connected() const { return state_ == State::open; }
@@ -165,6 +165,7 @@ class Channel {
 
   Serialization serialization_;
   ChannelLimits limits_;
+  wire::UserData user_data_;
   FrameReader frames_;
   std::optional<wire::Dialect> dialect_;
   State state_ = State::open;
