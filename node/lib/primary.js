@@ -5,6 +5,7 @@ const EventEmitter = require('node:events');
 const nodeCluster = require('node:cluster');
 
 const engine = require('./engine');
+const errors = require('./errors');
 const { WorkerProcess } = require('./process');
 
 const { native } = engine;
@@ -185,13 +186,9 @@ function inspectPort({ execArgv, inspectPort: wanted }) {
     return port > maxPort ? port - maxPort + minPort - 1 : port;
   }
   const port = typeof wanted === 'function' ? wanted() : wanted;
-  if (typeof port === 'number' ? !Number.isInteger(port) || port < 0 || port > maxPort : !/^\d+$/.test(port) || +port > maxPort) {
-    const { inspect } = require('node:util');
-    const error = require('./errors').coded('ERR_SOCKET_BAD_PORT',
-      `Port should be >= 0 and < 65536. Received ${typeof port === 'number' ? 'type number' : `type ${typeof port}`} (${inspect(port)}).`);
-    Object.setPrototypeOf(error, RangeError.prototype);
-    throw error;
-  }
+  const isPort = (typeof port === 'number' || (typeof port === 'string' && port.trim() !== '')) && Number.isInteger(+port) &&
+    +port >= 0 && +port <= maxPort;
+  if (!isPort) throw errors.badPort(port);
   return +port;
 }
 
@@ -202,10 +199,12 @@ function startProcess(env) {
   const execPath = settings.execPath ?? process.execPath;
   const stdio = normalStdio(settings);
   const port = inspectPort(settings);
+  const variables = Object.entries({ ...env }).map(([name, value]) => [name, value === undefined ? undefined : String(value)]);
   const right = isText(exec) && exec !== '' && Array.isArray(args) && Array.isArray(execArgv) && isText(execPath) &&
     execPath !== '' && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
     [undefined, 'json', 'advanced'].includes(settings.serialization) &&
-    [...args, ...execArgv].every((arg) => isText(String(arg)));
+    [...args, ...execArgv].every((arg) => isText(String(arg))) &&
+    variables.every(([name, value]) => isText(name) && (value === undefined || isText(value)));
   if (!right) {
     refuse(exec, settings.args, {
       cwd, env: { ...process.env, ...env }, serialization: settings.serialization, silent: settings.silent, execPath: settings.execPath,
@@ -213,7 +212,6 @@ function startProcess(env) {
     });
   }
   const child = new WorkerProcess(settings.serialization);
-  const variables = Object.entries({ ...env }).map(([name, value]) => [name, value === undefined ? undefined : String(value)]);
   const started = native.fork({
     exec,
     args: args.map(String),

@@ -54,9 +54,8 @@ class WorkerProcess extends ChildProcess {
     this._handle.close?.();
     this._handle = {
       kill: (signal) => (native.kill(id, signal) ? 0 : -os.constants.errno.ESRCH),
-      ref() {},
-      unref() {},
-      hasRef: () => true,
+      ref: () => native.refProcess(id, true),
+      unref: () => native.refProcess(id, false),
     };
     this._closesNeeded = 2; // its end, and its channel's
     this.stdio = stdio.map(() => null);

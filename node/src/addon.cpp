@@ -192,6 +192,12 @@ napi_value ref_channel(const Call& call) {
   return nullptr;
 }
 
+// (id, whether)
+napi_value ref_process(const Call& call) {
+  call.engine->ref_process(call.worker(), js::to_bool(call.env, call[1]));
+  return nullptr;
+}
+
 // (id) -> undefined where it is not known
 napi_value exited_after_disconnect(const Call& call) {
   const core::WorkerRecord* record = call.engine->find(call.worker());
@@ -234,6 +240,7 @@ NAPI_MODULE_INIT() {
       function<send_sockets>("sendSockets"),
       function<kill>("kill"),
       function<ref_channel>("refChannel"),
+      function<ref_process>("refProcess"),
       function<exited_after_disconnect>("exitedAfterDisconnect"),
       function<close_descriptor>("closeDescriptor"),
       {"turn", nullptr, turn, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

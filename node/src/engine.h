@@ -52,6 +52,7 @@ class Engine final : private uv::PrimaryDriver::Sink {
   void send(core::WorkerId worker, const core::wire::SocketListMessage& message) { driver_->send(worker, message); }
   bool kill(core::WorkerId worker, Signal signal) { return driver_->kill(worker, signal); }
   void ref_channel(core::WorkerId worker, bool ref) { driver_->ref_channel(worker, ref); }
+  void ref_process(core::WorkerId worker, bool ref) { driver_->ref_process(worker, ref); }
   // What is known of a worker until it is gone.
   const core::WorkerRecord* find(core::WorkerId worker) const;
   // Does what commands have left for the end of a turn: writes what was sent.

@@ -36,8 +36,10 @@ Channel::SendResult Channel::send(Outgoing&& message) {
     return first ? SendResult::sent : SendResult::backed_up;
   }
   transmit(std::move(message));
-  return writing_bytes_ >= backed_up_at ? SendResult::backed_up : SendResult::sent;
+  return backed_up() ? SendResult::backed_up : SendResult::sent;
 }
+
+bool Channel::backed_up() const { return waiting_.size() > 1 || writing_bytes_ >= backed_up_at; }
 
 void Channel::transmit(Outgoing&& message) {
   if (message.descriptor) {

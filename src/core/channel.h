@@ -95,6 +95,9 @@ class Channel {
   // False from the moment of disconnect(), of the peer's end or of a failure.
   bool connected() const { return state_ == State::open; }
 
+  // Whether what was sent waits in such a measure that the sender should slow down.
+  bool backed_up() const;
+
   // How the peer speaks, as its first message shows.
   wire::Dialect dialect() const { return dialect_.value_or(wire::Dialect::node); }
 

@@ -322,7 +322,16 @@ core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserMessage&& m
 core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserBytes&& message, std::optional<core::SendId> send_id) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return core::Channel::SendResult::closed;
-  return send_user_message(*found->second.channel, fds_, found->second.serialization, std::move(message), send_id);
+  ChannelIo& channel = *found->second.channel;
+  const auto result = send_user_message(channel, fds_, found->second.serialization, std::move(message), send_id);
+  if (result != core::Channel::SendResult::backed_up) return result;
+  // It counts what the system does not take, not what it was not given yet.
+  channel.flush();
+  return channel.backed_up() ? result : core::Channel::SendResult::sent;
+}
+
+void PrimaryDriver::ref_process(core::WorkerId id, bool ref) {
+  if (const auto found = workers_.find(id); found != workers_.end()) found->second.process.ref(ref);
 }
 
 void PrimaryDriver::send(core::WorkerId id, const core::wire::SocketListMessage& message) {

@@ -56,6 +56,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   bool kill(core::WorkerId worker, Signal signal);
   std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);
   void ref_channel(core::WorkerId worker, bool ref);
+  void ref_process(core::WorkerId worker, bool ref);
 
   // Listening sockets stay open from now on while no worker listens on them.
   void keep_ports() { keep_ports_ = true; }
