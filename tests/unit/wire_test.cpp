@@ -226,7 +226,7 @@ TEST(WireBytes, ReadsWhatIsNodesOwnHoweverItIsWritten) {
   const std::string_view wide(
       "\xff\x0fo\"\x03"
       "cmdc\x18N\0O\0D\0E\0_\0C\0L\0U\0S\0T\0E\0R\0{\x01",
-      35);
+      36);
   EXPECT_FALSE(bytes_of(Serialization::advanced, wide));
 }
 
