@@ -38,6 +38,8 @@ module.exports = {
   invalidHandle: () => make(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent'),
   childClosed: () => make(Error, 'ERR_CHILD_CLOSED_BEFORE_REPLY', 'Child closed before reply received'),
   coded: (code, message) => make(Error, code, message),
+  invalidTimeout: (name, value) =>
+    make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 0.${received(value)}`),
   badPort: (value) =>
     make(RangeError, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536.${received(value)}.`),
 };

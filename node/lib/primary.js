@@ -7,6 +7,7 @@ const nodeCluster = require('node:cluster');
 const engine = require('./engine');
 const errors = require('./errors');
 const { WorkerProcess } = require('./process');
+const { reload } = require('./reload');
 
 const { native } = engine;
 
@@ -21,6 +22,10 @@ const customPolicy = 6;
 const policyNames = { none: 1, rr: 2, least_connections: 3, ip_hash: 4, kernel: 5 };
 
 let cluster = null; // where the API is
+
+const forkedAt = Symbol('forkedAt');
+const forkedWith = Symbol('forkedWith');
+const counts = { forked: 0, online: 0, listening: 0, disconnected: 0, exited: 0, restarted: 0 };
 
 // The engine knows when a worker has said that it leaves of its own accord.
 const left = Symbol('exitedAfterDisconnect');
@@ -84,14 +89,17 @@ const methods = {
 
   // What the engine reports.
   _forked() {
+    ++counts.forked;
     cluster.emit('fork', this);
   },
   _online() {
+    ++counts.online;
     this.state = 'online';
     this.emit('online');
     cluster.emit('online', this);
   },
   _listening(info) {
+    ++counts.listening;
     this.state = 'listening';
     this.emit('listening', info);
     cluster.emit('listening', this, info);
@@ -240,6 +248,7 @@ function fork(env) {
   child.once('exit', (code, signal) => {
     if (!worker.isConnected()) forget(worker);
     worker.exitedAfterDisconnect = !!worker.exitedAfterDisconnect;
+    ++counts.exited;
     worker.state = 'dead';
     worker.emit('exit', code, signal);
     cluster.emit('exit', worker, code, signal);
@@ -247,10 +256,12 @@ function fork(env) {
   child.once('disconnect', () => {
     if (worker.isDead()) forget(worker);
     worker.exitedAfterDisconnect = !!worker.exitedAfterDisconnect;
+    ++counts.disconnected;
     worker.state = 'disconnected';
     worker.emit('disconnect');
     cluster.emit('disconnect', worker);
   });
+  Object.defineProperties(worker, { [forkedAt]: { value: performance.now() }, [forkedWith]: { value: env } });
   cluster.workers[worker.id] = worker;
   return worker;
 }
@@ -269,6 +280,24 @@ function disconnect(callback) {
   engine.later();
 }
 
+function metrics() {
+  const workers = Object.values(cluster.workers).map((worker) => ({
+    id: worker.id,
+    pid: worker.process.pid,
+    state: worker.state,
+    connected: worker.isConnected(),
+    uptime: Math.round(performance.now() - worker[forkedAt]),
+    sent: worker.process._counts.sent,
+    received: worker.process._counts.received,
+  }));
+  return { ...counts, workers };
+}
+
+function refork(worker) {
+  ++counts.restarted;
+  return cluster.fork(worker[forkedWith]);
+}
+
 function install(target) {
   cluster = target;
   Object.assign(cluster, {
@@ -284,6 +313,8 @@ function install(target) {
     setupMaster: setupPrimary,
     fork,
     disconnect,
+    metrics,
+    reload: (options) => reload(cluster, refork, options),
   });
   return cluster;
 }

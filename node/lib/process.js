@@ -33,13 +33,14 @@ class WorkerProcess extends ChildProcess {
   constructor(serializationName) {
     super();
     this._codec = serialization[serializationName || 'json'];
-    for (const name of ['_codec', '_id', '_worker', '_sockets', '_sent', '_received', '_handle_']) {
+    for (const name of ['_codec', '_id', '_worker', '_sockets', '_sent', '_received', '_handle_', '_counts']) {
       Object.defineProperty(this, name, { value: this[name], enumerable: false, writable: true });
     }
     this._sockets = new EventEmitter().setMaxListeners(0);
     this._sent = new Map();
     this._received = new Map();
     this._handle_ = reports(this);
+    this._counts = { sent: 0, received: 0 };
     this.stdin = this.stdout = this.stderr = null;
   }
 
@@ -106,6 +107,7 @@ class WorkerProcess extends ChildProcess {
     const result = native.send(this._id, this._codec.write(message), number, fd);
     engine.later();
     if (result === 'sent' || result === 'backed_up') {
+      ++this._counts.sent;
       if (sent) sent();
       return result === 'sent';
     }
@@ -175,6 +177,7 @@ function reports(child) {
     },
     message(data, type, fd, key, dgramType) {
       let message;
+      ++child._counts.received;
       try {
         message = child._codec.read(data);
       } catch {

@@ -205,6 +205,79 @@ napi_value exited_after_disconnect(const Call& call) {
   return js::boolean(call.env, *record->exited_after_disconnect);
 }
 
+// What a reload asks for, and when it wants to hear the time: { effects: [[name, run, why], ...], deadline }
+napi_value asked(const Call& call) {
+  std::vector<napi_value> effects;
+  const auto add = [&](const char* name, std::optional<core::RunId> run, const std::string& why = {}) {
+    effects.push_back(js::array(call.env, {js::string(call.env, name),
+                                           run ? js::number(call.env, static_cast<std::uint32_t>(*run)) : js::null(call.env),
+                                           js::string(call.env, why)}));
+  };
+  struct Name {
+    const decltype(add)& tell;
+    void operator()(const core::Supervisor::Fork& e) const { tell("fork", e.run); }
+    void operator()(const core::Supervisor::Drain& e) const { tell("drain", e.run); }
+    void operator()(const core::Supervisor::Terminate& e) const { tell("terminate", e.run); }
+    void operator()(const core::Supervisor::Kill& e) const { tell("kill", e.run); }
+    void operator()(const core::Supervisor::Died&) const {}
+    void operator()(const core::Supervisor::ReloadEnded& e) const { tell("ended", {}, e.why); }
+    void operator()(const core::Supervisor::Failed& e) const { tell("ended", {}, e.why); }
+    void operator()(const core::Supervisor::Stopped&) const {}
+  };
+  while (const auto effect = call.engine->reload->poll_effect()) std::visit(Name{add}, *effect);
+  const auto deadline = call.engine->reload->next_deadline();
+  return js::object(call.env,
+                    {{"effects", js::array(call.env, effects)},
+                     {"deadline", deadline ? js::number(call.env, static_cast<double>(*deadline)) : js::null(call.env)}});
+}
+
+std::uint64_t milliseconds(const Call& call, std::size_t argument) {
+  return static_cast<std::uint64_t>(js::to_double(call.env, call[argument]));
+}
+
+core::RunId run_of(const Call& call) { return core::RunId{static_cast<std::uint32_t>(js::to_int(call.env, call[0]))}; }
+
+// (workers, ready timeout, exit timeout, now): what it forks stands for the workers there are
+napi_value reload_begin(const Call& call) {
+  core::SupervisorOptions options;
+  options.workers = static_cast<unsigned>(js::to_int(call.env, call[0]));
+  options.ready_timeout = milliseconds(call, 1);
+  options.drain_timeout = milliseconds(call, 2);
+  // Who loses a worker otherwise is told by `exit`, as always, and forks another or does not.
+  options.max_restarts = 0;
+  options.backoff = options.max_backoff = std::uint64_t{1} << 40;
+  call.engine->reload = std::make_unique<core::Supervisor>(options, 0);
+  call.engine->reload->start(milliseconds(call, 3));
+  return asked(call);
+}
+
+// (run, now)
+napi_value reload_ready(const Call& call) {
+  call.engine->reload->handle_ready(run_of(call), milliseconds(call, 1));
+  return asked(call);
+}
+
+// (run, code or null, signal or null, now)
+napi_value reload_exited(const Call& call) {
+  const bool killed = js::type_of(call.env, call[2]) == napi_number;
+  const ExitStatus status =
+      killed ? ExitStatus::killed(Signal(js::to_int(call.env, call[2]))) : ExitStatus::exited(js::to_int(call.env, call[1]));
+  call.engine->reload->handle_exited(run_of(call), status, milliseconds(call, 3));
+  return asked(call);
+}
+
+// (now): once every worker there is has been told ready
+napi_value reload_start(const Call& call) {
+  call.engine->reload->reload(milliseconds(call, 0));
+  return asked(call);
+}
+
+// (now)
+napi_value reload_time(const Call& call) {
+  call.engine->reload->handle_time(milliseconds(call, 0));
+  return asked(call);
+}
+
 // (descriptor)
 napi_value close_descriptor(const Call& call) {
   close(js::to_int(call.env, call[0]));
@@ -242,6 +315,11 @@ NAPI_MODULE_INIT() {
       function<ref_channel>("refChannel"),
       function<ref_process>("refProcess"),
       function<exited_after_disconnect>("exitedAfterDisconnect"),
+      function<reload_begin>("reloadBegin"),
+      function<reload_ready>("reloadReady"),
+      function<reload_exited>("reloadExited"),
+      function<reload_start>("reloadStart"),
+      function<reload_time>("reloadTime"),
       function<close_descriptor>("closeDescriptor"),
       {"turn", nullptr, turn, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/primary.h"
+#include "core/supervisor.h"
 #include "uv/loop.h"
 #include "uv/primary_driver.h"
 
@@ -55,6 +56,8 @@ class Engine final : private uv::PrimaryDriver::Sink {
   void ref_process(core::WorkerId worker, bool ref) { driver_->ref_process(worker, ref); }
   // What is known of a worker until it is gone.
   const core::WorkerRecord* find(core::WorkerId worker) const;
+  // The policy of the reload that is under way.
+  std::unique_ptr<core::Supervisor> reload = {};
   // Does what commands have left for the end of a turn: writes what was sent.
   void turn() { const uv::Loop::Turn turn(loop_); }
 
