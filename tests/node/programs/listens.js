@@ -16,7 +16,9 @@ if (cluster.isPrimary) {
     });
     cluster.on('message', (worker, message) => {
       console.log(worker.id, kinds[worker.id - 1], message);
-      worker.disconnect();
+      // A server of its own is nobody's to close.
+      if (kinds[worker.id - 1] === 'exclusive') worker.kill();
+      else worker.disconnect();
     });
     let gone = 0;
     cluster.on('exit', (worker, code, signal) => {
