@@ -38,7 +38,7 @@ napi_value entry(napi_env env, napi_callback_info info) {
   napi_get_instance_data(env, &instance);
   call.engine = instance ? static_cast<std::unique_ptr<Engine>*>(instance)->get() : nullptr;
   try {
-    if (!call.engine) return body(call);
+    if (!call.engine) throw Exception(Errc::invalid_arg_value, "The engine is not started");
     return call.engine->command([&] { return body(call); });
   } catch (const Exception& exception) {
     throw_error(env, error_name(exception.code()).c_str(), exception.what());
@@ -55,7 +55,10 @@ napi_ref reference(napi_env env, napi_value value) {
 }
 
 // (exec, emit, enqueue, choose)
-napi_value start(const Call& call) {
+napi_value start(napi_env env, napi_callback_info info) {
+  Call call{env, nullptr, {}};
+  std::size_t count = max_arguments;
+  napi_get_cb_info(env, info, &count, call.arguments, nullptr, nullptr);
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(call.env, &loop) != napi_ok) {
     throw_error(call.env, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "muster needs the event loop of Node");
@@ -303,7 +306,7 @@ constexpr napi_property_descriptor function(const char* name) {
 NAPI_MODULE_INIT() {
   using namespace muster::node;
   const napi_property_descriptor functions[] = {
-      function<start>("start"),
+      {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       function<fork>("fork"),
       function<disconnect>("disconnect"),
       function<disconnect_channel>("disconnectChannel"),
