@@ -19,7 +19,7 @@ constexpr std::size_t max_arguments = 8;
 
 struct Call {
   napi_env env;
-  Engine* engine;
+  Engine& engine;
   napi_value arguments[max_arguments];
   napi_value operator[](std::size_t i) const { return arguments[i]; }
   core::WorkerId worker() const { return core::WorkerId{static_cast<std::uint32_t>(js::to_int(env, arguments[0]))}; }
@@ -30,16 +30,17 @@ void throw_error(napi_env env, const char* code, const char* text) { napi_throw_
 // No exception of ours passes through Node's frames.
 template <napi_value (*body)(const Call&)>
 napi_value entry(napi_env env, napi_callback_info info) {
-  Call call{env, nullptr, {}};
-  std::size_t count = max_arguments;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, call.arguments, nullptr, &data);
   void* instance = nullptr;
   napi_get_instance_data(env, &instance);
-  call.engine = instance ? static_cast<std::unique_ptr<Engine>*>(instance)->get() : nullptr;
+  if (!instance) {
+    throw_error(env, "ERR_INTERNAL_ASSERTION", "muster's engine is not started");
+    return nullptr;
+  }
+  Call call{env, **static_cast<std::unique_ptr<Engine>*>(instance), {}};
+  std::size_t count = max_arguments;
+  napi_get_cb_info(env, info, &count, call.arguments, nullptr, nullptr);
   try {
-    if (!call.engine) throw Exception(Errc::invalid_arg_value, "The engine is not started");
-    return call.engine->command([&] { return body(call); });
+    return call.engine.command([&] { return body(call); });
   } catch (const Exception& exception) {
     throw_error(env, error_name(exception.code()).c_str(), exception.what());
   } catch (const std::exception& exception) {
@@ -56,20 +57,20 @@ napi_ref reference(napi_env env, napi_value value) {
 
 // (exec, emit, enqueue, choose)
 napi_value start(napi_env env, napi_callback_info info) {
-  Call call{env, nullptr, {}};
+  napi_value arguments[max_arguments] = {};
   std::size_t count = max_arguments;
-  napi_get_cb_info(env, info, &count, call.arguments, nullptr, nullptr);
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(call.env, &loop) != napi_ok) {
-    throw_error(call.env, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "muster needs the event loop of Node");
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    throw_error(env, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "muster needs the event loop of Node");
     return nullptr;
   }
-  Engine::Callbacks callbacks{reference(call.env, call[1]), reference(call.env, call[2]), reference(call.env, call[3])};
+  Engine::Callbacks callbacks{reference(env, arguments[1]), reference(env, arguments[2]), reference(env, arguments[3])};
   auto engine = std::make_unique<std::unique_ptr<Engine>>(
-      std::make_unique<Engine>(call.env, loop, callbacks, js::to_string(call.env, call[0])));
-  napi_set_instance_data(call.env, engine.get(), nullptr, nullptr);
+      std::make_unique<Engine>(env, loop, callbacks, js::to_string(env, arguments[0])));
+  napi_set_instance_data(env, engine.get(), nullptr, nullptr);
   napi_add_env_cleanup_hook(
-      call.env,
+      env,
       [](void* data) {
         // The loop is still there to close what was open.
         delete static_cast<std::unique_ptr<Engine>*>(data);
@@ -115,7 +116,7 @@ napi_value fork(const Call& call) {
     const bool unset = js::type_of(call.env, pair[1]) == napi_undefined;
     env[js::to_string(call.env, pair[0])] = unset ? std::nullopt : std::optional(js::to_string(call.env, pair[1]));
   }
-  Engine::Forked forked = call.engine->fork(read_settings(call.env, call[0]), env);
+  Engine::Forked forked = call.engine.fork(read_settings(call.env, call[0]), env);
   std::vector<napi_value> args, pipes;
   for (const std::string& arg : forked.worker->spawn_args) args.push_back(js::string(call.env, arg));
   for (auto& [number, fd] : forked.pipes) {
@@ -130,24 +131,22 @@ napi_value fork(const Call& call) {
 
 // (id)
 napi_value disconnect(const Call& call) {
-  call.engine->disconnect(call.worker());
+  call.engine.disconnect(call.worker());
   return nullptr;
 }
 
 // (id) -> whether it was connected
-napi_value disconnect_channel(const Call& call) {
-  return js::boolean(call.env, call.engine->disconnect_channel(call.worker()));
-}
+napi_value disconnect_channel(const Call& call) { return js::boolean(call.env, call.engine.disconnect_channel(call.worker())); }
 
 // (number of the callback)
 napi_value disconnect_all(const Call& call) {
-  call.engine->disconnect_all(core::CallbackId{static_cast<std::uint64_t>(js::to_double(call.env, call[0]))});
+  call.engine.disconnect_all(core::CallbackId{static_cast<std::uint64_t>(js::to_double(call.env, call[0]))});
   return nullptr;
 }
 
 // (number)
 napi_value set_policy(const Call& call) {
-  call.engine->set_policy(static_cast<SchedulingPolicy>(js::to_int(call.env, call[0])));
+  call.engine.set_policy(static_cast<SchedulingPolicy>(js::to_int(call.env, call[0])));
   return nullptr;
 }
 
@@ -161,7 +160,7 @@ napi_value send(const Call& call) {
     message.handle = uv::UserHandle{{}, std::move(copy)};
   }
   const auto result =
-      call.engine->send(call.worker(), std::move(message), number ? std::optional(core::SendId{number}) : std::nullopt);
+      call.engine.send(call.worker(), std::move(message), number ? std::optional(core::SendId{number}) : std::nullopt);
   switch (result) {
     case core::Channel::SendResult::sent: return js::string(call.env, "sent");
     case core::Channel::SendResult::backed_up: return js::string(call.env, "backed_up");
@@ -179,31 +178,31 @@ napi_value send_sockets(const Call& call) {
                     : command == "NODE_SOCKET_NOTIFY_CLOSE" ? Kind::notify_close
                     : command == "NODE_SOCKET_COUNT"        ? Kind::count
                                                             : Kind::all_closed;
-  call.engine->send(call.worker(),
-                    {kind, js::to_string(call.env, call[2]), static_cast<std::size_t>(js::to_double(call.env, call[3]))});
+  call.engine.send(call.worker(),
+                   {kind, js::to_string(call.env, call[2]), static_cast<std::size_t>(js::to_double(call.env, call[3]))});
   return nullptr;
 }
 
 // (id, signal) -> whether the process was there
 napi_value kill(const Call& call) {
-  return js::boolean(call.env, call.engine->kill(call.worker(), Signal(js::to_int(call.env, call[1]))));
+  return js::boolean(call.env, call.engine.kill(call.worker(), Signal(js::to_int(call.env, call[1]))));
 }
 
 // (id, whether)
 napi_value ref_channel(const Call& call) {
-  call.engine->ref_channel(call.worker(), js::to_bool(call.env, call[1]));
+  call.engine.ref_channel(call.worker(), js::to_bool(call.env, call[1]));
   return nullptr;
 }
 
 // (id, whether)
 napi_value ref_process(const Call& call) {
-  call.engine->ref_process(call.worker(), js::to_bool(call.env, call[1]));
+  call.engine.ref_process(call.worker(), js::to_bool(call.env, call[1]));
   return nullptr;
 }
 
 // (id) -> undefined where it is not known
 napi_value exited_after_disconnect(const Call& call) {
-  const core::WorkerRecord* record = call.engine->find(call.worker());
+  const core::WorkerRecord* record = call.engine.find(call.worker());
   if (!record || !record->exited_after_disconnect) return js::undefined(call.env);
   return js::boolean(call.env, *record->exited_after_disconnect);
 }
@@ -227,8 +226,8 @@ napi_value asked(const Call& call) {
     void operator()(const core::Supervisor::Failed& e) const { tell("ended", {}, e.why); }
     void operator()(const core::Supervisor::Stopped&) const {}
   };
-  while (const auto effect = call.engine->reload->poll_effect()) std::visit(Name{add}, *effect);
-  const auto deadline = call.engine->reload->next_deadline();
+  while (const auto effect = call.engine.reload->poll_effect()) std::visit(Name{add}, *effect);
+  const auto deadline = call.engine.reload->next_deadline();
   return js::object(call.env,
                     {{"effects", js::array(call.env, effects)},
                      {"deadline", deadline ? js::number(call.env, static_cast<double>(*deadline)) : js::null(call.env)}});
@@ -249,14 +248,14 @@ napi_value reload_begin(const Call& call) {
   // Who loses a worker otherwise is told by `exit`, as always, and forks another or does not.
   options.max_restarts = 0;
   options.backoff = options.max_backoff = std::uint64_t{1} << 40;
-  call.engine->reload = std::make_unique<core::Supervisor>(options, 0);
-  call.engine->reload->start(milliseconds(call, 3));
+  call.engine.reload = std::make_unique<core::Supervisor>(options, 0);
+  call.engine.reload->start(milliseconds(call, 3));
   return asked(call);
 }
 
 // (run, now)
 napi_value reload_ready(const Call& call) {
-  call.engine->reload->handle_ready(run_of(call), milliseconds(call, 1));
+  call.engine.reload->handle_ready(run_of(call), milliseconds(call, 1));
   return asked(call);
 }
 
@@ -265,19 +264,19 @@ napi_value reload_exited(const Call& call) {
   const bool killed = js::type_of(call.env, call[2]) == napi_number;
   const ExitStatus status =
       killed ? ExitStatus::killed(Signal(js::to_int(call.env, call[2]))) : ExitStatus::exited(js::to_int(call.env, call[1]));
-  call.engine->reload->handle_exited(run_of(call), status, milliseconds(call, 3));
+  call.engine.reload->handle_exited(run_of(call), status, milliseconds(call, 3));
   return asked(call);
 }
 
 // (now): once every worker there is has been told ready
 napi_value reload_start(const Call& call) {
-  call.engine->reload->reload(milliseconds(call, 0));
+  call.engine.reload->reload(milliseconds(call, 0));
   return asked(call);
 }
 
 // (now)
 napi_value reload_time(const Call& call) {
-  call.engine->reload->handle_time(milliseconds(call, 0));
+  call.engine.reload->handle_time(milliseconds(call, 0));
   return asked(call);
 }
 
