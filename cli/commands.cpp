@@ -1,9 +1,6 @@
 #include "commands.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +8,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <fstream>
+#include <list>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
@@ -22,15 +20,15 @@
 
 #include <muster/loop.h>
 
+#include "config/nearest.h"
 #include "control.h"
 #include "folders.h"
-#include "init.h"
-#include "log.h"
-#include "nearest.h"
-#include "primary.h"
+#include "primary/init.h"
+#include "primary/log.h"
+#include "primary/primary.h"
+#include "show/top.h"
+#include "show/view.h"
 #include "start_process.h"
-#include "top.h"
-#include "view.h"
 
 namespace muster::cli {
 namespace {
@@ -198,8 +196,7 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
   }
   if (std::chrono::steady_clock::now() >= until)
     return fail(fmt::format("{}: it has not ended in time, and goes on ending", app), as_json);
-  // Its last act is to remember how it ended, and to free its name.
-  while (access(folders.lock(app).c_str(), F_OK) == 0 && is_running(folders, app)) std::this_thread::sleep_for(1ms);
+  // The connection ends after it has remembered how it ended and freed its name.
   if (as_json) {
     print(json{{"ok", true}, {"name", app}});
   } else {
@@ -398,7 +395,7 @@ std::string text_of(const json& line, bool as_json) {
 int run(const command::Logs& logs) {
   const Folders folders = make_folders();
   const std::vector<std::string> apps = logs.name.empty() ? all_apps(folders) : std::vector{logs.name};
-  std::vector<ControlConnection> connections;
+  std::list<ControlConnection> connections;
   for (const std::string& app : apps) {
     auto opened = ControlConnection::open(folders.socket(app));
     if (auto* connection = std::get_if<ControlConnection>(&opened)) {
@@ -418,13 +415,8 @@ int run(const command::Logs& logs) {
         print(text_of((*line)["line"], logs.json));
         std::fflush(stdout);
       } else if (line || connection->ended()) {
-        // Copied, not moved into: a connection is not assigned.
-        std::vector<ControlConnection> rest;
-        for (auto& other : connections) {
-          if (&other != &*connection) rest.push_back(std::move(other));
-        }
-        connections.swap(rest);
-        break;
+        connection = connections.erase(connection);
+        continue;
       }
       ++connection;
     }

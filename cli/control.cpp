@@ -12,12 +12,14 @@
 
 #include <fmt/core.h>
 
-#include "line_reader.h"
+#include <muster/error.h>
+
+#include "primary/line_reader.h"
 
 namespace muster::cli {
 namespace {
 
-// A client that does not read what it asked for.
+// A client that does not read what it asked for, or sends what nobody asked for.
 constexpr std::size_t most_kept = 4 << 20;
 
 std::string text_of(const nlohmann::json& json) {
@@ -39,7 +41,12 @@ bool ControlServer::Client::tell(const nlohmann::json& line) {
     socket_.destroy();
     return false;
   }
-  socket_.write(text_of(line));
+  try {
+    socket_.write(text_of(line));
+  } catch (const Exception&) {
+    // It was answered already, or is about to leave.
+    return false;
+  }
   return true;
 }
 
@@ -77,6 +84,8 @@ ControlServer::~ControlServer() {
 }
 
 void ControlServer::handle(net::Socket socket) {
+  // Who goes in the middle of something is no error of ours.
+  socket.on_error([](const Error&) {});
   const auto peer = peer_of(socket.descriptor());
   Client client(socket);
   if (!peer || (peer->uid != geteuid() && peer->uid != 0)) {
@@ -84,10 +93,13 @@ void ControlServer::handle(net::Socket socket) {
                           peer ? peer->pid : 0));
     return client.fail("this app is another user's");
   }
-  socket.on_data([this, client, reader = LineReader(), asked = false, size = std::size_t{0},
+  socket.on_data([this, socket, client, reader = LineReader(), asked = false, refused = false, size = std::size_t{0},
                   pid = peer->pid](std::string_view bytes) mutable {
     size += bytes.size();
     if (size > LineReader::longest) {
+      // It has the time to hear why, if it listens.
+      if (size > most_kept) socket.destroy();
+      if (std::exchange(refused, true)) return;
       complain_(fmt::format("a command of pid {} was refused: it is longer than {} bytes", pid, LineReader::longest));
       return client.fail("a command is one line of at most 64 KiB");
     }

@@ -16,24 +16,27 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "primary.h"
+#include "primary/init.h"
+#include "primary/primary.h"
 #include "start_process.h"
 
 namespace muster::cli {
 namespace {
 
-// __exec COUNT -- PROGRAM ARGS...: systemd's contract for sockets, which has the process's own number in it.
+// __exec PRIMARY COUNT -- PROGRAM ARGS...: systemd's contract for sockets, which has the process's own number in it.
 int exec_worker(int argc, char** argv) {
-  if (argc < 5) return exit_usage;
+  if (argc < 6) return exit_usage;
   if (const char* channel = std::getenv("NODE_CHANNEL_FD")) close(std::atoi(channel));
   for (const char* name : {"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"}) unsetenv(name);
-  setenv("LISTEN_FDS", argv[2], 1);
+  setenv("LISTEN_FDS", argv[3], 1);
   setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
   // It has no channel whose end would tell it.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  execvp(argv[4], argv + 4);
+  // The primary may have died before that.
+  if (getppid() != std::atoi(argv[2])) return exit_failure;
+  execvp(argv[5], argv + 5);
   const int error = errno;
-  fmt::print(stderr, "muster: cannot run {}: {}\n", argv[4], std::strerror(error));
+  fmt::print(stderr, "muster: cannot run {}: {}\n", argv[5], std::strerror(error));
   return error == ENOENT ? 127 : 126;
 }
 
@@ -62,6 +65,7 @@ int start_as_told() {
   };
   what.sources = order.at("sources").get<Sources>();
   // Its environment is that of the first start, however it came to be started again.
+  const bool is_child_of_init = init::is_parent();
   clearenv();
   for (const auto& [variable, value] : what.sources.environment) setenv(variable.c_str(), value.c_str(), 1);
   what.background = order.value("background", false);
@@ -69,7 +73,10 @@ int start_as_told() {
   if (what.background) {
     for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}) unsetenv(name);
   }
+  if (is_child_of_init) init::set_parent();
   what.takes_over = order.value("takes_over", false);
+  // It was for the predecessor, whose place is ours.
+  if (what.takes_over) unsetenv("WATCHDOG_PID");
   int next = child::first_socket;
   if (order.value("lock", false)) what.lock = next++;
   for (const auto& socket : order.value("sockets", nlohmann::json::array())) {

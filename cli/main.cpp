@@ -1,5 +1,5 @@
 #include "commands.h"
-#include "options.h"
+#include "config/options.h"
 
 int main(int argc, char** argv) {
   if (const auto code = muster::cli::run_hidden(argc, argv)) return *code;

@@ -154,7 +154,8 @@ class NginxApp(Nginx):
 
     def reload(self):
         before = set(self.workers)
-        subprocess.run([*self.process.args, "-s", "reload"], check=True, env=environment(), timeout=PATIENCE)
+        reload = [*self.process.args, "-s", "reload"]
+        subprocess.run(reload, check=True, env=environment(), timeout=PATIENCE, stderr=subprocess.DEVNULL)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             fresh = [pid for pid in children(self.primary) if pid not in before]

@@ -4,8 +4,8 @@
 //   steady PORT kept|new CLIENTS [PAUSE_MS [PATIENCE_MS]]
 //
 // `kept`: on connections that stay open, with a pause between an answer and the next request. `new`: a connection for each
-// request, which asks for its end. Prints BEGUN once each client has had an answer, goes on until its standard input ends, and
-// prints one line of JSON when the last request has come to its end.
+// request, which asks for its end. Prints BEGUN once each client has had an answer, goes on until its standard input has ended
+// and each has asked twice more, on connections that it has by then, and prints one line of JSON.
 //
 // An answer that says `Connection: close` is a good one: the client comes back with a new connection. So is a connection that
 // ends between two requests, when that is seen before a byte of the next is sent. What fails is
@@ -28,7 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { max_clients = 1024, max_samples = 1 << 22, max_answer = 8192, destinations = 32, wait_after_failure_ms = 10 };
+enum {
+  max_clients = 1024,
+  max_samples = 1 << 22,
+  max_answer = 8192,
+  destinations = 32,
+  wait_after_failure_ms = 10,
+  last_requests = 2
+};
 
 static const char kept_request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 static const char new_request[] = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -40,9 +47,10 @@ static const char* const fault_names[] = {"refused", "reset", "ended", "wrong", 
 struct client {
   int fd;  // -1: none
   enum state state;
-  uint64_t due;      // when a rest ends, or patience
-  uint64_t began;    // of the request, with the connection that it needed
-  int was_answered;  // once at least
+  uint64_t due;       // when a rest ends, or patience
+  uint64_t began;     // of the request, with the connection that it needed
+  int was_answered;   // once at least
+  int last_requests;  // those that have come to their end since standard input has
   size_t size;
   char answer[max_answer];
 };
@@ -72,6 +80,7 @@ static void rest(struct client* one, uint64_t time) {
 
 static void fail(struct client* one, enum fault fault) {
   ++failures[fault];
+  one->last_requests += leaving;
   hang_up(one);
   rest(one, (uint64_t)wait_after_failure_ms * 1000000u);
 }
@@ -107,7 +116,7 @@ static int is_open(struct client* one) {
 }
 
 static void begin(struct client* one) {
-  if (leaving) {
+  if (leaving && one->last_requests >= last_requests) {
     hang_up(one);
     one->state = over;
     --live;
@@ -150,6 +159,7 @@ static void take_answer(struct client* one, int close) {
   if (sample_count < max_samples) samples[sample_count++] = took;
   if (took > longest) longest = took;
   ++answered;
+  one->last_requests += leaving;
   if (!one->was_answered) ++warm;
   one->was_answered = 1;
   announced += (size_t)(close && is_kept);
@@ -193,7 +203,7 @@ static int tick(int count) {
   for (int i = 0; i < count; ++i) {
     struct client* one = &clients[i];
     if (one->state == over) continue;
-    if (one->state == resting && (one->due <= now || leaving)) begin(one);
+    if (one->state == resting && one->due <= now) begin(one);
     if ((one->state == connecting || one->state == asking) && one->due <= now) fail(one, hung);
     if (one->state != over && one->due < next) next = one->due;
   }

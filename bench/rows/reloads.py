@@ -70,7 +70,7 @@ def measure(options):
 def rows_of(data, kind):
     for name, one in data.items():
         if "missing" in one:
-            yield missing_row(name, one["missing"], 8)
+            yield missing_row(name, one["missing"], 9)
             continue
         figures = one[kind]
         faults = ", ".join(f"{figures[fault]:,} {fault}" for fault in FAULTS if figures[fault])
@@ -82,12 +82,13 @@ def rows_of(data, kind):
             number(figures["failed"], 0),
             number(figures["failed"] / len(figures["took"])),
             faults,
+            number(figures["longest_us"] / 1e3, 0),
             number(figures["ended_idle"], 0),
         ]
 
 
 def blocks(data):
-    head = ["", "reloads", "one takes, ms", "answered", "failed", "a reload", "how", "ended while idle"]
+    head = ["", "reloads", "one takes, ms", "answered", "failed", "a reload", "how", "longest wait, ms", "ended while idle"]
     return {f"reloads {kind}": table(head, rows_of(data, kind), words=(0, 6)) for kind in KINDS}
 
 

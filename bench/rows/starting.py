@@ -12,8 +12,8 @@ from harness.schedstat import cpu_seconds
 from harness.table import missing_row, number, table
 
 WORKERS = 4
-ROUNDS = 7
-IDLE_SECONDS = 3
+ROUNDS = 5
+IDLE_SECONDS = 2
 
 
 def figures_of(running, options):
@@ -70,9 +70,11 @@ def measure(options):
                 result[name] = {"missing": f"failed: {error}"}
             print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return {
-        name: runs if "missing" in runs else {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in result.items()
-    }
+    return {name: runs if "missing" in runs else medians(runs) for name, runs in result.items()}
+
+
+def medians(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def rows_of(data):

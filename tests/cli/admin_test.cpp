@@ -1,13 +1,13 @@
 // The admin port.
 
-#include "admin.h"
+#include "primary/admin.h"
 
 #include <optional>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "metrics.h"
+#include "primary/metrics.h"
 #include "sample.h"
 #include "support/run.h"
 

@@ -151,7 +151,8 @@ struct Browser::Process {
 
 Browser::Browser(Primary& primary) : process_(std::make_unique<Process>(primary)) {
   std::string target;
-  for (const json& known : process_->call("Target.getTargets", json::object())["targetInfos"]) {
+  const json targets = process_->call("Target.getTargets", json::object());
+  for (const json& known : targets.at("targetInfos")) {
     if (known["type"] == "page") target = known["targetId"];
   }
   if (target.empty()) target = process_->call("Target.createTarget", {{"url", "about:blank"}})["targetId"];

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "config.h"
+#include "config/config.h"
 #include "support/run.h"
 
 namespace muster::cli {

@@ -1,4 +1,4 @@
-#include "ecosystem.h"
+#include "config/ecosystem.h"
 
 #include <cstdlib>
 #include <fstream>

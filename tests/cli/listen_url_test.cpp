@@ -1,4 +1,4 @@
-#include "listen_url.h"
+#include "config/listen_url.h"
 
 #include <gtest/gtest.h>
 

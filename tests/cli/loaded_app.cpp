@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace muster::test {
@@ -27,7 +28,7 @@ std::string program() { return std::string(MUSTER_BINARY_DIR) + "/muster"; }
 LoadedApp::LoadedApp(const std::vector<std::string>& settings, const std::map<std::string, std::string>& env) {
   std::vector<std::string> words{"/usr/bin/env", "XDG_RUNTIME_DIR=" + folder_.path(), "XDG_STATE_HOME=" + folder_.path(),
                                  "TMPDIR=" + folder_.path()};
-  for (const auto& [name, value] : env) words.push_back(name + "=" + value);
+  for (const auto& [name, value] : env) words.push_back(fmt::format("{}={}", name, value));
   words.insert(words.end(), {program(), "run", "--name", "app"});
   words.insert(words.end(), settings.begin(), settings.end());
   std::vector<char*> argv;

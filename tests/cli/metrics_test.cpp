@@ -1,6 +1,6 @@
 // The metrics, read by a strict reader of Prometheus' text format 0.0.4.
 
-#include "metrics.h"
+#include "primary/metrics.h"
 
 #include <map>
 #include <set>

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "admin.h"
+#include "primary/admin.h"
 #include "browser.h"
 #include "sample.h"
 #include "support/run.h"

@@ -1,9 +1,16 @@
 // What clients notice of an app that changes its workers: nothing of a reload, and little of a crash.
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -15,10 +22,29 @@
 namespace muster::test {
 namespace {
 
-constexpr int workers = 4;
+constexpr int workers = 2;
 const std::map<std::string, int> no_failures;
 
 std::vector<std::string> cpp_server() { return {std::string(MUSTER_BINARY_DIR) + "/hello_http"}; }
+
+int connect_to(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  return fd;
+}
+
+// The beginning of an answer; empty when the connection has ended.
+std::string ask_on(int fd) {
+  constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+  std::string text(4096, '\0');
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, recv(fd, text.data(), text.size(), 0))));
+  return text;
+}
 
 struct Reload : testing::TestWithParam<const char*> {
   // `muster run` with these settings, and the server of the parameter.
@@ -82,8 +108,18 @@ TEST_P(Reload, LosesNoRequestOnNewConnections) {
   EXPECT_EQ(result.failed, no_failures);
 }
 
+TEST_P(Reload, LeavesWhoHasConnectedAndNotAskedYetTheTimeToAsk) {
+  const LoadedApp app(with({}), env());
+  const int early = connect_to(port);
+
+  reload(app, 1);
+
+  EXPECT_EQ(ask_on(early).substr(0, 15), "HTTP/1.1 200 OK");
+  close(early);
+}
+
 TEST_P(Reload, OfAllAtOnceLosesNoRequest) {
-  const LoadedApp app(with({"--parallel", "4"}), env());
+  const LoadedApp app(with({"--parallel", "2"}), env());
   SteadyClients kept({.port = port, .clients = 8, .pause = std::chrono::milliseconds(1)});
   SteadyClients fresh({.port = port, .clients = 8, .keep = false});
 
@@ -127,11 +163,13 @@ TEST(Reloads, DoNotMakeThePrimaryGrow) {
   const LoadedApp app({"--workers", "2", "--parallel", "2", cpp_server().front()}, {{"PORT", std::to_string(free_port())}});
   Reload::reload(app, 10);
   const std::size_t descriptors = open_descriptors(app.pid());
-  const std::size_t memory = app.memory();
+  [[maybe_unused]] const std::size_t memory = app.memory();
 
   Reload::reload(app, 50);
 
+#ifndef __SANITIZE_ADDRESS__  // which keeps freed memory for a while, to be looked at
   EXPECT_LE(app.memory(), memory + 256);
+#endif
   EXPECT_LE(open_descriptors(app.pid()), descriptors + 8);
 }
 

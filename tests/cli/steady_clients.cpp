@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds patience(15);
 // So that a server that is away counts for its time, and not for the speed of its clients.
 constexpr std::chrono::milliseconds wait_after_failure(10);
+constexpr int last_requests = 2;
 
 enum class Answer { partial, complete, complete_and_close, wrong };
 
@@ -58,6 +59,7 @@ struct SteadyClients::Client {
   State state = State::resting;
   Clock::time_point due = {};  // the end of its rest, or of its patience
   bool was_answered = false;
+  int last_requests = 0;  // those that have come to their end since all are to leave
   std::string answer = {};
 
   void hang_up() {
@@ -116,7 +118,7 @@ SteadyClients::Result SteadyClients::run() {
 void SteadyClients::tick(std::vector<Client>& clients) {
   const auto now = Clock::now();
   for (Client& client : clients) {
-    if (client.state == Client::State::resting && (leaving_ || client.due <= now)) begin(client);
+    if (client.state == Client::State::resting && client.due <= now) begin(client);
     if ((client.state == Client::State::connecting || client.state == Client::State::asking) && client.due <= now) {
       fail(client, "hung");
     }
@@ -124,7 +126,7 @@ void SteadyClients::tick(std::vector<Client>& clients) {
 }
 
 void SteadyClients::begin(Client& client) {
-  if (leaving_) {
+  if (leaving_ && client.last_requests >= last_requests) {
     client.hang_up();
     client.state = Client::State::over;
     --live_;
@@ -186,6 +188,7 @@ void SteadyClients::handle_readable(Client& client) {
   if (answer == Answer::partial) return;
   if (answer == Answer::wrong) return fail(client, "wrong");
   ++result_.answered;
+  if (leaving_) ++client.last_requests;
   if (!std::exchange(client.was_answered, true)) ++warm_;
   const bool close = answer == Answer::complete_and_close;
   if (close && options_.keep) ++result_.announced;
@@ -196,6 +199,7 @@ void SteadyClients::handle_readable(Client& client) {
 
 void SteadyClients::fail(Client& client, const char* how) {
   ++result_.failed[how];
+  if (leaving_) ++client.last_requests;
   client.hang_up();
   rest(client, wait_after_failure);
 }

@@ -37,7 +37,7 @@ class SteadyClients {
   SteadyClients& operator=(const SteadyClients&) = delete;
   ~SteadyClients();
 
-  // When the requests under way have come to their end.
+  // When each has asked twice more, on the connections that it has by now.
   Result finish();
 
  private:

@@ -97,6 +97,8 @@ Spawned spawn(const std::string& folder, const Launch& launch, int out, int err)
   return {pid};
 }
 
+std::string end_of(const std::string& text) { return text.size() < 4000 ? text : "..." + text.substr(text.size() - 4000); }
+
 std::string slurp(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;
@@ -169,7 +171,7 @@ std::string Running::line(std::string_view part) {
       if (has(found, part)) return found;
     }
     if (!read_more(until)) {
-      ADD_FAILURE() << "\"" << part << "\" was never said; this was:\n" << output_;
+      ADD_FAILURE() << "\"" << part << "\" was never said; this was:\n" << end_of(output_);
       return {};
     }
   }
@@ -196,7 +198,7 @@ int Running::own_exit_code() {
       // It may have more to say than a pipe holds.
       pollfd waiting[2] = {{process, POLLIN, 0}, {fd_, POLLIN, 0}};
       if (poll(waiting, fd_ >= 0 ? 2 : 1, milliseconds_until(until)) <= 0) {
-        ADD_FAILURE() << "pid " << pid_ << " does not end; this was said:\n" << output_;
+        ADD_FAILURE() << "pid " << pid_ << " does not end; this was said:\n" << end_of(output_);
         kill(pid_, SIGKILL);
         break;
       }
@@ -243,10 +245,8 @@ Session::~Session() {
   for (int round = 0; round < 1000; ++round) {
     const auto left = children_of(getpid());
     for (const int pid : left) kill(pid, SIGKILL);
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
     if (left.empty()) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    waitpid(-1, nullptr, 0);
   }
 }
 

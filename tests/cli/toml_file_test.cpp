@@ -1,4 +1,4 @@
-#include "toml_file.h"
+#include "config/toml_file.h"
 
 #include <gtest/gtest.h>
 

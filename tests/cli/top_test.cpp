@@ -1,6 +1,6 @@
 // top, by its frames and on a terminal.
 
-#include "top.h"
+#include "show/top.h"
 
 #include <pty.h>
 #include <sys/ioctl.h>
@@ -16,7 +16,7 @@
 #include <gtest/gtest.h>
 #include <muster/muster.h>
 
-#include "printable.h"
+#include "show/printable.h"
 #include "sample.h"
 
 namespace muster::test {

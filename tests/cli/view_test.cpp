@@ -1,6 +1,6 @@
 // What the commands print.
 
-#include "view.h"
+#include "show/view.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -9,9 +9,9 @@
 
 #include <gtest/gtest.h>
 
-#include "printable.h"
+#include "show/printable.h"
 #include "sample.h"
-#include "units_text.h"
+#include "show/units_text.h"
 
 namespace muster::test {
 namespace {

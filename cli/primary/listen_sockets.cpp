@@ -1,0 +1,193 @@
+#include "primary/listen_sockets.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "config/listen_url.h"
+
+namespace muster::cli {
+namespace {
+
+constexpr int backlog = 511;
+
+struct Opened {
+  Handle handle = {};
+  std::string path = {};
+  std::string error = {};
+};
+
+Opened failed(const std::string& url, const char* call, int error) {
+  std::string advice;
+  if (error == EADDRINUSE) advice = ": another program listens there";
+  if (error == EACCES) advice = ": ports below 1024 need root or CAP_NET_BIND_SERVICE";
+  return {{}, {}, fmt::format("cannot listen on {}: {} {}{}", url, call, std::strerror(error), advice)};
+}
+
+Opened open_path(const std::string& url, const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return failed(url, "bind", ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  Handle handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  // A file that nobody listens on is a predecessor's that did not end well.
+  if (connect(handle.descriptor(), generic, sizeof address) == 0) return failed(url, "bind", EADDRINUSE);
+  if (errno == ECONNREFUSED) unlink(path.c_str());
+  handle = Handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (bind(handle.descriptor(), generic, sizeof address) != 0) return failed(url, "bind", errno);
+  if (listen(handle.descriptor(), backlog) != 0) return failed(url, "listen", errno);
+  return {std::move(handle), path, {}};
+}
+
+Opened open_address(const std::string& url, const ListenUrl& what) {
+  const bool datagrams = what.type == ListenUrl::Type::udp;
+  addrinfo hints{};
+  hints.ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  const bool any = what.options.host.empty();
+  addrinfo* list = nullptr;
+  const std::string port = std::to_string(what.options.port.value_or(0));
+  // Every address: IPv6, which takes IPv4 too, where the machine has it.
+  if (const int error = getaddrinfo(any ? "::" : what.options.host.c_str(), port.c_str(), &hints, &list); error != 0) {
+    return {{}, {}, fmt::format("cannot listen on {}: {}", url, gai_strerror(error))};
+  }
+  Opened result = failed(url, "socket", EADDRNOTAVAIL);
+  for (const addrinfo* entry = list; entry; entry = entry->ai_next) {
+    const int fd = socket(entry->ai_family, entry->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) continue;
+    Handle handle(datagrams ? HandleType::udp_socket : HandleType::server, fd);
+    const int on = 1, off = 0;
+    if (!datagrams) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (entry->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, any ? &off : &on, sizeof on);
+    if (bind(fd, entry->ai_addr, entry->ai_addrlen) != 0) {
+      result = failed(url, "bind", errno);
+    } else if (!datagrams && listen(fd, backlog) != 0) {
+      result = failed(url, "listen", errno);
+    } else {
+      result = {std::move(handle), {}, {}};
+      break;
+    }
+  }
+  freeaddrinfo(list);
+  // A machine without IPv6.
+  if (any && !result.handle && what.options.host.empty()) {
+    ListenUrl v4 = what;
+    v4.options.host = "0.0.0.0";
+    Opened other = open_address(url, v4);
+    if (other.handle) return other;
+  }
+  return result;
+}
+
+Opened open(const std::string& url) {
+  const auto what = parse_listen(url);
+  if (!what) return {{}, {}, fmt::format("cannot listen on {}: that is not an address", url)};
+  return what->type == ListenUrl::Type::unix_stream ? open_path(url, what->options.path) : open_address(url, *what);
+}
+
+std::string name_of(int fd, const std::string& otherwise) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return otherwise;
+  char text[INET6_ADDRSTRLEN] = {};
+  int type = SOCK_STREAM;
+  socklen_t type_size = sizeof type;
+  getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size);
+  const char* scheme = type == SOCK_DGRAM ? "udp" : "tcp";
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    return fmt::format("{}://{}:{}", scheme, inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text), ntohs(v4->sin_port));
+  }
+  if (address.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+    return fmt::format("{}://[{}]:{}", scheme, inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text), ntohs(v6->sin6_port));
+  }
+  if (address.ss_family == AF_UNIX) {
+    const auto* un = reinterpret_cast<const sockaddr_un*>(&address);
+    return "unix:" + std::string(un->sun_path, strnlen(un->sun_path, size - offsetof(sockaddr_un, sun_path)));
+  }
+  return otherwise;
+}
+
+// Whether a socket that is bound there serves the URL.
+bool serves(const std::string& bound, const std::string& url) {
+  const auto have = parse_listen(bound), want = parse_listen(url);
+  if (!have || !want || have->type != want->type) return false;
+  if (have->type == ListenUrl::Type::unix_stream) return have->options.path == want->options.path;
+  if (have->options.port != want->options.port) return false;
+  const std::string& host = have->options.host;
+  return host == want->options.host || (want->options.host.empty() && (host == "::" || host == "0.0.0.0"));
+}
+
+}  // namespace
+
+ListenSockets::~ListenSockets() { keep_only({}); }
+
+std::string ListenSockets::open(const std::vector<std::string>& urls) {
+  std::map<std::string, Socket> opened;
+  for (const std::string& url : urls) {
+    if (sockets_.contains(url) || opened.contains(url)) continue;
+    const auto adopted = std::find_if(sockets_.begin(), sockets_.end(), [&url](const auto& entry) {
+      return serves(name_of(entry.second.handle.descriptor(), entry.first), url);
+    });
+    if (adopted != sockets_.end()) {
+      auto node = sockets_.extract(adopted);
+      node.key() = url;
+      sockets_.insert(std::move(node));
+      continue;
+    }
+    Opened socket = cli::open(url);
+    if (!socket.handle) return socket.error;
+    opened.emplace(url, Socket{std::move(socket.handle), std::move(socket.path)});
+  }
+  sockets_.merge(opened);
+  return {};
+}
+
+void ListenSockets::adopt(std::string name, Handle socket, std::string path) {
+  if (name.empty() || sockets_.contains(name)) name = name_of(socket.descriptor(), name);
+  sockets_.insert_or_assign(std::move(name), Socket{std::move(socket), std::move(path)});
+}
+
+void ListenSockets::keep_only(const std::vector<std::string>& urls) {
+  std::erase_if(sockets_, [&urls](const auto& entry) {
+    if (std::find(urls.begin(), urls.end(), entry.first) != urls.end()) return false;
+    if (!entry.second.path.empty()) unlink(entry.second.path.c_str());
+    return true;
+  });
+}
+
+int ListenSockets::descriptor(const std::string& url) const {
+  const auto found = sockets_.find(url);
+  return found == sockets_.end() ? -1 : found->second.handle.descriptor();
+}
+
+std::string ListenSockets::bound_url(const std::string& url) const { return name_of(descriptor(url), url); }
+
+std::vector<ListenSockets::Copy> ListenSockets::copies() const {
+  std::vector<Copy> copies;
+  copies.reserve(sockets_.size());
+  for (const auto& [name, socket] : sockets_) {
+    const int fd = fcntl(socket.handle.descriptor(), F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) copies.push_back({name, Handle(HandleType::server, fd), socket.path});
+  }
+  return copies;
+}
+
+void ListenSockets::leave_files() {
+  for (auto& [name, socket] : sockets_) socket.path.clear();
+}
+
+}  // namespace muster::cli

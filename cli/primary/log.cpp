@@ -1,0 +1,167 @@
+#include "primary/log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace muster::cli {
+namespace {
+
+// What is kept for `muster logs`, of an app that logs to nowhere else.
+constexpr std::size_t most_lines = 1000;
+constexpr std::size_t most_bytes = 256 << 10;
+
+const char* name(LogLine::Stream stream) {
+  switch (stream) {
+    case LogLine::Stream::out: return "out";
+    case LogLine::Stream::err: return "err";
+    case LogLine::Stream::muster: return "muster";
+  }
+  return "";
+}
+
+std::string iso_time(std::int64_t ms) {
+  const std::time_t seconds = ms / 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), ms % 1000);
+}
+
+std::string who(const LogLine& line, const std::string& app) {
+  return line.seat > 0 ? fmt::format("{}/{}", app, line.seat) : app;
+}
+
+}  // namespace
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string json_text(const LogLine& line, const std::string& app) {
+  nlohmann::ordered_json json{{"time", iso_time(line.time)}, {"app", app}, {"stream", name(line.stream)}};
+  if (line.seat > 0) json["worker"] = line.seat;
+  if (line.pid > 0) json["pid"] = line.pid;
+  json["text"] = line.text;
+  // A worker prints what bytes it likes.
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string file_text(const LogLine& line, const std::string& app) {
+  const std::string pid = line.pid > 0 ? fmt::format("[{}]", line.pid) : "";
+  return fmt::format("{} {}{} {} {}", iso_time(line.time), who(line, app), pid, name(line.stream), line.text);
+}
+
+std::string short_text(const LogLine& line, const std::string& app) {
+  return fmt::format("{} | {}", who(line, app), line.text);
+}
+
+Log::Log(Loop& loop, std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep)
+    : app_(std::move(app)),
+      format_(format),
+      file_(std::move(file)),
+      out_(loop, STDOUT_FILENO),
+      err_(loop, STDERR_FILENO),
+      rotate_at_(rotate_at),
+      keep_(keep) {
+  struct stat out {
+  }, err{};
+  one_stream_ = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+                out.st_ino == err.st_ino;
+  if (!file_.empty()) open();
+}
+
+Log::~Log() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void Log::open() {
+  fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  struct stat status {};
+  size_ = fd_ >= 0 && fstat(fd_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+  is_file_ = lstat(file_.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+void Log::reopen() {
+  if (file_.empty()) return;
+  if (fd_ >= 0) close(fd_);
+  open();
+}
+
+unsigned Log::follow(Follower follower) {
+  followers_[next_follower_] = std::make_shared<Follower>(std::move(follower));
+  return next_follower_++;
+}
+
+void Log::rotate() {
+  close(std::exchange(fd_, -1));
+  const auto old = [this](unsigned number) { return number == 0 ? file_ : file_ + "." + std::to_string(number); };
+  if (keep_ == 0) unlink(file_.c_str());
+  for (unsigned number = keep_; number > 0; --number) rename(old(number - 1).c_str(), old(number).c_str());
+  open();
+}
+
+std::string Log::text_of(const LogLine& line) const {
+  return (format_ == LogFormat::json ? json_text(line, app_)
+          : file_.empty()            ? short_text(line, app_)
+                                     : file_text(line, app_)) +
+         "\n";
+}
+
+void Log::write(LogLine line) {
+  if (line.time == 0) line.time = now_ms();
+  std::string text = text_of(line);
+  if (lost_ > 0) {
+    text = text_of({now_ms(), LogLine::Stream::muster, 0, 0, fmt::format("{} lines could not be written before this", lost_)}) +
+           text;
+  }
+  lost_ = put(line.stream, text) ? 0 : lost_ + 1;
+  // One of them may leave while it hears.
+  for (const auto& [number, follower] : std::map(followers_)) (*follower)(line);
+  latest_bytes_ += line.text.size();
+  latest_.push_back(std::move(line));
+  while (latest_.size() > most_lines || latest_bytes_ > most_bytes) {
+    latest_bytes_ -= latest_.front().text.size();
+    latest_.pop_front();
+  }
+}
+
+bool Log::put(LogLine::Stream stream, const std::string& text) {
+  if (file_.empty()) return (stream == LogLine::Stream::out || one_stream_ ? out_ : err_).write(text);
+  if (fd_ >= 0 && is_file_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
+  if (fd_ < 0) open();
+  return put_into_file(text);
+}
+
+bool Log::put_into_file(std::string text) {
+  if (std::exchange(cut_, false)) text.insert(0, 1, '\n');
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(fd_, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  size_ += text.size() - rest.size();
+  // What there is of it ends before the next one begins.
+  cut_ = !rest.empty() && rest.size() < text.size() && text[text.size() - rest.size() - 1] != '\n';
+  return rest.empty();
+}
+
+void Log::say(std::string_view text) {
+  const std::int64_t time = now_ms();
+  do {
+    const auto end = std::min(text.find('\n'), text.size());
+    write({time, LogLine::Stream::muster, 0, 0, std::string(text.substr(0, end))});
+    text.remove_prefix(std::min(end + 1, text.size()));
+  } while (!text.empty());
+}
+
+}  // namespace muster::cli

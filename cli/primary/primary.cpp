@@ -1,0 +1,516 @@
+#include "primary/primary.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "config/listen_url.h"
+#include "primary/assets.h"
+#include "primary/background.h"
+#include "primary/init.h"
+#include "primary/process_use.h"
+#include "show/units_text.h"
+#include "start_process.h"
+
+namespace muster::cli {
+namespace {
+
+const Signal sig_ttin(SIGTTIN), sig_ttou(SIGTTOU);
+
+// What tells a process of ours that it is something it is not: this one is a primary.
+void forget_who_started_us() {
+  for (const char* name : {"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "MUSTER_REPORT_FD"}) {
+    unsetenv(name);
+  }
+}
+
+// Socket activation: what a service manager has bound for this process.
+std::vector<Primary::Given> sockets_of_service_manager() {
+  std::vector<Primary::Given> sockets;
+  const char* pid = std::getenv("LISTEN_PID");
+  const char* count = std::getenv("LISTEN_FDS");
+  if (!pid || !count || std::atoi(pid) != getpid()) return sockets;
+  constexpr int first = 3;
+  for (int fd = first; fd < first + std::atoi(count); ++fd) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    // Their names are the service manager's; they are found by their addresses.
+    sockets.push_back({"", Handle(HandleType::server, fd), ""});
+  }
+  return sockets;
+}
+
+bool is_file(int fd, const std::string& path) {
+  struct stat open {
+  }, there{};
+  return fstat(fd, &open) == 0 && stat(path.c_str(), &there) == 0 && open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+}
+
+std::string monotonic_now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::to_string(time.tv_sec * 1'000'000 + time.tv_nsec / 1000);
+}
+
+}  // namespace
+
+Primary::Primary(Order order) : order_(std::move(order)), name_(order_.config.name), started_at_(now_ms()) {}
+
+Primary::~Primary() {
+  admin_.reset();
+  control_.reset();
+  supervisor_.reset();
+  if (!private_folder_.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(private_folder_, ignored);
+  }
+  // Only after the last trace of this one is gone may there be another.
+  if (lock_ >= 0 && !replaced_ && folders_) unlink(folders_->lock(name_).c_str());
+}
+
+int Primary::run() {
+  if (const std::string error = begin(); !error.empty()) {
+    tell_starter({{"error", error}});
+    if (!order_.background) fmt::print(stderr, "muster: {}\n", error);
+    exit_code_ = exit_failure;
+  } else {
+    loop_.run();
+  }
+  if (order_.takes_over && !was_ready_) {
+    // What it was to take over is still its predecessor's, files included.
+    std::error_code ignored;
+    std::filesystem::remove_all(private_folder_, ignored);
+    _exit(exit_code_);
+  }
+  return exit_code_;
+}
+
+std::string Primary::begin() {
+  forget_who_started_us();
+  // Nobody needs to read what is logged.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    folders_ = make_folders();
+  } catch (const std::exception& error) {
+    // A container that can be written to nowhere: everything but commands works.
+    if (order_.background) return error.what();
+    fmt::print(stderr, "muster: {}; the app runs, but no commands can be given to it\n", error.what());
+  }
+  if (folders_) {
+    // The lock goes with the process, whatever ends it.
+    if (order_.lock >= 0) {
+      lock_ = order_.lock;
+      fcntl(lock_, F_SETFD, FD_CLOEXEC);
+    } else {
+      bool taken = false;
+      do {
+        if (lock_ >= 0) close(lock_);
+        lock_ = open(folders_->lock(name_).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (lock_ < 0) return fmt::format("cannot make {}: {}", folders_->lock(name_), std::strerror(errno));
+        taken = flock(lock_, LOCK_EX | LOCK_NB) == 0;
+        // The one who had it may have removed it in between; somebody else may have the next one.
+      } while (taken && !is_file(lock_, folders_->lock(name_)));
+      if (!taken) {
+        char text[32] = {};
+        const ssize_t size = pread(lock_, text, sizeof text - 1, 0);
+        close(std::exchange(lock_, -1));
+        return fmt::format(
+            "an app \"{}\" runs already{}; `muster reload {}` replaces its workers, --name gives this one another name", name_,
+            size > 0 ? fmt::format(" (pid {})", std::atoi(text)) : "", name_);
+      }
+    }
+    const std::string pid = std::to_string(getpid()) + "\n";
+    if (ftruncate(lock_, 0) != 0 || pwrite(lock_, pid.data(), pid.size(), 0) < 0) return "cannot write the lock";
+  }
+
+  const AppConfig& config = order_.config;
+  std::string file = config.log_file;
+  if (file.empty() && order_.background && folders_) file = folders_->log(name_);
+  log_ = std::make_unique<Log>(loop_, name_, config.log_format, file, config.log_size, config.log_files);
+  make_private_folder();
+  cluster_ = std::make_unique<Cluster>(loop_, 0, nullptr);
+  Supervisor::Events events;
+  events.changed = [this] { changed(); };
+  events.stopped = [this](const std::optional<std::string>& failed) { stopped(failed); };
+  const std::string agent = private_folder_.empty() ? "" : private_folder_ + "/agent.cjs";
+  const std::string notify = private_folder_.empty() ? "" : private_folder_ + "/notify";
+  supervisor_ = std::make_unique<Supervisor>(loop_, *cluster_, *log_, config, agent, notify, std::move(events));
+  if (!order_.takes_over) order_.sockets = sockets_of_service_manager();
+  adopt(std::move(order_.sockets));
+  watch_signals();
+  if (!order_.takes_over) listen_to_commands();
+  if (std::string error = supervisor_->start(); !error.empty()) return error;
+  if (const auto watchdog = watchdog_interval(); watchdog > 0) {
+    loop_.set_interval(std::chrono::milliseconds(std::max(1ULL, watchdog / 2000)), [] { notify_service_manager("WATCHDOG=1"); })
+        .unref();
+  }
+  remember(true);
+  return {};
+}
+
+void Primary::make_private_folder() {
+  const char* base = std::getenv("TMPDIR");
+  std::string path = std::string(base && *base == '/' ? base : "/tmp") + "/muster-XXXXXX";
+  if (!mkdtemp(path.data())) {
+    log_->say(fmt::format("cannot make a folder in {}: {}; workers do without READY=1, and Node workers report nothing",
+                          std::filesystem::path(path).parent_path().string(), std::strerror(errno)));
+    return;
+  }
+  chmod(path.c_str(), 0755);
+  private_folder_ = path;
+  const std::string agent = path + "/agent.cjs";
+  try {
+    write_file(agent, {reinterpret_cast<const char*>(assets::agent), assets::agent_size});
+    chmod(agent.c_str(), 0644);
+  } catch (const std::exception& error) {
+    log_->say(error.what());
+  }
+}
+
+void Primary::adopt(std::vector<Given> sockets) {
+  for (Given& given : sockets) {
+    if (supervisor_->is_plain()) {
+      supervisor_->listen_sockets().adopt(std::move(given.name), std::move(given.socket), std::move(given.path));
+    } else {
+      cluster_->adopt({std::move(given.name), std::move(given.socket), std::move(given.path)});
+    }
+  }
+}
+
+void Primary::watch_signals() {
+  const auto quiet = [](const Supervisor::Outcome&) {};
+  loop_.on_signal(Signal::hup, [this](Signal) { reload([](const Supervisor::Outcome&) {}); });
+  loop_.on_signal(Signal::term, [this](Signal) {
+    // The second time, it is meant.
+    if (asked_to_end_++ == 0) return supervisor_->stop();
+    supervisor_->terminate();
+  });
+  loop_.on_signal(Signal::interrupt, [this](Signal) {
+    if (asked_to_end_++ == 0) return supervisor_->terminate();
+    supervisor_->kill();
+  });
+  loop_.on_signal(Signal::usr1, [this](Signal) { log_->reopen(); });
+  loop_.on_signal(Signal::usr2, [this, quiet](Signal) { upgrade(quiet); });
+  loop_.on_signal(sig_ttin, [this, quiet](Signal) { supervisor_->scale(supervisor_->workers() + 1, quiet); });
+  loop_.on_signal(sig_ttou, [this, quiet](Signal) {
+    if (supervisor_->workers() > 1) supervisor_->scale(supervisor_->workers() - 1, quiet);
+  });
+}
+
+void Primary::listen_to_commands() {
+  if (folders_) {
+    control_ = std::make_unique<ControlServer>(
+        *cluster_, folders_->socket(name_),
+        [this](const nlohmann::json& request, ControlServer::Client client) {
+          try {
+            command(request, client);
+          } catch (const nlohmann::json::exception& error) {
+            client.fail(fmt::format("the command has a part that it cannot have: {}", error.what()));
+          }
+        },
+        [this](const std::string& complaint) { log_->say(complaint); });
+  }
+  if (!order_.config.admin.empty()) {
+    const auto where = parse_host_port(order_.config.admin);
+    admin_ = std::make_unique<Admin>(
+        *cluster_, where->host, static_cast<std::uint16_t>(where->port), [this] { return status(); },
+        [this](const Error& error) { log_->say("the admin port: " + error.message); });
+    admin_->on_listening([this] {
+      if (const auto address = admin_->address()) log_->say(fmt::format("admin on http://{}", to_string(*address)));
+    });
+  }
+}
+
+void Primary::command(const nlohmann::json& request, ControlServer::Client client) {
+  const std::string what = request["command"];
+  Supervisor::Done answer = [client](const Supervisor::Outcome& outcome) mutable {
+    if (outcome.ok) {
+      client.succeed({{"text", outcome.text}});
+    } else {
+      client.fail(outcome.text);
+    }
+  };
+  if (what == "status") {
+    client.succeed({{"status", status()}});
+  } else if (what == "logs") {
+    send_logs(request, std::move(client));
+  } else if (what == "reload") {
+    reload(std::move(answer));
+  } else if (what == "restart") {
+    supervisor_->restart(std::move(answer));
+  } else if (what == "scale") {
+    scale(request, std::move(client), std::move(answer));
+  } else if (what == "upgrade") {
+    upgrade(std::move(answer));
+  } else if (what == "stop") {
+    supervisor_->stop();
+    client.tell({{"text", "stopping"}});
+  } else if (what == "kill") {
+    supervisor_->kill();
+    client.tell({{"text", "killed"}});
+  } else {
+    client.fail(
+        fmt::format("there is no command \"{}\"; there are status, logs, reload, restart, scale, upgrade, stop, kill", what));
+  }
+}
+
+void Primary::scale(const nlohmann::json& request, ControlServer::Client client, Supervisor::Done done) {
+  const auto found = request.find("workers");
+  const std::string how = request.value("how", "to");
+  if (how != "max" && (found == request.end() || !found->is_number_integer())) {
+    return client.fail("scale needs how many \"workers\"");
+  }
+  std::int64_t workers = how == "max" ? available_parallelism() : found->get<std::int64_t>();
+  constexpr std::int64_t most = 4096;
+  if (how == "by") workers = std::clamp(workers, -most, most) + supervisor_->workers();
+  if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to 4096 workers, not {}", workers));
+  supervisor_->scale(static_cast<unsigned>(workers), std::move(done));
+}
+
+void Primary::send_logs(const nlohmann::json& request, ControlServer::Client client) {
+  const auto line_of = [this](const LogLine& line) {
+    return nlohmann::json{{"line", nlohmann::json::parse(json_text(line, name_))}};
+  };
+  const std::size_t wanted = request.value("lines", std::size_t{15});
+  const auto& latest = log_->latest();
+  for (std::size_t i = latest.size() - std::min(wanted, latest.size()); i < latest.size(); ++i) client.tell(line_of(latest[i]));
+  if (!request.value("follow", false)) return client.succeed();
+  auto number = std::make_shared<unsigned>(0);
+  *number = log_->follow([client, line_of](const LogLine& line) mutable { client.tell(line_of(line)); });
+  client.on_gone([this, number] { log_->unfollow(*number); });
+}
+
+void Primary::reload(Supervisor::Done done) {
+  if (std::exchange(resolving_, true)) return done(Supervisor::Outcome{false, "cannot reload: a reload is under way"});
+  // A configuration that is a program may take its time, and connections are not to wait for it.
+  auto resolved = std::make_shared<Resolved>();
+  run_in_background(
+      loop_, [resolved, sources = order_.sources] { *resolved = resolve(sources); },
+      [this, resolved, done = std::move(done)]() mutable {
+        resolving_ = false;
+        reload(*resolved, std::move(done));
+      });
+}
+
+void Primary::reload(const Resolved& resolved, Supervisor::Done done) {
+  if (!resolved.ok()) {
+    std::string text = "cannot reload: " + report(resolved);
+    while (text.ends_with('\n')) text.pop_back();
+    log_->say(text);
+    return done(Supervisor::Outcome{false, std::move(text)});
+  }
+  const auto same = std::find_if(resolved.apps.begin(), resolved.apps.end(),
+                                 [this](const ResolvedApp& app) { return app.config.name == name_; });
+  if (same == resolved.apps.end()) {
+    std::string text = fmt::format("cannot reload: {} has no app \"{}\" any more", resolved.file_name, name_);
+    log_->say(text);
+    return done(Supervisor::Outcome{false, std::move(text)});
+  }
+  AppConfig config = same->config;
+  // What `scale` said goes on, as long as the file says nothing new.
+  if (config.workers == order_.config.workers) config.workers = supervisor_->config().workers;
+  // It says itself why it cannot now.
+  if (supervisor_->state() != core::Supervisor::State::running) return supervisor_->reload(std::move(config), std::move(done));
+  notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_now());
+  supervisor_->reload(std::move(config),
+                      [this, said = same->config, done = std::move(done)](const Supervisor::Outcome& outcome) mutable {
+                        if (outcome.ok) order_.config = std::move(said);
+                        notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
+                        done(outcome);
+                      });
+}
+
+void Primary::changed() {
+  using State = core::Supervisor::State;
+  const State state = supervisor_->state();
+  if (!replaced_ && (state == State::stopping || state == State::stopped || state == State::failed) &&
+      !std::exchange(told_to_stop_, true)) {
+    notify_service_manager("STOPPING=1");
+  }
+  if (was_ready_ || !supervisor_->complete()) return;
+  was_ready_ = true;
+  became_ready();
+}
+
+void Primary::became_ready() {
+  const AppStatus now = status();
+  const std::string where = now.listening.empty() ? "" : fmt::format(" on {}", fmt::join(now.listening, " "));
+  const std::string text = fmt::format("{} workers are ready{}", now.workers_wanted, where);
+  log_->say(text);
+  notify_service_manager(fmt::format("READY=1\nMAINPID={}\nSTATUS={}", getpid(), text));
+  tell_starter({{"ready", true}, {"text", text}, {"pid", getpid()}});
+}
+
+void Primary::tell_starter(const nlohmann::json& message) {
+  if (order_.line < 0) return;
+  // Before the predecessor can be gone, which would be the end otherwise.
+  if (order_.takes_over && message.contains("ready")) init::announce();
+  const std::string text = message.dump() + "\n";
+  send(order_.line, text.data(), text.size(), MSG_NOSIGNAL);
+  if (!order_.takes_over || !message.contains("ready")) {
+    close(std::exchange(order_.line, -1));
+    return;
+  }
+  // The predecessor gives up the names, says so by closing, and lets its workers finish.
+  predecessor_ =
+      std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, std::exchange(order_.line, -1))));
+  predecessor_->on_error([](const Error&) {});
+  predecessor_->on_data([](std::string_view) {});
+  predecessor_->on_close([this] {
+    listen_to_commands();
+    remember(true);
+  });
+}
+
+void Primary::stopped(const std::optional<std::string>& failed) {
+  if (failed) {
+    exit_code_ = was_ready_ ? exit_app_failed : exit_failure;
+    std::string text = *failed;
+    const AppStatus last = supervisor_->status();
+    const auto words = std::find_if(last.obituaries.begin(), last.obituaries.end(),
+                                    [](const Obituary& obituary) { return !obituary.last_words.empty(); });
+    if (words != last.obituaries.end()) {
+      text += "; its last words:";
+      for (const std::string& line : words->last_words) text += "\n  " + line;
+    } else if (!last.obituaries.empty() && !last.obituaries.front().detail.empty()) {
+      text += ": " + last.obituaries.front().detail;
+    }
+    if (!supervisor_->is_plain() && supervisor_->config().interpreter.empty()) {
+      text += "\n  (a program that is not linked with muster takes its sockets by --listen)";
+    }
+    tell_starter({{"error", text}, {"code", exit_code_}});
+    if (!order_.background) fmt::print(stderr, "muster: {}\n", text);
+  }
+  if (!replaced_) remember(false);
+  loop_.stop(exit_code_);
+}
+
+void Primary::remember(bool running) {
+  if (!folders_) return;
+  nlohmann::json memory{{"sources", order_.sources}, {"name", name_}, {"running", running}, {"status", status()}};
+  const std::string log = order_.config.log_file.empty() && order_.background ? folders_->log(name_) : order_.config.log_file;
+  memory["log"] = log;
+  try {
+    write_file(folders_->memory(name_), memory.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } catch (const std::exception& error) {
+    log_->say(error.what());
+  }
+}
+
+AppStatus Primary::status() {
+  AppStatus status = supervisor_->status();
+  status.version = MUSTER_VERSION;
+  status.pid = getpid();
+  status.started_at = started_at_;
+  status.uptime = status.at - started_at_;
+  if (const auto use = process_use(getpid())) {
+    status.memory = use->memory;
+    // Over no less than half a second, however often somebody asks.
+    if (status.at - cpu_seen_at_ >= 500) {
+      if (cpu_seen_at_ > 0) {
+        cpu_ = static_cast<double>(use->cpu_time - cpu_time_) * 100 / static_cast<double>(status.at - cpu_seen_at_);
+      }
+      cpu_time_ = use->cpu_time;
+      cpu_seen_at_ = status.at;
+    }
+    status.cpu = cpu_;
+  }
+  return status;
+}
+
+void Primary::upgrade(Supervisor::Done done) {
+  if (successor_) return done(Supervisor::Outcome{false, "another primary is starting to take this one's place already"});
+  if (supervisor_->state() != core::Supervisor::State::running) {
+    return done(Supervisor::Outcome{false, "cannot be replaced now: it is " + std::string(to_string(supervisor_->state()))});
+  }
+  nlohmann::json order{{"sources", order_.sources},
+                       {"name", name_},
+                       {"background", order_.background},
+                       {"takes_over", true},
+                       {"workers", supervisor_->workers()}};
+  std::vector<int> descriptors;
+  std::vector<Handle> copies;
+  if (lock_ >= 0) {
+    order["lock"] = true;
+    descriptors.push_back(lock_);
+  }
+  nlohmann::json sockets = nlohmann::json::array();
+  const auto give = [&](const std::string& name, Handle socket, const std::string& path) {
+    sockets.push_back({{"name", name}, {"path", path}});
+    descriptors.push_back(socket.descriptor());
+    copies.push_back(std::move(socket));
+  };
+  for (ListeningSocket& port : cluster_->kept_ports()) give(port.name, std::move(port.socket), port.path);
+  for (ListenSockets::Copy& copy : supervisor_->listen_sockets().copies()) give(copy.name, std::move(copy.socket), copy.path);
+  order["sockets"] = std::move(sockets);
+  const StartedProcess started = start_primary(own_program(), name_, order, descriptors, "");
+  if (!started.error.empty()) return done(Supervisor::Outcome{false, started.error});
+  log_->say(fmt::format("{} starts as pid {}, to take this one's place", own_program(), started.pid));
+  successor_ = std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, started.line)));
+  successor_->on_error([](const Error&) {});
+  // It gives up by itself when its workers are not ready, after three tries; unless it is none of ours.
+  if (const auto limit = order_.config.ready_timeout * 4; limit.count() > 0) {
+    successor_limit_ = loop_.set_timeout(limit, [this] { successor_->destroy(); });
+  }
+  auto answer = std::make_shared<Supervisor::Done>(std::move(done));
+  auto text = std::make_shared<std::string>();
+  successor_->on_data([this, text, answer, pid = started.pid](std::string_view bytes) {
+    *text += bytes;
+    if (text->find('\n') == std::string::npos) return;
+    const auto message = nlohmann::json::parse(*text, nullptr, false);
+    text->clear();
+    if (message.is_object() && message.contains("ready")) {
+      if (*answer) (*answer)(Supervisor::Outcome{true, fmt::format("pid {} has taken the place of pid {}", pid, getpid())});
+      *answer = nullptr;
+      return let_go(pid);
+    }
+    if (message.is_object() && message.contains("error")) *text = message["error"];
+  });
+  successor_->on_close([this, text, answer, pid = started.pid] {
+    successor_limit_.cancel();
+    if (replaced_) return;
+    bury(pid, 0);
+    successor_.reset();
+    std::string why = "the new primary did not come up: " + (text->empty() ? "it ended, or said nothing for too long" : *text) +
+                      "; this one goes on";
+    log_->say(why);
+    if (*answer) (*answer)(Supervisor::Outcome{false, std::move(why)});
+  });
+}
+
+// A process that was to take over and does not: it has a moment to clear up.
+void Primary::bury(int pid, unsigned tries) {
+  constexpr unsigned most_tries = 100;
+  if (waitpid(pid, nullptr, WNOHANG) != 0) return;
+  if (tries == most_tries) ::kill(pid, SIGKILL);
+  loop_.set_timeout(std::chrono::milliseconds(20), [this, pid, tries] { bury(pid, tries + 1); });
+}
+
+void Primary::let_go(int successor) {
+  replaced_ = true;
+  successor_limit_.cancel();
+  log_->say(fmt::format("pid {} is ready and has the ports; this one lets its workers finish", successor));
+  notify_service_manager(fmt::format("MAINPID={}", successor));
+  cluster_->leave_files();
+  supervisor_->listen_sockets().leave_files();
+  control_.reset();
+  admin_.reset();
+  successor_->end();
+  supervisor_->stop();
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/cluster.h>
+#include <muster/loop.h>
+
+#include "config/config.h"
+#include "control.h"
+#include "folders.h"
+#include "primary/admin.h"
+#include "primary/log.h"
+#include "primary/supervisor.h"
+
+namespace muster::cli {
+
+// How this command ends.
+enum ExitCode : int {
+  exit_ok = 0,
+  exit_failure = 1,  // it could not be done; an app that never became ready
+  exit_usage = 2,
+  exit_app_failed = 3,  // it worked once, and then spent its budget of restarts
+};
+
+// The primary of one app: a process that runs from the moment the app is known until its last worker has gone.
+class Primary {
+ public:
+  struct Given {
+    std::string name = {};
+    Handle socket = {};
+    std::string path = {};
+  };
+  struct Order {
+    Sources sources = {};
+    AppConfig config = {};
+    bool background = false;
+    // Whom to tell how it goes, and, where it takes the place of another primary, who says when that lets go; -1: nobody.
+    int line = -1;
+    bool takes_over = false;
+    int lock = -1;  // of the name, where the predecessor has it
+    std::vector<Given> sockets = {};
+  };
+
+  explicit Primary(Order order);
+  Primary(const Primary&) = delete;
+  Primary& operator=(const Primary&) = delete;
+  ~Primary();
+
+  // Returns what main() should.
+  int run();
+
+ private:
+  std::string begin();
+  // Where workers find what is theirs; readable for workers of another user.
+  void make_private_folder();
+  void adopt(std::vector<Given> sockets);
+  void watch_signals();
+  void listen_to_commands();
+  void command(const nlohmann::json& request, ControlServer::Client client);
+  void reload(Supervisor::Done done);
+  void reload(const Resolved& resolved, Supervisor::Done done);
+  void scale(const nlohmann::json& request, ControlServer::Client client, Supervisor::Done done);
+  void send_logs(const nlohmann::json& request, ControlServer::Client client);
+  void changed();
+  void became_ready();
+  void stopped(const std::optional<std::string>& failed);
+  void upgrade(Supervisor::Done done);
+  void bury(int pid, unsigned tries);
+  void let_go(int successor);
+  void tell_starter(const nlohmann::json& message);
+  void remember(bool running);
+  AppStatus status();
+
+  Order order_;
+  std::string name_;
+  std::optional<Folders> folders_;
+  int lock_ = -1;
+  std::string private_folder_;
+  Loop loop_;
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<Admin> admin_;
+  std::unique_ptr<net::Socket> predecessor_, successor_;
+  Timer successor_limit_;
+  std::int64_t started_at_ = 0;
+  bool was_ready_ = false;
+  bool resolving_ = false;  // the configuration is being read again
+  bool told_to_stop_ = false;
+  bool replaced_ = false;  // by another primary, which has the names and the ports now
+  unsigned asked_to_end_ = 0;
+  int exit_code_ = exit_ok;
+  std::uint64_t cpu_time_ = 0;
+  std::int64_t cpu_seen_at_ = 0;
+  double cpu_ = 0;
+};
+
+}  // namespace muster::cli

@@ -1,0 +1,123 @@
+#include "primary/worker_process.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <muster/loop.h>
+
+#include "primary/process_use.h"
+
+namespace muster::cli {
+namespace {
+
+constexpr std::size_t last_words_kept = 10;
+
+std::string url_of(const Address& address) {
+  switch (address.type) {
+    case AddressType::pipe: return "unix:" + address.address.value_or("");
+    case AddressType::udp4:
+    case AddressType::udp6: return fmt::format("udp://{}:{}", address.address.value_or("*"), address.port.value_or(0));
+    default: break;
+  }
+  const std::string host = address.address.value_or("*");
+  const bool brackets = host.find(':') != std::string::npos;
+  return fmt::format("tcp://{}{}{}:{}", brackets ? "[" : "", host, brackets ? "]" : "", address.port.value_or(0));
+}
+
+std::optional<double> rate(std::optional<std::uint64_t> now, std::optional<std::uint64_t> before, double seconds) {
+  if (!now || !before || seconds <= 0) return std::nullopt;
+  return static_cast<double>(*now - std::min(*now, *before)) / seconds;
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events events)
+    : worker_(std::move(worker)), seat_(seat), events_(std::move(events)) {
+  Process process = worker_.process();
+  read(process.stdout_stream(), false);
+  read(process.stderr_stream(), true);
+  if (net::Socket reports = process.stdio(report_descriptor)) {
+    subscriptions_.emplace_back(reports.on_data(
+        [this](std::string_view bytes) { reports_.read(bytes, [this](std::string_view line) { hear_report(line); }); }));
+  }
+  subscriptions_.emplace_back(worker_.on_listening([this](const Address& address) {
+    const std::string url = url_of(address);
+    if (std::find(listening_.begin(), listening_.end(), url) == listening_.end()) listening_.push_back(url);
+    events_.ready();
+  }));
+  subscriptions_.emplace_back(worker_.on_message([this](Message& message) {
+    ++messages_;
+    if (message.data.is_string()) events_.message(message.data.as_string());
+  }));
+  subscriptions_.emplace_back(worker_.on_error([this](const Error& error) {
+    failure_ = error.message;
+    // There never was a process, and no exit follows.
+    if (worker_.process().pid() == 0) end(ExitStatus::exited(127), false);
+  }));
+  // The end of its output comes after its own, mostly at once. A process that it left behind may keep that open.
+  subscriptions_.emplace_back(process.on_close([this](ExitStatus status) { end(status, true); }));
+  subscriptions_.emplace_back(process.on_exit([this, &loop](ExitStatus status) {
+    loop.set_timeout(std::chrono::milliseconds(200), [this, alive = std::weak_ptr(alive_), status] {
+      if (alive.lock()) end(status, true);
+    });
+  }));
+}
+
+void WorkerProcess::read(net::Socket stream, bool error) {
+  if (!stream) return;
+  LineReader& reader = error ? err_ : out_;
+  const auto hear = [this, error](std::string_view line) {
+    if (error) {
+      last_words_.emplace_back(line);
+      if (last_words_.size() > last_words_kept) last_words_.pop_front();
+    }
+    events_.line(error, line);
+  };
+  subscriptions_.emplace_back(stream.on_data([&reader, hear](std::string_view bytes) { reader.read(bytes, hear); }));
+  subscriptions_.emplace_back(stream.on_close([&reader, hear] { reader.finish(hear); }));
+}
+
+void WorkerProcess::hear_report(std::string_view line) {
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object()) return;
+  heard();
+  const auto take = [&json](const char* name, auto& member) {
+    const auto found = json.find(name);
+    if (found != json.end() && found->is_number()) member = found->template get<std::decay_t<decltype(*member)>>();
+  };
+  take("connections", status_.connections);
+  take("accepted", status_.accepted);
+  take("requests", status_.requests);
+  take("lag", status_.lag);
+}
+
+void WorkerProcess::end(ExitStatus status, bool started) {
+  if (std::exchange(ended_, true)) return;
+  events_.ended(status, started);
+}
+
+std::optional<Clock::duration> WorkerProcess::silence() const {
+  if (!heard_) return std::nullopt;
+  return Clock::now() - *heard_;
+}
+
+void WorkerProcess::look() {
+  const auto use = process_use(pid());
+  if (!use || ended_) return;
+  const auto now = Clock::now();
+  status_.memory = use->memory;
+  status_.messages = messages_;
+  if (last_look_) {
+    const double seconds = std::chrono::duration<double>(now - last_look_->at).count();
+    status_.cpu = seconds > 0 ? static_cast<double>(use->cpu_time - last_look_->cpu_time) / 10 / seconds : 0;
+    status_.connections_per_second = rate(status_.accepted, last_look_->accepted, seconds);
+    status_.requests_per_second = rate(status_.requests, last_look_->requests, seconds);
+    status_.messages_per_second = rate(messages_, last_look_->messages, seconds);
+  }
+  last_look_ = Look{now, use->cpu_time, status_.accepted, status_.requests, messages_};
+}
+
+}  // namespace muster::cli

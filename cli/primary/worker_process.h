@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/worker.h>
+
+#include "core/supervisor.h"
+#include "primary/line_reader.h"
+#include "status.h"
+
+namespace muster::cli {
+
+using Clock = std::chrono::steady_clock;
+
+// Where a worker finds the end of the pipe that it reports on; its channel is at 3.
+inline constexpr int report_descriptor = 4;
+
+// One process of a worker: what it prints, and what is known of how it is.
+class WorkerProcess {
+ public:
+  struct Events {
+    Function<void(bool error, std::string_view line)> line;
+    Function<void()> ready;  // it listens
+    Function<void(std::string_view text)> message;
+    // It has ended and been read to the end, or never was (`started`).
+    Function<void(ExitStatus status, bool started)> ended;
+  };
+
+  WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events events);
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  Worker& worker() { return worker_; }
+  int pid() const { return worker_.process().pid(); }
+  int id() const { return worker_.id(); }
+  unsigned seat() const { return seat_; }
+  // Where it listens, as URLs.
+  const std::vector<std::string>& listening() const { return listening_; }
+  // The last lines it wrote to its standard error, and what went wrong with starting it.
+  std::vector<std::string> last_words() const { return {last_words_.begin(), last_words_.end()}; }
+  const std::string& failure() const { return failure_; }
+  // Since when nothing was heard of it; nothing for one that never reports.
+  std::optional<Clock::duration> silence() const;
+  void heard() { heard_ = Clock::now(); }
+  std::uint64_t requests() const { return status_.requests.value_or(0); }
+
+  // Looks at /proc, and at what it reported since the last look.
+  void look();
+  // With what look() found; seat, state and times are filled in by whoever knows.
+  const WorkerStatus& status() const { return status_; }
+  std::uint64_t memory() const { return status_.memory; }
+
+ private:
+  void read(net::Socket stream, bool error);
+  void hear_report(std::string_view line);
+  void end(ExitStatus status, bool started);
+
+  Worker worker_;
+  unsigned seat_;
+  Events events_;
+  LineReader out_, err_, reports_;
+  std::deque<std::string> last_words_;
+  std::vector<std::string> listening_;
+  std::string failure_;
+  bool ended_ = false;
+  std::optional<Clock::time_point> heard_;
+  WorkerStatus status_;
+
+  struct Look {
+    Clock::time_point at;
+    std::uint64_t cpu_time = 0;
+    std::optional<std::uint64_t> accepted, requests;
+    std::uint64_t messages = 0;
+  };
+  std::optional<Look> last_look_;
+  std::uint64_t messages_ = 0;
+
+  // Stands for "this still exists" in what comes later.
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  // What it listens to ends with it.
+  std::vector<ScopedSubscription> subscriptions_;
+};
+
+}  // namespace muster::cli

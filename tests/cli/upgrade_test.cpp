@@ -1,0 +1,248 @@
+// SIGUSR2: another primary, of the program that is on the disk now, takes the place of the one that runs.
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include "support.h"
+
+namespace muster::test {
+namespace {
+
+struct Upgrade : testing::Test {
+  // Runs a copy of the command, which can be replaced.
+  void start(std::vector<std::string> words) {
+    std::filesystem::create_directory(session.file("bin"));
+    replace(MUSTER_BINARY_DIR "/muster");
+    words.insert(words.begin(), "run");
+    muster.emplace(session, Launch{.words = std::move(words), .program = program});
+    muster->line("workers are ready");
+  }
+  // As a package manager does it.
+  void replace(const std::string& by) const {
+    std::filesystem::copy_file(by, program + ".new");
+    chmod((program + ".new").c_str(), 0755);
+    std::filesystem::rename(program + ".new", program);
+  }
+  int primary() const { return session.status("app").value("pid", 0); }
+
+  Session session;
+  const std::string program = session.file("bin/muster");
+  int port = free_port();
+  std::optional<Running> muster;
+};
+
+TEST_F(Upgrade, RefusesNobodyAndLosesNothing) {
+  session.write("app.js", server_js(port));
+  start({"-n", "2", "app.js"});
+  const int old = muster->pid();
+  const auto old_workers = session.workers("app");
+  std::atomic<bool> done = false;
+  std::atomic<int> asked = 0, wrong = 0;
+  std::jthread client([&] {
+    while (!done) {
+      const std::string answer = get(port);
+      ++asked;
+      if (answer == "refused" || answer == "cut off") ++wrong;
+    }
+  });
+  replace(MUSTER_BINARY_DIR "/muster");
+  muster->signal(SIGUSR2);
+  EXPECT_EQ(muster->own_exit_code(), 0);
+  done = true;
+  client.join();
+  EXPECT_GT(asked, 0);
+  EXPECT_EQ(wrong, 0) << "of " << asked;
+  // The new one is there, and everything that speaks to it finds it.
+  EXPECT_TRUE(eventually([&] { return primary() > 0; }, "it can be asked"));
+  const int now = primary();
+  EXPECT_NE(now, old);
+  for (const int pid : old_workers) EXPECT_TRUE(gone(pid));
+  EXPECT_EQ(gets(port, 10).size(), 2U);
+  EXPECT_EQ(session.run({"list", "--json"}).json()[0]["pid"], now);
+  EXPECT_EQ(session.run({"why", "app"}).code, 0);
+  EXPECT_EQ(session.read("run/muster/app.lock"), fmt::format("{}\n", now));
+  const Ended second = session.run({"run", "app.js"});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_TRUE(has(second.err, fmt::format("runs already (pid {})", now))) << second.all();
+  EXPECT_EQ(session.run({"reload", "app"}).code, 0);
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  EXPECT_TRUE(gone(now));
+  EXPECT_EQ(get(port), "refused");
+  EXPECT_TRUE(session.temporary_files().empty());
+}
+
+TEST_F(Upgrade, CanBeDoneAgainAndAgain) {
+  session.write("app.js", server_js(port));
+  start({"app.js"});
+  int before = muster->pid();
+  for (int round = 0; round < 3; ++round) {
+    kill(before, SIGUSR2);
+    EXPECT_TRUE(gone(before));
+    EXPECT_TRUE(eventually([&] { return primary() > 0; }, "it can be asked"));
+    EXPECT_NE(primary(), before);
+    before = primary();
+    EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
+  }
+}
+
+TEST_F(Upgrade, LetsARequestEndThatIsUnderWay) {
+  session.write("app.js", fmt::format("const fs = require('fs');\nrequire('http').createServer((request, response) => {{\n"
+                                      "  console.log('asked');\n"
+                                      "  const wait = setInterval(() => {{ if (fs.existsSync('{}')) {{ clearInterval(wait); "
+                                      "response.end('answered'); }} }}, 5);\n"
+                                      "}}).listen({}, '127.0.0.1');\n",
+                                      session.file("go"), port));
+  start({"app.js"});
+  Connection connection(port);
+  connection.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  muster->line("asked");
+  muster->signal(SIGUSR2);
+  muster->line("this one lets its workers finish");
+  session.write("go", "");
+  EXPECT_EQ(body_of(connection.rest()), "answered");
+  EXPECT_EQ(muster->own_exit_code(), 0);
+}
+
+TEST_F(Upgrade, ToAProgramThatIsBrokenIsAbandoned) {
+  session.write("app.js", server_js(port));
+  start({"-n", "2", "app.js"});
+  const auto workers = session.workers("app");
+  const std::string broken = session.write("broken", "#!/bin/sh\nexit 1\n");
+  for (int round = 0; round < 3; ++round) {
+    replace(broken);
+    muster->signal(SIGUSR2);
+    const std::string said = muster->line("this one goes on");
+    EXPECT_TRUE(has(said, "the new primary did not come up")) << said;
+  }
+  EXPECT_EQ(primary(), muster->pid());
+  EXPECT_EQ(session.workers("app"), workers);
+  EXPECT_EQ(gets(port, 10).size(), 2U);
+  EXPECT_TRUE(eventually(
+      [&] {
+        for (const int child : children_of(muster->pid())) {
+          if (process_state(child) == 'Z') return false;
+        }
+        return true;
+      },
+      "no zombie is left"));
+  // Not a program at all.
+  replace(session.write("nothing", "nothing"));
+  const auto answer = session.ask("app", {{"command", "upgrade"}});
+  EXPECT_EQ(answer["ok"], false) << answer;
+  EXPECT_EQ(primary(), muster->pid());
+  // And once it is mended, it goes.
+  replace(MUSTER_BINARY_DIR "/muster");
+  muster->signal(SIGUSR2);
+  EXPECT_EQ(muster->own_exit_code(), 0);
+  EXPECT_EQ(gets(port, 10).size(), 2U);
+}
+
+TEST_F(Upgrade, ToAProgramThatSaysNothingIsAbandonedInTheEnd) {
+  // In C++, which starts in no time.
+  start({"--ready-timeout", "700ms", "--name", "app", "--env", fmt::format("PORT={}", port), MUSTER_BINARY_DIR "/hello_http"});
+  replace(session.write("silent", "#!/bin/sh\nexec sleep 1000\n"));
+  muster->signal(SIGUSR2);
+  muster->line("to take this one's place");
+  EXPECT_TRUE(has(session.ask("app", {{"command", "upgrade"}})["error"].get<std::string>(), "another primary is starting"));
+  muster->line("said nothing for too long; this one goes on");
+  EXPECT_TRUE(has(get(port), "hello world"));
+}
+
+TEST_F(Upgrade, WithAnAppThatDoesNotStartAnyMoreIsAbandoned) {
+  session.write("app.js", server_js(port));
+  start({"--backoff", "1ms", "app.js"});
+  session.write("app.js", "throw new Error('broken meanwhile');\n");
+  muster->signal(SIGUSR2);
+  muster->line("the new primary did not come up");
+  EXPECT_EQ(primary(), muster->pid());
+  EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  EXPECT_EQ(muster->exit_code(), 0);
+  EXPECT_TRUE(session.temporary_files().empty());
+}
+
+TEST_F(Upgrade, KeepsUnixSockets) {
+  const std::string path = session.file("a.sock");
+  session.write("app.js",
+                fmt::format("require('http').createServer((q, s) => s.end(String(process.pid))).listen('{}');\n", path));
+  start({"app.js"});
+  const auto ask = [&] {
+    Connection connection(path);
+    if (!connection.connected()) return std::string("refused");
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    return body_of(connection.rest());
+  };
+  const std::string before = ask();
+  muster->signal(SIGUSR2);
+  EXPECT_EQ(muster->own_exit_code(), 0);
+  const std::string after = ask();
+  EXPECT_NE(after, "refused");
+  EXPECT_NE(after, before);
+  EXPECT_TRUE(eventually([&] { return primary() > 0; }, "it can be asked"));
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  EXPECT_EQ(ask(), "refused");
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(Upgrade, ThatCannotOpenItsSocketsLeavesThoseOfThePrimaryThatGoesOn) {
+  const std::string path = session.file("a.sock");
+  const std::string config = fmt::format("app = \"/bin/sleep\"\nargs = [\"1000\"]\nname = \"app\"\nready_delay = \"1ms\"\n");
+  session.write("muster.toml", config + fmt::format("listen = [\"unix:{}\"]\n", path));
+  start({});
+  // What it is to be now has a port that somebody else has.
+  const int taken = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  ASSERT_EQ(bind(taken, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(taken, 1), 0);
+  session.write("muster.toml", config + fmt::format("listen = [\"unix:{}\", \"tcp://0.0.0.0:{}\"]\n", path, port));
+  muster->signal(SIGUSR2);
+  const std::string said = muster->line("this one goes on");
+  EXPECT_TRUE(has(said, "cannot listen on")) << said;
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_TRUE(Connection(path).connected());
+  EXPECT_TRUE(std::filesystem::exists(session.runtime("app.lock")));
+  EXPECT_EQ(primary(), muster->pid());
+  close(taken);
+}
+
+TEST_F(Upgrade, KeepsHowManyWorkersThereAreAndHowLogsAreWritten) {
+  session.write("app.js", server_js(port));
+  start({"--json", "app.js"});
+  EXPECT_EQ(session.run({"scale", "app", "2"}).code, 0);
+  muster->signal(SIGUSR2);
+  EXPECT_EQ(muster->own_exit_code(), 0);
+  EXPECT_TRUE(eventually([&] { return session.workers("app").size() == 2; }, "there are two"));
+  std::istringstream lines(muster->output());
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+}
+
+TEST_F(Upgrade, OfAnAppInTheBackground) {
+  session.write("app.js", server_js(port));
+  ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
+  const int old = primary();
+  kill(old, SIGUSR2);
+  EXPECT_TRUE(gone(old));
+  EXPECT_TRUE(eventually([&] { return primary() > 0; }, "it can be asked"));
+  EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
+  const std::string log = session.run({"logs", "app"}).out;
+  EXPECT_TRUE(has(log, "workers are ready")) << log;
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  EXPECT_EQ(session.run({"list", "--json"}).json()[0]["state"], "stopped");
+}
+
+}  // namespace
+}  // namespace muster::test
