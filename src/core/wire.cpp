@@ -400,7 +400,9 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   const bool marked = frame.starts_with(muster_mark) || (serialization == Serialization::json && frame.starts_with(bun_mark));
   if (marked || may_be_internal(serialization, frame)) {
     packet = decode_values(serialization, frame);
-    if (marked || (packet && !std::holds_alternative<Value>(packet->payload))) return packet;
+    const bool passes =
+        packet && (std::holds_alternative<Value>(packet->payload) || std::holds_alternative<UnknownInternal>(packet->payload));
+    if (marked || (packet && !passes)) return packet;
   }
   if (!packet) packet.emplace();
   packet->payload = UserBytes{std::string(frame)};

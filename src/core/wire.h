@@ -126,7 +126,7 @@ struct SocketListMessage {
 
   friend bool operator==(const SocketListMessage&, const SocketListMessage&) = default;
 };
-// A NODE_ command that is none of ours: never shown to the program.
+// A NODE_ command that is none of ours: shown only to a program that reads its messages itself.
 struct UnknownInternal {};
 
 // Between muster's own ends connections travel many at a time, in frames of their own, which are no message of Node's.
