@@ -11,7 +11,7 @@ let turning = false;
 let chooseWorker = null;
 
 function emit(type, id, ...args) {
-  if (type === 'sent' || type === 'disconnected') {
+  if (type === 'sent') {
     const [number, ...rest] = args;
     const call = calls.get(number);
     calls.delete(number);

@@ -83,7 +83,7 @@ const methods = {
     this.exitedAfterDisconnect = true;
     native.disconnect(this.process._id);
     engine.later();
-    delete cluster.workers[this.id];
+    remove(this);
     return this;
   },
 
@@ -266,18 +266,27 @@ function fork(env) {
   return worker;
 }
 
-function forget(worker) {
+// Emits 'empty' each time that there is no worker in the list, and something was to be taken off it.
+const list = new EventEmitter().setMaxListeners(0);
+
+function remove(worker) {
   delete cluster.workers[worker.id];
+  if (Object.keys(cluster.workers).length === 0) list.emit('empty');
+}
+
+function forget(worker) {
   engine.workers.delete(worker.process._id);
+  remove(worker);
 }
 
 function disconnect(callback) {
-  for (const worker of Object.values(cluster.workers)) {
+  const workers = Object.values(cluster.workers);
+  if (workers.length === 0) process.nextTick(() => list.emit('empty'));
+  for (const worker of workers) {
     if (worker.isConnected()) worker.disconnect();
   }
-  engine.start(String(process.argv[1]));
-  if (typeof callback === 'function') native.disconnectAll(engine.call(callback));
-  engine.later();
+  // Node's moment: not when the list is empty, which it is by now, but when it is so again because a worker is gone.
+  if (typeof callback === 'function') list.once('empty', callback);
 }
 
 function metrics() {

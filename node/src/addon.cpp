@@ -138,12 +138,6 @@ napi_value disconnect(const Call& call) {
 // (id) -> whether it was connected
 napi_value disconnect_channel(const Call& call) { return js::boolean(call.env, call.engine.disconnect_channel(call.worker())); }
 
-// (number of the callback)
-napi_value disconnect_all(const Call& call) {
-  call.engine.disconnect_all(core::CallbackId{static_cast<std::uint64_t>(js::to_double(call.env, call[0]))});
-  return nullptr;
-}
-
 // (number)
 napi_value set_policy(const Call& call) {
   call.engine.set_policy(static_cast<SchedulingPolicy>(js::to_int(call.env, call[0])));
@@ -309,7 +303,6 @@ NAPI_MODULE_INIT() {
       function<fork>("fork"),
       function<disconnect>("disconnect"),
       function<disconnect_channel>("disconnectChannel"),
-      function<disconnect_all>("disconnectAll"),
       function<set_policy>("setPolicy"),
       function<send>("send"),
       function<send_sockets>("sendSockets"),

@@ -82,11 +82,6 @@ bool Engine::disconnect_channel(core::WorkerId worker) {
   return connected;
 }
 
-void Engine::disconnect_all(core::CallbackId callback) {
-  core_.disconnect_all(callback);
-  driver_->perform();
-}
-
 core::Channel::SendResult Engine::send(core::WorkerId worker, uv::UserBytes&& message, std::optional<core::SendId> id) {
   return driver_->send(worker, std::move(message), id);
 }
@@ -166,13 +161,6 @@ void Engine::tell(const core::ErrorEvent& event) {
                        js::string(env_, event.error.message),
                        js::string(env_, event.error.syscall),
                        js::number(env_, of_system ? -event.error.code.value() : 0)};
-  });
-}
-
-void Engine::tell(const core::AllDisconnectedEvent& event) {
-  emit([&] {
-    return std::vector{js::string(env_, "disconnected"), js::number(env_, 0),
-                       js::number(env_, static_cast<double>(event.callback))};
   });
 }
 

@@ -47,7 +47,6 @@ class Engine final : private uv::PrimaryDriver::Sink {
   Forked fork(const Settings& settings, const Env& env);
   void disconnect(core::WorkerId worker);
   bool disconnect_channel(core::WorkerId worker);
-  void disconnect_all(core::CallbackId callback);
   void set_policy(SchedulingPolicy policy) { core_.set_scheduling_policy(policy); }
   core::Channel::SendResult send(core::WorkerId worker, uv::UserBytes&& message, std::optional<core::SendId> id);
   void send(core::WorkerId worker, const core::wire::SocketListMessage& message) { driver_->send(worker, message); }
@@ -81,7 +80,7 @@ class Engine final : private uv::PrimaryDriver::Sink {
   void tell(const core::DisconnectEvent& event);
   void tell(const core::ExitEvent& event);
   void tell(const core::ErrorEvent& event);
-  void tell(const core::AllDisconnectedEvent& event);
+  void tell(const core::AllDisconnectedEvent&) {}  // JavaScript counts as Node does
 
   // `make_arguments` is called where there is room for handles.
   template <class MakeArguments>
