@@ -154,6 +154,15 @@ function refuse(exec, args, options) {
 
 const stdioWords = new Set(['pipe', 'overlapped', 'ignore', 'inherit', 'ipc']);
 
+// A stream that is a worker's stdio is read by the worker, and no more here.
+function given(stream) {
+  stream._handle.reading = false;
+  stream._handle.readStop();
+  stream.pause();
+  stream.readableFlowing = false;
+  stream._readableState.reading = false;
+}
+
 // As the engine takes it: words, and descriptors. Nothing where it is wrong.
 function normalStdio({ stdio, silent }) {
   if (stdio === undefined || stdio === null || (typeof stdio !== 'string' && !Array.isArray(stdio))) {
@@ -172,6 +181,7 @@ function normalStdio({ stdio, silent }) {
     else {
       const fd = entry.fd ?? entry._handle?.fd;
       if (!Number.isInteger(fd) || fd < 0) return undefined;
+      if (entry._handle?.readStop && typeof entry.pause === 'function') given(entry);
       result.push(fd);
     }
   }

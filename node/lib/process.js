@@ -172,8 +172,8 @@ function reports(child) {
     online() {
       child._worker._online();
     },
-    listening(addressType, address, port) {
-      child._worker._listening({ addressType, address, port, fd: undefined });
+    listening(addressType, address, port, fd) {
+      child._worker._listening({ addressType, address, port, fd });
     },
     message(data, type, fd, key, dgramType) {
       let message;

@@ -131,9 +131,12 @@ void Engine::tell(const core::OnlineEvent& event) {
 void Engine::tell(const core::ListeningEvent& event) {
   emit([&] {
     const Address& address = event.address;
-    return std::vector{js::string(env_, "listening"), value_of(env_, event.worker), address_type(env_, address.type),
+    return std::vector{js::string(env_, "listening"),
+                       value_of(env_, event.worker),
+                       event.type_given ? address_type(env_, address.type) : js::null(env_),
                        address.address ? js::string(env_, *address.address) : js::null(env_),
-                       address.port ? js::number(env_, *address.port) : js::undefined(env_)};
+                       address.port ? js::number(env_, *address.port) : js::undefined(env_),
+                       event.fd ? js::number(env_, *event.fd) : js::undefined(env_)};
   });
 }
 
