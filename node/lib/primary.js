@@ -195,11 +195,19 @@ const asksForInspection = /--inspect(?:-brk|-port)?|--debug-port/;
 const minPort = 1024;
 const maxPort = 65535;
 let debugPortOffset = 1;
+const inspected = new WeakMap(); // by execArgv; Node looks at NODE_OPTIONS once for each
+
+function isInspected(execArgv) {
+  if (!inspected.has(execArgv)) {
+    inspected.set(execArgv, [...execArgv, process.env.NODE_OPTIONS ?? ''].some((arg) => asksForInspection.test(arg)));
+  }
+  return inspected.get(execArgv);
+}
 
 function inspectPort({ execArgv, inspectPort: wanted }) {
-  const nodeOptions = process.env.NODE_OPTIONS || '';
-  if (!asksForInspection.test(nodeOptions) && !execArgv.some((arg) => asksForInspection.test(arg))) return undefined;
-  if (wanted === undefined || wanted === null) {
+  if (wanted === null) throw errors.badPort(wanted);
+  if (!isInspected(execArgv)) return undefined;
+  if (wanted === undefined) {
     const port = process.debugPort + debugPortOffset++;
     return port > maxPort ? port - maxPort + minPort - 1 : port;
   }

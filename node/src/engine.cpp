@@ -1,6 +1,5 @@
 #include "engine.h"
 
-#include <cstdlib>
 #include <utility>
 
 #include <muster/error.h>
@@ -62,9 +61,9 @@ Engine::Engine(napi_env env, uv_loop_t* loop, Callbacks callbacks, std::string e
 Engine::~Engine() = default;
 
 Engine::Forked Engine::fork(const Settings& settings, const Env& env) {
-  const char* node_options = std::getenv("NODE_OPTIONS");
   core_.setup_primary(settings);
-  auto worker = core_.fork(env, node_options ? node_options : "");
+  // JavaScript has read NODE_OPTIONS: it gives a port to a worker that is to be inspected.
+  auto worker = core_.fork(env, settings.inspect_port ? "--inspect" : "");
   workers_[worker->id] = {worker, settings.serialization.value_or(Serialization::json)};
   driver_->perform();
   auto pipes = driver_->take_pipes(worker->id);
