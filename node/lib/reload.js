@@ -7,7 +7,7 @@ const { native } = require('./engine');
 
 const now = () => Math.round(performance.now());
 
-let underWay = false;
+let underWay = null; // the workers of the reload that is
 
 // The command's reload, for the workers of a program: the engine's supervisor says what is to be done, here it is done. `refork`
 // makes a worker like another.
@@ -18,10 +18,9 @@ function reload(cluster, refork, { readyTimeout = 10_000, exitTimeout = 10_000 }
   if (underWay) return Promise.reject(errors.coded('ERR_MUSTER_RELOAD', 'A reload is under way'));
   const old = Object.values(cluster.workers).filter((worker) => worker.isConnected());
   if (old.length === 0) return Promise.resolve([]);
-  underWay = true;
-
   return new Promise((resolve, reject) => {
     const workers = new Map(); // run -> worker
+    underWay = workers;
     const leaving = new Set();
     const fresh = [];
     let timer;
@@ -31,32 +30,37 @@ function reload(cluster, refork, { readyTimeout = 10_000, exitTimeout = 10_000 }
       workers.set(run, worker);
       worker.once('exit', (code, signal) => {
         leaving.delete(run);
-        if (underWay) step(native.reloadExited(run, code, signal === null ? null : os.constants.signals[signal] ?? 0, now()));
+        if (underWay === workers) step(native.reloadExited(run, code, signal === null ? null : os.constants.signals[signal] ?? 0, now()));
       });
     };
+    // The worker of a run, if there is one.
+    const leaves = (run) => {
+      const worker = workers.get(run);
+      if (worker && !worker.isDead()) leaving.add(run);
+      return worker;
+    };
     const acts = {
-      fork(run, why, model) {
-        // In the place of one that ended by itself: the program's business.
-        if (ended || !model) return;
+      fork(run, seat) {
+        if (ended) return;
+        const model = models.get(seat);
+        models.delete(seat);
+        // In the place of one that ended by itself: the program's business. The reload goes on as if there were one.
+        if (!model?.isConnected() || model.isDead()) return vacant.push(run);
         const worker = refork(model);
         fresh.push(worker);
         watch(run, worker);
         const ready = model.state === 'online' ? 'online' : 'listening';
-        worker.once(ready, () => underWay && step(native.reloadReady(run, now())));
+        worker.once(ready, () => underWay === workers && step(native.reloadReady(run, now())));
       },
       drain(run) {
-        const worker = workers.get(run);
-        if (!worker) return;
-        leaving.add(run);
-        if (worker.isConnected()) worker.disconnect();
+        const worker = leaves(run);
+        if (worker?.isConnected()) worker.disconnect();
       },
       terminate(run) {
-        leaving.add(run);
-        workers.get(run)?.process.kill('SIGTERM');
+        leaves(run)?.process.kill('SIGTERM');
       },
       kill(run) {
-        leaving.add(run);
-        workers.get(run)?.process.kill('SIGKILL');
+        leaves(run)?.process.kill('SIGKILL');
       },
       ended(run, why) {
         ended = true;
@@ -64,20 +68,25 @@ function reload(cluster, refork, { readyTimeout = 10_000, exitTimeout = 10_000 }
         else resolve(fresh);
       },
     };
-    const waiting = [...old];
+    const models = new Map(); // seat -> who sits there
+    const vacant = [];
     function step({ effects, deadline }) {
-      for (const [name, run, why] of effects) acts[name](run, why, name === 'fork' ? waiting.shift() : undefined);
+      for (const [name, run, detail] of effects) acts[name](run, detail);
+      if (vacant.length > 0) return step(native.reloadReady(vacant.shift(), now()));
       clearTimeout(timer);
       if (ended && leaving.size === 0) {
-        underWay = false;
+        underWay = null;
       } else if (deadline !== null) {
         timer = setTimeout(() => step(native.reloadTime(now())), Math.min(Math.max(0, deadline - now()), 2 ** 31 - 1));
       }
     }
 
-    const runs = native.reloadBegin(old.length, readyTimeout, exitTimeout, now()).effects.map(([, run]) => run);
-    runs.forEach((run, i) => watch(run, old[i]));
-    for (const run of runs) native.reloadReady(run, now());
+    const { effects: seats } = native.reloadBegin(old.length, readyTimeout, exitTimeout, now());
+    seats.forEach(([, run, seat], i) => {
+      models.set(seat, old[i]);
+      watch(run, old[i]);
+    });
+    for (const [, run] of seats) native.reloadReady(run, now());
     step(native.reloadStart(now()));
   });
 }

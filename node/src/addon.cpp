@@ -201,17 +201,17 @@ napi_value exited_after_disconnect(const Call& call) {
   return js::boolean(call.env, *record->exited_after_disconnect);
 }
 
-// What a reload asks for, and when it wants to hear the time: { effects: [[name, run, why], ...], deadline }
+// What a reload asks for, and when it wants to hear the time: { effects: [[name, run, why or for which seat], ...], deadline }
 napi_value asked(const Call& call) {
   std::vector<napi_value> effects;
-  const auto add = [&](const char* name, std::optional<core::RunId> run, const std::string& why = {}) {
+  const auto add = [&](const char* name, std::optional<core::RunId> run, const std::string& detail = {}) {
     effects.push_back(js::array(call.env, {js::string(call.env, name),
                                            run ? js::number(call.env, static_cast<std::uint32_t>(*run)) : js::null(call.env),
-                                           js::string(call.env, why)}));
+                                           js::string(call.env, detail)}));
   };
   struct Name {
     const decltype(add)& tell;
-    void operator()(const core::Supervisor::Fork& e) const { tell("fork", e.run); }
+    void operator()(const core::Supervisor::Fork& e) const { tell("fork", e.run, std::to_string(e.seat)); }
     void operator()(const core::Supervisor::Drain& e) const { tell("drain", e.run); }
     void operator()(const core::Supervisor::Terminate& e) const { tell("terminate", e.run); }
     void operator()(const core::Supervisor::Kill& e) const { tell("kill", e.run); }
