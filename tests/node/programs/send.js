@@ -1,6 +1,6 @@
 const cluster = require('node:cluster');
 
-const messages = ['text', 7, -0.5, true, false, null, [], { a: [1, { b: null }] }, '', '\u2028 \ud83d\ude00', 'x'.repeat(300000), { cmd: 'NODE' },
+const messages = ['text', 7, -0.5, true, false, null, [], { a: [1, { b: null }] }, '', '\u2028 \ud83d\ude00', 'x'.repeat(100000), { cmd: 'NODE' },
   { cmd: 'NODE_' }, { text: 'NODE_CLUSTER' }, { date: new Date(0) }, { undefined }];
 
 if (cluster.isPrimary) {
