@@ -12,7 +12,7 @@ if (cluster.isPrimary) {
     const receiver = dgram.createSocket('udp4').on('message', (data, { port }) => {
       const kind = String(data);
       ports[kind].add(port);
-      if (--left[kind] === 0) console.log('ports', kind, ports[kind].size);
+      if (--left[kind] === 0) console.log(`ports-${kind}`, ports[kind].size);
       if (left.sends + left.binds === 0) receiver.close();
     }).bind(0, '127.0.0.1', () => {
       for (const kind of kinds) {

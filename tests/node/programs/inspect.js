@@ -10,6 +10,7 @@ function ports(name, settings, count = 2) {
   for (let i = 0; i < count; i++) {
     try {
       const worker = cluster.fork();
+      worker.process.kill('SIGKILL');
       const port = process.debugPort;
       console.log(name, asked(worker).replace(/\d{4,}/g, (text) => (+text > port && +text < port + 20 ? 'next' : text)));
       numbers.push(Number(/(\d+)$/.exec(asked(worker))?.[1]));
@@ -42,8 +43,6 @@ if (cluster.isPrimary) {
   delete process.env.NODE_OPTIONS;
   const sorted = numbers.filter((number) => number > 12300 && number < 12400);
   console.log('increasing', sorted.every((number, i) => i === 0 || number === sorted[i - 1] + 1));
-  cluster.on('online', (worker) => worker.disconnect());
-
   for (const flag of ['--inspect-brk', '--inspect-brk=127.0.0.1:9000']) {
     cluster.settings = {};
     cluster.setupPrimary({ execArgv: [flag], inspectPort: 0, silent: true });
