@@ -28,8 +28,7 @@ if (cluster.isPrimary) {
   }
 } else {
   process.on('message', (message, handle) => {
-    process.send(message, handle);
-    if (message === 'after') process.channel.unref();
+    process.send(message, handle, () => { if (message === 'after') process.channel.unref(); });
   });
   process.send('ready');
 }
