@@ -19,8 +19,8 @@ constexpr std::size_t kept_events = 16;
 
 }  // namespace
 
-Channel::Channel(Serialization serialization, ChannelLimits limits)
-    : serialization_(serialization), limits_(limits), frames_(serialization, limits.max_message) {}
+Channel::Channel(Serialization serialization, ChannelLimits limits, wire::UserData user_data)
+    : serialization_(serialization), limits_(limits), user_data_(user_data), frames_(serialization, limits.max_message) {}
 
 Channel::SendResult Channel::send(Outgoing&& message) {
   if (state_ != State::open) return SendResult::closed;
@@ -36,8 +36,10 @@ Channel::SendResult Channel::send(Outgoing&& message) {
     return first ? SendResult::sent : SendResult::backed_up;
   }
   transmit(std::move(message));
-  return writing_bytes_ >= backed_up_at ? SendResult::backed_up : SendResult::sent;
+  return backed_up() ? SendResult::backed_up : SendResult::sent;
 }
+
+bool Channel::backed_up() const { return waiting_.size() > 1 || writing_bytes_ >= backed_up_at; }
 
 void Channel::transmit(Outgoing&& message) {
   if (message.descriptor) {
@@ -102,7 +104,7 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
     const auto next = frames_.next();
     if (std::holds_alternative<FrameReader::NeedMore>(next)) break;
     if (const auto* malformed = std::get_if<FrameReader::Malformed>(&next)) return fail(malformed->code);
-    std::optional<wire::Packet> packet = wire::decode(serialization_, std::get<FrameReader::Frame>(next).bytes);
+    std::optional<wire::Packet> packet = wire::decode(serialization_, std::get<FrameReader::Frame>(next).bytes, user_data_);
     if (!dialect_ && packet) dialect_ = packet->dialect;
     // Bun's own messages look like Node's where they are the program's; a peer that began like Node does not turn into Bun.
     if (!packet || (packet->dialect == wire::Dialect::bun && dialect_ != wire::Dialect::bun)) {
@@ -144,7 +146,8 @@ void Channel::receive(wire::Packet&& packet) {
     arrived_.clear();
     acknowledge(descriptor.has_value());
   }
-  const bool for_program = std::holds_alternative<Value>(packet.payload);
+  const bool for_program =
+      std::holds_alternative<Value>(packet.payload) || std::holds_alternative<wire::UserBytes>(packet.payload);
   if (announced && !descriptor && for_program) return;  // lost, and the sender knows
   events_.emplace_back(Received{std::move(packet), descriptor});
 }

@@ -90,10 +90,13 @@ class Channel {
     return message;
   }
 
-  explicit Channel(Serialization serialization, ChannelLimits limits = {});
+  explicit Channel(Serialization serialization, ChannelLimits limits = {}, wire::UserData user_data = wire::UserData::values);
 
   // False from the moment of disconnect(), of the peer's end or of a failure.
   bool connected() const { return state_ == State::open; }
+
+  // Whether what was sent waits in such a measure that the sender should slow down.
+  bool backed_up() const;
 
   // How the peer speaks, as its first message shows.
   wire::Dialect dialect() const { return dialect_.value_or(wire::Dialect::node); }
@@ -165,6 +168,7 @@ class Channel {
 
   Serialization serialization_;
   ChannelLimits limits_;
+  wire::UserData user_data_;
   FrameReader frames_;
   std::optional<wire::Dialect> dialect_;
   State state_ = State::open;

@@ -32,6 +32,8 @@ struct OnlineEvent {
 struct ListeningEvent {
   WorkerId worker;
   Address address;
+  bool type_given = true;  // otherwise the address has the usual one
+  std::optional<int> fd = {};
 };
 struct DisconnectEvent {
   WorkerId worker;

@@ -148,8 +148,10 @@ std::size_t Primary::window(const WorkerRecord& worker, const Listener& listener
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Listening& message) {
   if (!worker.lifecycle.report(Report::listening)) return;
-  effects_.push_back(ListeningEvent{
-      worker.id, Address{message.query.address_type.value_or(AddressType::tcp4), message.query.address, message.query.port}});
+  const auto& [query] = message;
+  effects_.push_back(ListeningEvent{worker.id,
+                                    Address{query.address_type.value_or(AddressType::tcp4), query.address, query.port},
+                                    query.address_type.has_value(), query.fd});
 }
 
 void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& message) {

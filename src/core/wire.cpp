@@ -342,9 +342,16 @@ std::optional<Packet> decode_bun(std::string_view line) {
   return packet;
 }
 
-}  // namespace
+// Whether it may be a message of Node's own, whichever way its `cmd` is written. Most that a program sends is not, and then
+// nobody here need read it.
+bool may_be_internal(Serialization serialization, std::string_view frame) {
+  if (frame.find(internal_prefix) != std::string_view::npos) return true;
+  if (serialization == Serialization::json) return frame.find("\\u") != std::string_view::npos;
+  constexpr std::string_view in_utf16("N\0O\0D\0E\0_\0", 10);
+  return frame.find(in_utf16) != std::string_view::npos;
+}
 
-std::optional<Packet> decode(Serialization serialization, std::string_view frame) {
+std::optional<Packet> decode_values(Serialization serialization, std::string_view frame) {
   if (frame.starts_with(muster_mark)) {
     std::optional<Payload> payload = decode_muster(frame.substr(1));
     if (!payload) return std::nullopt;
@@ -385,6 +392,23 @@ std::optional<Packet> decode(Serialization serialization, std::string_view frame
   return decoded;
 }
 
+}  // namespace
+
+std::optional<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data) {
+  if (user_data == UserData::values) return decode_values(serialization, frame);
+  std::optional<Packet> packet;
+  const bool marked = frame.starts_with(muster_mark) || (serialization == Serialization::json && frame.starts_with(bun_mark));
+  if (marked || may_be_internal(serialization, frame)) {
+    packet = decode_values(serialization, frame);
+    const bool passes =
+        packet && (std::holds_alternative<Value>(packet->payload) || std::holds_alternative<UnknownInternal>(packet->payload));
+    if (marked || (packet && !passes)) return packet;
+  }
+  if (!packet) packet.emplace();
+  packet->payload = UserBytes{std::string(frame)};
+  return packet;
+}
+
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle,
                    Dialect dialect) {
   const auto* connection = std::get_if<NewConnection>(&message.body);
@@ -412,6 +436,13 @@ std::string encode(Serialization serialization, const Value& message, const std:
   throw Exception(Errc::invalid_arg_value, serialization == Serialization::json
                                                ? "The message must not be circular, nor nest deeper than 1000 levels"
                                                : "The message must not nest deeper than 1000 levels");
+}
+
+std::string encode(Serialization serialization, const UserBytes& message) {
+  std::string frame = begin_frame(serialization);
+  frame += message.bytes;
+  end_frame(serialization, frame);
+  return frame;
 }
 
 std::string encode(Serialization serialization, const SocketListMessage& message) {

@@ -126,7 +126,7 @@ struct SocketListMessage {
 
   friend bool operator==(const SocketListMessage&, const SocketListMessage&) = default;
 };
-// A NODE_ command that is none of ours: never shown to the program.
+// A NODE_ command that is none of ours: shown only to a program that reads its messages itself.
 struct UnknownInternal {};
 
 // Between muster's own ends connections travel many at a time, in frames of their own, which are no message of Node's.
@@ -153,8 +153,17 @@ struct OfferReply {
   friend bool operator==(const OfferReply&, const OfferReply&) = default;
 };
 
-using Payload =
-    std::variant<HandleAck, HandleNack, SocketListMessage, ClusterMessage, Offer, OfferReply, UnknownInternal, Value>;
+// A program's message as it came, for a program that reads it itself. One that brings a descriptor is the `msg` of what these
+// bytes say, for as long as that is a NODE_HANDLE.
+struct UserBytes {
+  std::string bytes;
+};
+
+using Payload = std::variant<HandleAck, HandleNack, SocketListMessage, ClusterMessage, Offer, OfferReply, UnknownInternal,
+                             Value, UserBytes>;
+
+// What a program's messages become: a Value each, or UserBytes.
+enum class UserData { values, bytes };
 
 // How a peer writes the messages of its cluster module in json. Bun puts a byte before them and does not wrap those that bring
 // a descriptor. Everything else it writes as Node does.
@@ -168,14 +177,17 @@ struct Packet {
   Dialect dialect = Dialect::node;
 };
 
-// Empty when the bytes are not a message in this serialization.
-std::optional<Packet> decode(Serialization serialization, std::string_view frame);
+// Empty when the bytes are not a message in this serialization. With UserData::bytes they always are: what is not to be read is
+// the program's.
+std::optional<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data = UserData::values);
 
 // Whole frames, ready to be written. A program's value that cannot be is an Exception: one that nests
 // deeper than max_depth, and in json one with a bigint.
 std::string encode(Serialization serialization, const ClusterMessage& message, const std::optional<HandleInfo>& handle = {},
                    Dialect dialect = Dialect::node);
 std::string encode(Serialization serialization, const Value& message, const std::optional<HandleInfo>& handle = {});
+// A program's message that is in this serialization already, its NODE_HANDLE around it if it brings a descriptor.
+std::string encode(Serialization serialization, const UserBytes& message);
 std::string encode(Serialization serialization, const SocketListMessage& message);
 std::string encode_ack(Serialization serialization, bool received);
 // The connections from number `first` on, each with a descriptor.

@@ -33,6 +33,7 @@ class ChannelIo final : private Loop::EndOfTurn {
   core::wire::Dialect dialect() const { return channel_.dialect(); }
   core::Channel::SendResult send(core::Channel::Outgoing&& message);
   void offer(std::uint64_t first, std::vector<core::FdToken> connections, std::string_view key);
+  bool backed_up() const { return channel_.backed_up(); }
   bool disconnect();
   // Reads what the peer has written so far, to its end if that is there.
   void read_all();

@@ -158,6 +158,15 @@ std::optional<std::size_t> ChildProcess::open_descriptors() {
   return open_descriptors_;
 }
 
+void ChildProcess::ref(bool ref) {
+  if (!process_) return;
+  if (ref) {
+    process_->ref();
+  } else {
+    process_->unref();
+  }
+}
+
 bool ChildProcess::kill(Signal signal) {
   // After its exit the number may be another process's.
   return process_ && !exited_ && uv_process_kill(process_->get(), signal.number()) == 0;

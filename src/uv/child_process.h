@@ -28,6 +28,8 @@ class ChildProcess {
   int pid() const { return pid_; }
   // False when the process is gone.
   bool kill(Signal signal);
+  // Whether the process keeps the loop alive. It does from the start.
+  void ref(bool ref);
   // How many descriptors it has open, at most some milliseconds ago; nothing when the process is gone.
   std::optional<std::size_t> open_descriptors();
 

@@ -13,7 +13,8 @@
 
 namespace muster::uv {
 
-PrimaryDriver::PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink) : loop_(loop), primary_(primary), sink_(sink) {}
+PrimaryDriver::PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, core::wire::UserData user_data)
+    : loop_(loop), primary_(primary), sink_(sink), user_data_(user_data) {}
 
 PrimaryDriver::~PrimaryDriver() { loop_.forget(*this); }
 
@@ -48,7 +49,7 @@ void PrimaryDriver::perform(core::Spawn spawn) {
     return;
   }
   worker.channel = std::make_unique<ChannelIo>(loop_, fds_, worker.process.take_channel(),
-                                               core::Channel(spawn.request.serialization, spawn.request.limits),
+                                               core::Channel(spawn.request.serialization, spawn.request.limits, user_data_),
                                                [this, id](core::Channel::Event& event) { handle_channel(id, event); });
   primary_.handle_spawned(id, worker.process.pid());
 }
@@ -263,6 +264,10 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
       UserMessage user{std::move(*data)};
       if (received->descriptor) user.handle = UserHandle{*received->packet.handle, fds_.take(*received->descriptor)};
       sink_.handle_message(id, std::move(user));
+    } else if (auto* bytes = std::get_if<core::wire::UserBytes>(&received->packet.payload)) {
+      UserBytes user{std::move(*bytes)};
+      if (received->descriptor) user.handle = UserHandle{*received->packet.handle, fds_.take(*received->descriptor)};
+      sink_.handle_message(id, std::move(user));
     } else {
       if (received->descriptor) fds_.close(*received->descriptor);
       if (auto* list = std::get_if<core::wire::SocketListMessage>(&received->packet.payload)) {
@@ -312,6 +317,21 @@ core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserMessage&& m
   const auto found = workers_.find(id);
   if (found == workers_.end()) return core::Channel::SendResult::closed;
   return send_user_message(*found->second.channel, fds_, found->second.serialization, std::move(message), send_id);
+}
+
+core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserBytes&& message, std::optional<core::SendId> send_id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return core::Channel::SendResult::closed;
+  ChannelIo& channel = *found->second.channel;
+  const auto result = send_user_message(channel, fds_, found->second.serialization, std::move(message), send_id);
+  if (result != core::Channel::SendResult::backed_up) return result;
+  // It counts what the system does not take, not what it was not given yet.
+  channel.flush();
+  return channel.backed_up() ? result : core::Channel::SendResult::sent;
+}
+
+void PrimaryDriver::ref_process(core::WorkerId id, bool ref) {
+  if (const auto found = workers_.find(id); found != workers_.end()) found->second.process.ref(ref);
 }
 
 void PrimaryDriver::send(core::WorkerId id, const core::wire::SocketListMessage& message) {

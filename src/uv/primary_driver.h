@@ -30,6 +30,8 @@ class PrimaryDriver final : private Loop::EndOfTurn {
    public:
     virtual void handle_event(core::PrimaryEvent event) = 0;
     virtual void handle_message(core::WorkerId worker, UserMessage&& message) = 0;
+    // In its place with core::wire::UserData::bytes.
+    virtual void handle_message(core::WorkerId, UserBytes&&) {}
     virtual void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
     // Which of these workers is to have the connection; nothing for any. Called while the core is at work: the program's
@@ -41,7 +43,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   };
 
   // All three outlive the driver.
-  PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink);
+  PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, core::wire::UserData user_data = core::wire::UserData::values);
   ~PrimaryDriver();
 
   // Does what the core has asked for by now. After every command to the core.
@@ -49,10 +51,12 @@ class PrimaryDriver final : private Loop::EndOfTurn {
 
   // Throws what send_user_message() does.
   core::Channel::SendResult send(core::WorkerId worker, UserMessage&& message, std::optional<core::SendId> id);
+  core::Channel::SendResult send(core::WorkerId worker, UserBytes&& message, std::optional<core::SendId> id);
   void send(core::WorkerId worker, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId worker, Signal signal);
   std::vector<std::pair<int, OwnedFd>> take_pipes(core::WorkerId worker);
   void ref_channel(core::WorkerId worker, bool ref);
+  void ref_process(core::WorkerId worker, bool ref);
 
   // Listening sockets stay open from now on while no worker listens on them.
   void keep_ports() { keep_ports_ = true; }
@@ -118,6 +122,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   Loop& loop_;
   core::Primary& primary_;
   Sink& sink_;
+  core::wire::UserData user_data_;
   FdTable fds_;
   std::map<core::WorkerId, Worker> workers_;
   std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;

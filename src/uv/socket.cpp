@@ -15,6 +15,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "uv/pipe_mode.h"
+
 namespace muster::uv {
 namespace {
 
@@ -94,9 +96,7 @@ std::pair<OwnedFd, int> bind_path(const core::wire::ListenQuery& query) {
   if (query.readable_all || query.writable_all) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) return {OwnedFd(), errno};
-    mode_t mode = status.st_mode & 07777;
-    if (query.readable_all) mode |= S_IRUSR | S_IRGRP | S_IROTH;
-    if (query.writable_all) mode |= S_IWUSR | S_IWGRP | S_IWOTH;
+    const mode_t mode = pipe_mode(status.st_mode & 07777, query.readable_all, query.writable_all);
     if (chmod(path.c_str(), mode) != 0) return {OwnedFd(), errno};
   }
   return {std::move(fd), 0};

@@ -23,8 +23,16 @@ struct UserMessage {
   std::optional<UserHandle> handle = {};
 };
 
+// The same in bytes, for a program that reads and writes them itself.
+struct UserBytes {
+  core::wire::UserBytes data;
+  std::optional<UserHandle> handle = {};
+};
+
 // Sends a program's message, or throws what core::wire::encode() does.
 core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization,
                                             UserMessage&& message, std::optional<core::SendId> id);
+core::Channel::SendResult send_user_message(ChannelIo& channel, FdTable& fds, Serialization serialization, UserBytes&& message,
+                                            std::optional<core::SendId> id);
 
 }  // namespace muster::uv

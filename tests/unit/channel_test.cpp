@@ -86,6 +86,13 @@ std::vector<std::string> events(Channel& channel) {
 using Writes = std::vector<Write>;
 using Events = std::vector<std::string>;
 
+TEST(Channel, LosesAMessageInBytesWithItsDescriptor) {
+  Channel channel(Serialization::json, {}, wire::UserData::bytes);
+  channel.handle_bytes(handle_message, {});
+  EXPECT_EQ(write_all(channel), (std::vector<Write>{{nack, {}}}));
+  EXPECT_FALSE(channel.poll_event());
+}
+
 TEST(Channel, WritesMessagesInOneGo) {
   Channel c = channel();
   c.send(plain("a\n"));

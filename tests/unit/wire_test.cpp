@@ -197,6 +197,52 @@ TEST(Wire, WritesAConnectionWhateverItsKey) {
             "\n");
 }
 
+// What a program that reads its messages itself gets of this frame; nothing where it is not the program's.
+std::optional<std::string> bytes_of(Serialization serialization, std::string_view frame) {
+  const auto packet = decode(serialization, frame, UserData::bytes);
+  if (!packet || !std::holds_alternative<UserBytes>(packet->payload)) return std::nullopt;
+  return std::get<UserBytes>(packet->payload).bytes;
+}
+
+TEST(WireBytes, LeavesAProgramsMessageAsItCame) {
+  for (const char* line : {R"({ "a":1.50, "cmd":"x" })", R"("NODE_CLUSTER")", R"({"cmd":"NODE_"})", R"({"cmd":"a\u0041"})",
+                           "nonsense", "NODE_nonsense", "", R"({"cmd":"NODE_SOMETHING"})"}) {
+    EXPECT_EQ(bytes_of(json, line), line);
+  }
+  std::string clone;
+  ASSERT_EQ(write_clone(Value{{"text", "NODE_CLUSTER"}}, clone), Written::whole);
+  EXPECT_EQ(bytes_of(Serialization::advanced, clone), clone);
+}
+
+TEST(WireBytes, ReadsWhatIsNodesOwnHoweverItIsWritten) {
+  EXPECT_FALSE(bytes_of(json, R"({"cmd":"NODE_CLUSTER","act":"online","seq":0})"));
+  EXPECT_FALSE(bytes_of(json, R"({"cmd":"\u004eODE_CLUSTER","act":"online","seq":0})"));
+  EXPECT_FALSE(bytes_of(json, R"({"cmd":"NODE_HANDLE_ACK"})"));
+  EXPECT_FALSE(bytes_of(json, "\x03O+ 7 key"));
+  std::string clone;
+  ASSERT_EQ(write_clone(Value{{"cmd", "NODE_CLUSTER"}, {"act", "online"}}, clone), Written::whole);
+  EXPECT_FALSE(bytes_of(Serialization::advanced, clone));
+  const std::string_view wide(
+      "\xff\x0fo\"\x03"
+      "cmdc\x18N\0O\0D\0E\0_\0C\0L\0U\0S\0T\0E\0R\0{\x01",
+      36);
+  EXPECT_FALSE(bytes_of(Serialization::advanced, wide));
+}
+
+TEST(WireBytes, SaysWhatAHandleIsForAndLeavesTheMessageInItsWrapping) {
+  const char* line =
+      R"({"cmd":"NODE_HANDLE","type":"net.Socket","key":"4:0","msg":{"cmd":"NODE_HANDLE","type":"net.Socket","msg":1}})";
+  const auto packet = decode(json, line, UserData::bytes);
+  ASSERT_TRUE(packet && packet->handle);
+  EXPECT_EQ(packet->handle->kind, HandleKind::net_socket);
+  EXPECT_EQ(std::get<UserBytes>(packet->payload).bytes, line);
+}
+
+TEST(WireBytes, OnlyFramesWhatIsSent) {
+  EXPECT_EQ(encode(json, UserBytes{"{}"}), "{}\n");
+  EXPECT_EQ(encode(Serialization::advanced, UserBytes{"ab"}), std::string("\0\0\0\2ab", 6));
+}
+
 TEST(Wire, ReadsAndWritesOffers) {
   for (const Serialization serialization : {Serialization::json, Serialization::advanced}) {
     const std::size_t header = serialization == Serialization::json ? 0 : 4;

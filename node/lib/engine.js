@@ -1,0 +1,70 @@
+'use strict';
+
+// The engine, and who hears from it. What happens reaches `workers`, by number, or `calls`.
+
+const native = require('./native');
+
+const workers = new Map(); // number -> WorkerProcess
+const calls = new Map(); // number -> function, called once
+let lastCall = 0;
+let turning = false;
+let chooseWorker = null;
+
+function emit(type, id, ...args) {
+  if (type === 'sent') {
+    const [number, ...rest] = args;
+    const call = calls.get(number);
+    calls.delete(number);
+    if (call) call(...rest);
+    return;
+  }
+  workers.get(id)?._handle_[type](...args);
+}
+
+function enqueue(type, id, ...args) {
+  // Two ticks in Node too.
+  if (type === 'fork') process.nextTick(emit, 'spawn', id);
+  process.nextTick(emit, type, id, ...args);
+}
+
+function choose(local, remote, ids) {
+  const candidates = ids.map((id) => workers.get(id)?._worker).filter(Boolean);
+  return chooseWorker({ local, remote }, candidates)?.id;
+}
+
+let started = false;
+function start(exec) {
+  if (started) return;
+  started = true;
+  native.start(exec, emit, enqueue, choose);
+  process.on('exit', () => native.turn());
+}
+
+function turn() {
+  turning = false;
+  native.turn();
+}
+
+// What commands of one tick write is written together, after it.
+function later() {
+  if (turning) return;
+  turning = true;
+  process.nextTick(turn);
+}
+
+function call(callback) {
+  calls.set(++lastCall, callback);
+  return lastCall;
+}
+
+module.exports = {
+  native,
+  workers,
+  start,
+  later,
+  call,
+  forget: (number) => calls.delete(number),
+  setChoose(callback) {
+    chooseWorker = callback;
+  },
+};

@@ -1,0 +1,83 @@
+'use strict';
+
+// Node's objects that have a descriptor, on their way to another process and back. The engine copies what it is given, so what
+// is sent can be closed at once.
+
+const dgram = require('node:dgram');
+const net = require('node:net');
+const tty = require('node:tty');
+
+const errors = require('./errors');
+
+// dgram.Socket keeps its handle in here; its _handle warns.
+function datagramHandle(socket) {
+  const state = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol');
+  return state && socket[state].handle;
+}
+
+function ignore() {}
+
+// A socket that is another process's now.
+function detach(socket) {
+  const handle = socket._handle;
+  handle.onread = ignore;
+  socket._handle = null;
+  socket.setTimeout(0);
+  return () => handle.close();
+}
+
+// What of `handle` goes with a message to `target`: { type, key, dgramType, fd, sent }; `sent` to be called when it has been
+// sent. Without `fd` where nothing is left of it, which Node sends without a word.
+function outgoing(handle, options, target) {
+  if (handle instanceof net.Socket) {
+    if (handle instanceof tty.ReadStream || handle instanceof tty.WriteStream || !handle._handle) {
+      return { type: 'net.Socket', fd: handle._handle?.fd };
+    }
+    const { fd } = handle._handle;
+    const server = handle.server;
+    const tracked = server && typeof server._setupWorker === 'function';
+    return {
+      type: 'net.Socket',
+      fd,
+      key: tracked ? server._connectionKey : undefined,
+      sent() {
+        if (tracked) target._trackSocket(server, options);
+        if (!options.keepOpen) detach(handle)();
+      },
+    };
+  }
+  if (handle instanceof net.Server) return { type: 'net.Server', fd: handle._handle?.fd };
+  if (handle instanceof dgram.Socket) {
+    return { type: 'dgram.Socket', fd: datagramHandle(handle)?.fd, dgramType: handle.type };
+  }
+  const name = handle?.constructor?.name;
+  if (typeof handle?.fd === 'number') {
+    if (name === 'TCP' || name === 'Pipe' || name === 'TTY') return { type: 'net.Native', fd: handle.fd };
+    if (name === 'UDP') return { type: 'dgram.Native', fd: handle.fd };
+  }
+  throw errors.invalidHandle();
+}
+
+// Calls `got` with Node's object for a descriptor that came, which is that object's from here on.
+function incoming(type, fd, dgramType, got) {
+  switch (type) {
+    case 'net.Socket':
+      return got(new net.Socket({ fd, readable: true, writable: true }));
+    case 'net.Native': {
+      const socket = new net.Socket({ fd, readable: true, writable: true, manualStart: true });
+      const handle = socket._handle;
+      socket._handle = null;
+      return got(handle);
+    }
+    case 'net.Server': {
+      const server = new net.Server();
+      return server.listen({ fd }, () => got(server));
+    }
+    default: {
+      const socket = new dgram.Socket(dgramType || 'udp4');
+      return socket.bind({ fd }, () => got(type === 'dgram.Native' ? datagramHandle(socket) : socket));
+    }
+  }
+}
+
+module.exports = { outgoing, incoming };

@@ -1,0 +1,6 @@
+'use strict';
+
+// In a worker it is Node's own, which speaks to every primary that speaks as Node does.
+const cluster = require('node:cluster');
+
+module.exports = cluster.isWorker ? cluster : require('./primary').cluster();

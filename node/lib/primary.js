@@ -1,0 +1,358 @@
+'use strict';
+
+const childProcess = require('node:child_process');
+const EventEmitter = require('node:events');
+const nodeCluster = require('node:cluster');
+
+const engine = require('./engine');
+const errors = require('./errors');
+const { WorkerProcess } = require('./process');
+const { reload } = require('./reload');
+
+const { native } = engine;
+
+const policies = {
+  SCHED_NONE: 1,
+  SCHED_RR: 2,
+  SCHED_LEAST_CONNECTIONS: 3,
+  SCHED_IP_HASH: 4,
+  SCHED_KERNEL: 5,
+};
+const customPolicy = 6;
+const policyNames = { none: 1, rr: 2, least_connections: 3, ip_hash: 4, kernel: 5 };
+
+let cluster = null; // where the API is
+
+const forkedAt = Symbol('forkedAt');
+const forkedWith = Symbol('forkedWith');
+const counts = { forked: 0, online: 0, listening: 0, disconnected: 0, exited: 0, restarted: 0 };
+
+// The engine knows when a worker has said that it leaves of its own accord.
+const left = Symbol('exitedAfterDisconnect');
+
+function Worker(options) {
+  if (!(this instanceof Worker)) return new Worker(options);
+  EventEmitter.call(this);
+  const { state, id, process: child } = options !== null && typeof options === 'object' ? options : {};
+  this.state = state || 'none';
+  this.id = id | 0;
+  this[left] = undefined;
+  if (!child) return;
+  this.process = child;
+  child.on('error', (error, signal) => this.emit('error', error, signal));
+  child.on('message', (message, handle) => this.emit('message', message, handle));
+}
+
+// An instance of Node's class too.
+Object.setPrototypeOf(Worker.prototype, nodeCluster.Worker.prototype);
+Object.setPrototypeOf(Worker, nodeCluster.Worker);
+
+Object.defineProperties(Worker.prototype, {
+  exitedAfterDisconnect: {
+    configurable: true,
+    enumerable: true,
+    get() {
+      if (this[left] === undefined && this.process instanceof WorkerProcess) {
+        this[left] = native.exitedAfterDisconnect(this.process._id);
+      }
+      return this[left];
+    },
+    set(value) {
+      this[left] = value;
+    },
+  },
+});
+
+const methods = {
+  kill(signal) {
+    this.destroy(signal);
+  },
+  destroy(signal) {
+    this.process.kill(signal || 'SIGTERM');
+  },
+  send(...args) {
+    return this.process.send(...args);
+  },
+  isDead() {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  },
+  isConnected() {
+    return this.process.connected;
+  },
+  disconnect() {
+    this.exitedAfterDisconnect = true;
+    native.disconnect(this.process._id);
+    engine.later();
+    remove(this);
+    return this;
+  },
+
+  // What the engine reports.
+  _forked() {
+    ++counts.forked;
+    cluster.emit('fork', this);
+  },
+  _online() {
+    ++counts.online;
+    this.state = 'online';
+    this.emit('online');
+    cluster.emit('online', this);
+  },
+  _listening(info) {
+    ++counts.listening;
+    this.state = 'listening';
+    this.emit('listening', info);
+    cluster.emit('listening', this, info);
+  },
+};
+for (const [name, value] of Object.entries(methods)) {
+  Object.defineProperty(Worker.prototype, name, { value, configurable: true, writable: true, enumerable: !name.startsWith('_') });
+}
+
+let policyChosen = false;
+
+function choosePolicy() {
+  if (policyChosen) return;
+  policyChosen = true;
+  const policy = cluster.schedulingPolicy;
+  if (typeof policy === 'function') {
+    engine.setChoose(policy);
+    native.setPolicy(customPolicy);
+    return;
+  }
+  if (!Object.values(policies).includes(policy)) throw new Error(`Bad cluster.schedulingPolicy: ${policy}`);
+  native.setPolicy(policy);
+}
+
+function setupPrimary(options) {
+  const settings = {
+    args: process.argv.slice(2),
+    exec: process.argv[1],
+    execArgv: process.execArgv,
+    silent: false,
+    ...cluster.settings,
+    ...options,
+  };
+  // Each process has addresses of its own, so each writes a profile of its own.
+  const profiled = settings.execArgv.some((arg) => arg.startsWith('--prof'));
+  if (profiled && !settings.execArgv.some((arg) => arg.startsWith('--logfile='))) {
+    settings.execArgv = [...settings.execArgv, '--logfile=v8-%p.log'];
+  }
+  cluster.settings = settings;
+  engine.start(String(settings.exec));
+  choosePolicy();
+  process.nextTick(() => cluster.emit('setup', settings));
+}
+
+// What Node would refuse, it refuses here in its own words.
+function refuse(exec, args, options) {
+  const child = childProcess.fork(exec, args, options);
+  child.on('error', () => {});
+  child.kill('SIGKILL');
+  throw new TypeError('These settings are not for a worker');
+}
+
+const stdioWords = new Set(['pipe', 'overlapped', 'ignore', 'inherit', 'ipc']);
+
+// A stream that is a worker's stdio is read by the worker, and no more here.
+function given(stream) {
+  stream._handle.reading = false;
+  stream._handle.readStop();
+  stream.pause();
+  stream.readableFlowing = false;
+  stream._readableState.reading = false;
+}
+
+// As the engine takes it: words, and descriptors. Nothing where it is wrong.
+function normalStdio({ stdio, silent }) {
+  if (stdio === undefined || stdio === null || (typeof stdio !== 'string' && !Array.isArray(stdio))) {
+    const word = silent ? 'pipe' : 'inherit';
+    return [word, word, word, 'ipc'];
+  }
+  if (typeof stdio === 'string') {
+    return ['pipe', 'overlapped', 'ignore', 'inherit'].includes(stdio) ? [stdio, stdio, stdio, 'ipc'] : undefined;
+  }
+  if (stdio.filter((entry) => entry === 'ipc').length !== 1) return undefined;
+  const result = [];
+  for (const [number, entry] of stdio.entries()) {
+    if (entry === undefined || entry === null) result.push(number < 3 ? 'pipe' : 'ignore');
+    else if (stdioWords.has(entry)) result.push(entry === 'overlapped' ? 'pipe' : entry);
+    else if (Number.isInteger(entry) && entry >= 0) result.push(entry);
+    else {
+      const fd = entry.fd ?? entry._handle?.fd;
+      if (!Number.isInteger(fd) || fd < 0) return undefined;
+      if (entry._handle?.readStop && typeof entry.pause === 'function') given(entry);
+      result.push(fd);
+    }
+  }
+  return result;
+}
+
+const isText = (value) => typeof value === 'string' && !value.includes('\0');
+const isId = (value) => value === undefined || value === null || (Number.isInteger(value) && value === (value | 0));
+
+const asksForInspection = /--inspect(?:-brk|-port)?|--debug-port/;
+const minPort = 1024;
+const maxPort = 65535;
+let debugPortOffset = 1;
+const inspected = new WeakMap(); // by execArgv; Node looks at NODE_OPTIONS once for each
+
+function isInspected(execArgv) {
+  if (!inspected.has(execArgv)) {
+    inspected.set(execArgv, [...execArgv, process.env.NODE_OPTIONS ?? ''].some((arg) => asksForInspection.test(arg)));
+  }
+  return inspected.get(execArgv);
+}
+
+function inspectPort({ execArgv, inspectPort: wanted }) {
+  if (wanted === null) throw errors.badPort(wanted);
+  if (!isInspected(execArgv)) return undefined;
+  if (wanted === undefined) {
+    const port = process.debugPort + debugPortOffset++;
+    return port > maxPort ? port - maxPort + minPort - 1 : port;
+  }
+  const port = typeof wanted === 'function' ? wanted() : wanted;
+  const isPort = (typeof port === 'number' || (typeof port === 'string' && port.trim() !== '')) && Number.isInteger(+port) &&
+    +port >= 0 && +port <= maxPort;
+  if (!isPort) throw errors.badPort(port);
+  return +port;
+}
+
+function startProcess(env) {
+  const { settings } = cluster;
+  const { exec, execArgv, cwd, uid, gid } = settings;
+  const args = settings.args ?? [];
+  const execPath = settings.execPath ?? process.execPath;
+  const stdio = normalStdio(settings);
+  const port = inspectPort(settings);
+  const variables = Object.entries({ ...env }).map(([name, value]) => [name, value === undefined ? undefined : String(value)]);
+  const right = isText(exec) && exec !== '' && Array.isArray(args) && Array.isArray(execArgv) && isText(execPath) &&
+    execPath !== '' && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
+    [undefined, 'json', 'advanced'].includes(settings.serialization) &&
+    [...args, ...execArgv].every((arg) => isText(String(arg))) &&
+    variables.every(([name, value]) => isText(name) && (value === undefined || isText(value)));
+  if (!right) {
+    refuse(exec, settings.args, {
+      cwd, env: { ...process.env, ...env }, serialization: settings.serialization, silent: settings.silent, execPath: settings.execPath,
+      execArgv, stdio: settings.stdio, uid, gid,
+    });
+  }
+  const child = new WorkerProcess(settings.serialization);
+  const started = native.fork({
+    exec,
+    args: args.map(String),
+    execPath,
+    execArgv: execArgv.map(String),
+    cwd: cwd ?? process.cwd(),
+    serialization: settings.serialization,
+    uid,
+    gid,
+    inspectPort: port,
+    stdio,
+  }, variables);
+  child._started(started, stdio);
+  engine.later();
+  return child;
+}
+
+function fork(env) {
+  cluster.setupPrimary();
+  const child = startProcess(env);
+  const worker = new cluster.Worker({ id: child._id, process: child });
+  child._worker = worker;
+  worker.on('message', function(message, handle) {
+    cluster.emit('message', this, message, handle);
+  });
+  child.once('exit', (code, signal) => {
+    if (!worker.isConnected()) forget(worker);
+    worker.exitedAfterDisconnect = !!worker.exitedAfterDisconnect;
+    ++counts.exited;
+    worker.state = 'dead';
+    worker.emit('exit', code, signal);
+    cluster.emit('exit', worker, code, signal);
+  });
+  child.once('disconnect', () => {
+    if (worker.isDead()) forget(worker);
+    worker.exitedAfterDisconnect = !!worker.exitedAfterDisconnect;
+    ++counts.disconnected;
+    worker.state = 'disconnected';
+    worker.emit('disconnect');
+    cluster.emit('disconnect', worker);
+  });
+  Object.defineProperties(worker, { [forkedAt]: { value: performance.now() }, [forkedWith]: { value: env } });
+  cluster.workers[worker.id] = worker;
+  return worker;
+}
+
+// Emits 'empty' each time that there is no worker in the list, and something was to be taken off it.
+const list = new EventEmitter().setMaxListeners(0);
+
+function remove(worker) {
+  delete cluster.workers[worker.id];
+  if (Object.keys(cluster.workers).length === 0) list.emit('empty');
+}
+
+function forget(worker) {
+  engine.workers.delete(worker.process._id);
+  remove(worker);
+}
+
+function disconnect(callback) {
+  const workers = Object.values(cluster.workers);
+  if (workers.length === 0) process.nextTick(() => list.emit('empty'));
+  for (const worker of workers) {
+    if (worker.isConnected()) worker.disconnect();
+  }
+  // Node's moment: not when the list is empty, which it is by now, but when it is so again because a worker is gone.
+  if (typeof callback === 'function') list.once('empty', callback);
+}
+
+function metrics() {
+  const workers = Object.values(cluster.workers).map((worker) => ({
+    id: worker.id,
+    pid: worker.process.pid,
+    state: worker.state,
+    connected: worker.isConnected(),
+    uptime: Math.round(performance.now() - worker[forkedAt]),
+    sent: worker.process._counts.sent,
+    received: worker.process._counts.received,
+  }));
+  return { ...counts, workers };
+}
+
+function refork(worker) {
+  ++counts.restarted;
+  return cluster.fork(worker[forkedWith]);
+}
+
+function install(target) {
+  cluster = target;
+  Object.assign(cluster, {
+    isWorker: false,
+    isMaster: true,
+    isPrimary: true,
+    Worker,
+    workers: {},
+    settings: {},
+    ...policies,
+    schedulingPolicy: policyNames[process.env.NODE_CLUSTER_SCHED_POLICY] ?? policies.SCHED_RR,
+    setupPrimary,
+    setupMaster: setupPrimary,
+    fork,
+    disconnect,
+    metrics,
+    reload: (options) => reload(cluster, refork, options),
+  });
+  return cluster;
+}
+
+module.exports = {
+  cluster: () => cluster ?? install(new EventEmitter()),
+  // In the place of node:cluster.
+  replace(target) {
+    if (cluster && cluster !== target) {
+      throw new Error('muster/register is for programs that require node:cluster; it has to be loaded before muster');
+    }
+    install(target);
+  },
+};

@@ -1,0 +1,9 @@
+'use strict';
+
+// node -r muster/register, node --import muster/register: for programs that know node:cluster only.
+const cluster = require('node:cluster');
+
+if (!cluster.isWorker) {
+  require('./primary').replace(cluster);
+  require('node:module').syncBuiltinESMExports();
+}

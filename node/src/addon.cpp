@@ -1,0 +1,323 @@
+#include <node_api.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include <muster/error.h>
+#include "engine.h"
+#include "js.h"
+
+// The functions that the JavaScript in node/lib calls. Each is checked there.
+namespace muster::node {
+namespace {
+
+constexpr std::size_t max_arguments = 8;
+
+struct Call {
+  napi_env env;
+  Engine& engine;
+  napi_value arguments[max_arguments];
+  napi_value operator[](std::size_t i) const { return arguments[i]; }
+  core::WorkerId worker() const { return core::WorkerId{static_cast<std::uint32_t>(js::to_int(env, arguments[0]))}; }
+};
+
+void throw_error(napi_env env, const char* code, const char* text) { napi_throw_error(env, code, text); }
+
+// No exception of ours passes through Node's frames.
+template <napi_value (*body)(const Call&)>
+napi_value entry(napi_env env, napi_callback_info info) {
+  void* instance = nullptr;
+  napi_get_instance_data(env, &instance);
+  if (!instance) {
+    throw_error(env, "ERR_INTERNAL_ASSERTION", "muster's engine is not started");
+    return nullptr;
+  }
+  Call call{env, **static_cast<std::unique_ptr<Engine>*>(instance), {}};
+  std::size_t count = max_arguments;
+  napi_get_cb_info(env, info, &count, call.arguments, nullptr, nullptr);
+  try {
+    return call.engine.command([&] { return body(call); });
+  } catch (const Exception& exception) {
+    throw_error(env, error_name(exception.code()).c_str(), exception.what());
+  } catch (const std::exception& exception) {
+    throw_error(env, "ERR_INTERNAL_ASSERTION", exception.what());
+  }
+  return nullptr;
+}
+
+napi_ref reference(napi_env env, napi_value value) {
+  napi_ref result = nullptr;
+  napi_create_reference(env, value, 1, &result);
+  return result;
+}
+
+// (exec, emit, enqueue, choose)
+napi_value start(napi_env env, napi_callback_info info) {
+  napi_value arguments[max_arguments] = {};
+  std::size_t count = max_arguments;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    throw_error(env, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "muster needs the event loop of Node");
+    return nullptr;
+  }
+  Engine::Callbacks callbacks{reference(env, arguments[1]), reference(env, arguments[2]), reference(env, arguments[3])};
+  auto engine = std::make_unique<std::unique_ptr<Engine>>(
+      std::make_unique<Engine>(env, loop, callbacks, js::to_string(env, arguments[0])));
+  napi_set_instance_data(env, engine.get(), nullptr, nullptr);
+  napi_add_env_cleanup_hook(
+      env,
+      [](void* data) {
+        // The loop is still there to close what was open.
+        delete static_cast<std::unique_ptr<Engine>*>(data);
+      },
+      engine.release());
+  return nullptr;
+}
+
+Settings read_settings(napi_env env, napi_value object) {
+  Settings settings;
+  settings.exec = js::to_string(env, js::get(env, object, "exec"));
+  settings.args = js::to_strings(env, js::get(env, object, "args"));
+  settings.exec_path = js::to_string(env, js::get(env, object, "execPath"));
+  settings.exec_argv = js::to_strings(env, js::get(env, object, "execArgv"));
+  settings.cwd = js::to_string(env, js::get(env, object, "cwd"));
+  settings.serialization =
+      js::to_string(env, js::get(env, object, "serialization")) == "advanced" ? Serialization::advanced : Serialization::json;
+  settings.uid = js::get_int(env, object, "uid");
+  settings.gid = js::get_int(env, object, "gid");
+  if (const auto port = js::get_int(env, object, "inspectPort")) settings.inspect_port = *port;
+  Stdio& stdio = settings.stdio.emplace();
+  for (napi_value element : js::elements(env, js::get(env, object, "stdio"))) {
+    StdioEntry& entry = stdio.emplace_back();
+    if (js::type_of(env, element) == napi_number) {
+      entry = {StdioEntry::Kind::descriptor, js::to_int(env, element)};
+      continue;
+    }
+    const std::string kind = js::to_string(env, element);
+    entry.kind = kind == "pipe"     ? StdioEntry::Kind::pipe
+                 : kind == "ipc"    ? StdioEntry::Kind::ipc
+                 : kind == "ignore" ? StdioEntry::Kind::ignore
+                                    : StdioEntry::Kind::inherit;
+  }
+  return settings;
+}
+
+// (settings, [[name, value or undefined], ...])
+napi_value fork(const Call& call) {
+  Env env;
+  for (napi_value element : js::elements(call.env, call[1])) {
+    const auto pair = js::elements(call.env, element);
+    if (pair.size() != 2) continue;
+    const bool unset = js::type_of(call.env, pair[1]) == napi_undefined;
+    env[js::to_string(call.env, pair[0])] = unset ? std::nullopt : std::optional(js::to_string(call.env, pair[1]));
+  }
+  Engine::Forked forked = call.engine.fork(read_settings(call.env, call[0]), env);
+  std::vector<napi_value> args, pipes;
+  for (const std::string& arg : forked.worker->spawn_args) args.push_back(js::string(call.env, arg));
+  for (auto& [number, fd] : forked.pipes) {
+    pipes.push_back(js::array(call.env, {js::number(call.env, number), js::number(call.env, fd.release())}));
+  }
+  return js::object(call.env, {{"id", js::number(call.env, static_cast<std::uint32_t>(forked.worker->id))},
+                               {"pid", js::number(call.env, forked.worker->pid)},
+                               {"spawnfile", js::string(call.env, forked.worker->spawn_file)},
+                               {"spawnargs", js::array(call.env, args)},
+                               {"pipes", js::array(call.env, pipes)}});
+}
+
+// (id)
+napi_value disconnect(const Call& call) {
+  call.engine.disconnect(call.worker());
+  return nullptr;
+}
+
+// (id) -> whether it was connected
+napi_value disconnect_channel(const Call& call) { return js::boolean(call.env, call.engine.disconnect_channel(call.worker())); }
+
+// (number)
+napi_value set_policy(const Call& call) {
+  call.engine.set_policy(static_cast<SchedulingPolicy>(js::to_int(call.env, call[0])));
+  return nullptr;
+}
+
+// (id, bytes, number of the callback or 0, descriptor to be copied or -1) -> 'sent', 'backed_up', 'full', 'closed', or an errno
+napi_value send(const Call& call) {
+  uv::UserBytes message{{js::to_bytes(call.env, call[1])}};
+  const auto number = static_cast<std::uint64_t>(js::to_double(call.env, call[2]));
+  if (const int fd = js::to_int(call.env, call[3]); fd >= 0) {
+    OwnedFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!copy) return js::number(call.env, errno);
+    message.handle = uv::UserHandle{{}, std::move(copy)};
+  }
+  const auto result =
+      call.engine.send(call.worker(), std::move(message), number ? std::optional(core::SendId{number}) : std::nullopt);
+  switch (result) {
+    case core::Channel::SendResult::sent: return js::string(call.env, "sent");
+    case core::Channel::SendResult::backed_up: return js::string(call.env, "backed_up");
+    case core::Channel::SendResult::full: return js::string(call.env, "full");
+    case core::Channel::SendResult::closed: break;
+  }
+  return js::string(call.env, "closed");
+}
+
+// (id, command, key, count)
+napi_value send_sockets(const Call& call) {
+  using Kind = core::wire::SocketListMessage::Kind;
+  const std::string command = js::to_string(call.env, call[1]);
+  const Kind kind = command == "NODE_SOCKET_GET_COUNT"      ? Kind::get_count
+                    : command == "NODE_SOCKET_NOTIFY_CLOSE" ? Kind::notify_close
+                    : command == "NODE_SOCKET_COUNT"        ? Kind::count
+                                                            : Kind::all_closed;
+  call.engine.send(call.worker(),
+                   {kind, js::to_string(call.env, call[2]), static_cast<std::size_t>(js::to_double(call.env, call[3]))});
+  return nullptr;
+}
+
+// (id, signal) -> whether the process was there
+napi_value kill(const Call& call) {
+  return js::boolean(call.env, call.engine.kill(call.worker(), Signal(js::to_int(call.env, call[1]))));
+}
+
+// (id, whether)
+napi_value ref_channel(const Call& call) {
+  call.engine.ref_channel(call.worker(), js::to_bool(call.env, call[1]));
+  return nullptr;
+}
+
+// (id, whether)
+napi_value ref_process(const Call& call) {
+  call.engine.ref_process(call.worker(), js::to_bool(call.env, call[1]));
+  return nullptr;
+}
+
+// (id) -> undefined where it is not known
+napi_value exited_after_disconnect(const Call& call) {
+  const core::WorkerRecord* record = call.engine.find(call.worker());
+  if (!record || !record->exited_after_disconnect) return js::undefined(call.env);
+  return js::boolean(call.env, *record->exited_after_disconnect);
+}
+
+// What a reload asks for, and when it wants to hear the time: { effects: [[name, run, why or for which seat], ...], deadline }
+napi_value asked(const Call& call) {
+  std::vector<napi_value> effects;
+  const auto add = [&](const char* name, std::optional<core::RunId> run, const std::string& detail = {}) {
+    effects.push_back(js::array(call.env, {js::string(call.env, name),
+                                           run ? js::number(call.env, static_cast<std::uint32_t>(*run)) : js::null(call.env),
+                                           js::string(call.env, detail)}));
+  };
+  struct Name {
+    const decltype(add)& tell;
+    void operator()(const core::Supervisor::Fork& e) const { tell("fork", e.run, std::to_string(e.seat)); }
+    void operator()(const core::Supervisor::Drain& e) const { tell("drain", e.run); }
+    void operator()(const core::Supervisor::Terminate& e) const { tell("terminate", e.run); }
+    void operator()(const core::Supervisor::Kill& e) const { tell("kill", e.run); }
+    void operator()(const core::Supervisor::Died&) const {}
+    void operator()(const core::Supervisor::ReloadEnded& e) const { tell("ended", {}, e.why); }
+    void operator()(const core::Supervisor::Failed& e) const { tell("ended", {}, e.why); }
+    void operator()(const core::Supervisor::Stopped&) const {}
+  };
+  while (const auto effect = call.engine.reload->poll_effect()) std::visit(Name{add}, *effect);
+  const auto deadline = call.engine.reload->next_deadline();
+  return js::object(call.env,
+                    {{"effects", js::array(call.env, effects)},
+                     {"deadline", deadline ? js::number(call.env, static_cast<double>(*deadline)) : js::null(call.env)}});
+}
+
+std::uint64_t milliseconds(const Call& call, std::size_t argument) {
+  return static_cast<std::uint64_t>(js::to_double(call.env, call[argument]));
+}
+
+core::RunId run_of(const Call& call) { return core::RunId{static_cast<std::uint32_t>(js::to_int(call.env, call[0]))}; }
+
+// (workers, ready timeout, exit timeout, now): what it forks stands for the workers there are
+napi_value reload_begin(const Call& call) {
+  core::SupervisorOptions options;
+  options.workers = static_cast<unsigned>(js::to_int(call.env, call[0]));
+  options.ready_timeout = milliseconds(call, 1);
+  options.drain_timeout = milliseconds(call, 2);
+  // Who loses a worker otherwise is told by `exit`, as always, and forks another or does not.
+  options.max_restarts = 0;
+  options.backoff = options.max_backoff = std::uint64_t{1} << 40;
+  call.engine.reload = std::make_unique<core::Supervisor>(options, 0);
+  call.engine.reload->start(milliseconds(call, 3));
+  return asked(call);
+}
+
+// (run, now)
+napi_value reload_ready(const Call& call) {
+  call.engine.reload->handle_ready(run_of(call), milliseconds(call, 1));
+  return asked(call);
+}
+
+// (run, code or null, signal or null, now)
+napi_value reload_exited(const Call& call) {
+  const bool killed = js::type_of(call.env, call[2]) == napi_number;
+  const ExitStatus status =
+      killed ? ExitStatus::killed(Signal(js::to_int(call.env, call[2]))) : ExitStatus::exited(js::to_int(call.env, call[1]));
+  call.engine.reload->handle_exited(run_of(call), status, milliseconds(call, 3));
+  return asked(call);
+}
+
+// (now): once every worker there is has been told ready
+napi_value reload_start(const Call& call) {
+  call.engine.reload->reload(milliseconds(call, 0));
+  return asked(call);
+}
+
+// (now)
+napi_value reload_time(const Call& call) {
+  call.engine.reload->handle_time(milliseconds(call, 0));
+  return asked(call);
+}
+
+// (descriptor)
+napi_value close_descriptor(const Call& call) {
+  close(js::to_int(call.env, call[0]));
+  return nullptr;
+}
+
+// Not a command: what it sets off happens now.
+napi_value turn(napi_env env, napi_callback_info) {
+  void* instance = nullptr;
+  napi_get_instance_data(env, &instance);
+  if (instance) (*static_cast<std::unique_ptr<Engine>*>(instance))->turn();
+  return nullptr;
+}
+
+template <napi_value (*body)(const Call&)>
+constexpr napi_property_descriptor function(const char* name) {
+  return {name, nullptr, entry<body>, nullptr, nullptr, nullptr, napi_enumerable, nullptr};
+}
+
+}  // namespace
+}  // namespace muster::node
+
+NAPI_MODULE_INIT() {
+  using namespace muster::node;
+  const napi_property_descriptor functions[] = {
+      {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      function<fork>("fork"),
+      function<disconnect>("disconnect"),
+      function<disconnect_channel>("disconnectChannel"),
+      function<set_policy>("setPolicy"),
+      function<send>("send"),
+      function<send_sockets>("sendSockets"),
+      function<kill>("kill"),
+      function<ref_channel>("refChannel"),
+      function<ref_process>("refProcess"),
+      function<exited_after_disconnect>("exitedAfterDisconnect"),
+      function<reload_begin>("reloadBegin"),
+      function<reload_ready>("reloadReady"),
+      function<reload_exited>("reloadExited"),
+      function<reload_start>("reloadStart"),
+      function<reload_time>("reloadTime"),
+      function<close_descriptor>("closeDescriptor"),
+      {"turn", nullptr, turn, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+  return exports;
+}

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/primary.h"
+#include "core/supervisor.h"
+#include "uv/loop.h"
+#include "uv/primary_driver.h"
+
+namespace muster::node {
+
+// A primary on Node's loop. JavaScript gives commands; what happens reaches its `emit(type, worker, ...)`: from the loop in a
+// callback scope of its own for each, or, for what a command itself sets off, by `enqueue` with the same arguments, to be
+// emitted in a tick.
+class Engine final : private uv::PrimaryDriver::Sink {
+ public:
+  struct Callbacks {
+    napi_ref emit = nullptr;
+    napi_ref enqueue = nullptr;
+    napi_ref choose = nullptr;
+  };
+
+  Engine(napi_env env, uv_loop_t* loop, Callbacks callbacks, std::string exec);
+  ~Engine();
+
+  // Runs a command, which may throw Exception.
+  template <class F>
+  auto command(F&& f) {
+    ++commands_;
+    struct Leave {
+      int& commands;
+      ~Leave() { --commands; }
+    } const leave{commands_};
+    return f();
+  }
+
+  struct Forked {
+    std::shared_ptr<const core::WorkerRecord> worker;
+    std::vector<std::pair<int, OwnedFd>> pipes;
+  };
+  Forked fork(const Settings& settings, const Env& env);
+  void disconnect(core::WorkerId worker);
+  bool disconnect_channel(core::WorkerId worker);
+  void set_policy(SchedulingPolicy policy) { core_.set_scheduling_policy(policy); }
+  core::Channel::SendResult send(core::WorkerId worker, uv::UserBytes&& message, std::optional<core::SendId> id);
+  void send(core::WorkerId worker, const core::wire::SocketListMessage& message) { driver_->send(worker, message); }
+  bool kill(core::WorkerId worker, Signal signal) { return driver_->kill(worker, signal); }
+  void ref_channel(core::WorkerId worker, bool ref) { driver_->ref_channel(worker, ref); }
+  void ref_process(core::WorkerId worker, bool ref) { driver_->ref_process(worker, ref); }
+  // What is known of a worker until it is gone.
+  const core::WorkerRecord* find(core::WorkerId worker) const;
+  // The policy of the reload that is under way.
+  std::unique_ptr<core::Supervisor> reload = {};
+  // Does what commands have left for the end of a turn: writes what was sent.
+  void turn() { const uv::Loop::Turn turn(loop_); }
+
+ private:
+  struct Known {
+    std::shared_ptr<const core::WorkerRecord> record;
+    Serialization serialization;
+  };
+
+  void handle_event(core::PrimaryEvent event) override;
+  void handle_message(core::WorkerId, uv::UserMessage&&) override {}
+  void handle_message(core::WorkerId worker, uv::UserBytes&& message) override;
+  void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) override;
+  void handle_sent(core::SendId id, std::error_code error) override;
+  std::optional<core::WorkerId> choose(int connection, const std::vector<core::WorkerId>& workers) override;
+
+  void tell(const core::SetupEvent&) {}  // JavaScript has its own settings
+  void tell(const core::ForkEvent& event);
+  void tell(const core::OnlineEvent& event);
+  void tell(const core::ListeningEvent& event);
+  void tell(const core::DisconnectEvent& event);
+  void tell(const core::ExitEvent& event);
+  void tell(const core::ErrorEvent& event);
+  void tell(const core::AllDisconnectedEvent&) {}  // JavaScript counts as Node does
+
+  // `make_arguments` is called where there is room for handles.
+  template <class MakeArguments>
+  void emit(MakeArguments&& make_arguments);
+  napi_value call(napi_value function, const std::vector<napi_value>& arguments);
+  void forget_if_gone(core::WorkerId worker);
+
+  napi_env env_;
+  Callbacks callbacks_;
+  napi_async_context context_ = nullptr;
+  int commands_ = 0;
+  uv::Loop loop_;
+  core::Primary core_;
+  std::map<core::WorkerId, Known> workers_;
+  std::unique_ptr<uv::PrimaryDriver> driver_;
+};
+
+}  // namespace muster::node

@@ -1,0 +1,17 @@
+const cluster = require('node:cluster');
+
+if (cluster.isPrimary) {
+  cluster.on('exit', (worker, code, signal) => console.log(worker.id, worker.exitedAfterDisconnect, code, signal));
+  cluster.on('disconnect', (worker) => console.log(worker.id, 'disconnect', worker.exitedAfterDisconnect, worker.isDead()));
+  cluster.on('online', (worker) => {
+    console.log(worker.id, 'online', worker.exitedAfterDisconnect);
+    if (worker.id === 1) console.log('1 same', worker.disconnect() === worker, worker.exitedAfterDisconnect, 1 in cluster.workers);
+    if (worker.id === 2) worker.kill();
+    if (worker.id === 5) worker.process.disconnect();
+    if (worker.id === 6) worker.destroy('SIGKILL');
+  });
+  for (let i = 0; i < 6; i++) cluster.fork();
+} else {
+  if (cluster.worker.id === 3) cluster.worker.disconnect();
+  if (cluster.worker.id === 4) process.exit(7);
+}

@@ -1,0 +1,46 @@
+// What comes too late for a worker: a connection for a server that has closed, and a handle for one that closed before it listened.
+const cluster = require('node:cluster');
+const net = require('node:net');
+
+const { KIND } = process.env;
+if (cluster.isPrimary) {
+  cluster.on('listening', (worker, { address }) => console.log(worker.id, 'listening', address));
+  cluster.on('message', (worker, message) => {
+    console.log(worker.id, message.text);
+    if (message.text === 'accepts') {
+      const client = net.connect(message.port, '127.0.0.1').on('error', () => {}).resume();
+      worker.on('exit', () => client.destroy());
+    }
+  });
+  cluster.on('exit', (worker, code, signal) => console.log(worker.id, 'exit', code, signal, worker.exitedAfterDisconnect));
+  cluster.fork({ KIND: 'closes on connection' });
+  cluster.fork({ KIND: 'closes at once' });
+  cluster.fork({ KIND: 'killed' }).on('listening', function({ port }) {
+    const client = net.connect(port, '127.0.0.1').on('error', () => {}).resume();
+    client.on('close', () => console.log('client closed')).write('to be read');
+    this.once('message', () => this.process.kill('SIGKILL'));
+  });
+} else if (KIND === 'closes at once') {
+  const acts = [];
+  const { send } = process;
+  process.send = function(message, ...rest) {
+    if (message.cmd === 'NODE_CLUSTER') acts.push(message.act);
+    return send.call(this, message, ...rest);
+  };
+  const server = net.createServer().listen(0, '127.0.0.1', () => process.send({ text: 'listening' })).close(() => {
+    process.send({ text: `closed ${acts}` }, () => process.disconnect());
+  });
+} else if (KIND === 'killed') {
+  net.createServer((socket) => socket.once('data', () => process.send({ text: 'read' }))).listen(0, '127.0.0.1');
+} else {
+  // It closes its server before Node does what the message says.
+  const server = net.createServer(() => process.send({ text: 'accepted' })).listen(0, '127.0.0.1', () => {
+    process.send({ text: 'accepts', port: server.address().port });
+    process.once('internalMessage', () => {});
+    process.prependListener('internalMessage', (message, handle) => {
+      if (message.act !== 'newconn') return;
+      server.close();
+      setImmediate(() => process.send({ text: `handle ${handle.constructor.name} ${handle.fd >= 0}` }, () => process.disconnect()));
+    });
+  });
+}

@@ -1,0 +1,11 @@
+// Without anybody to catch it, it ends the primary.
+const cluster = require('node:cluster');
+
+if (cluster.isPrimary) {
+  process.on('exit', (code) => console.log('primary ends', code));
+  cluster.fork();
+  cluster.on('online', (worker) => {
+    worker.process.kill('SIGKILL');
+    worker.on('exit', () => { throw new Error('nobody catches this'); });
+  });
+}

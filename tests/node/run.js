@@ -1,0 +1,100 @@
+// node run.js FOLDER [NAME...]: runs each program in all the ways that a Node program can meet muster, in FOLDER, beside a
+// node_modules that has it; each must print what it prints with Node's own cluster. The order of lines counts among those that
+// begin with the same word. Exits with 1 when one does not.
+'use strict';
+
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const limitMs = 30_000;
+
+// The program as an ES module.
+function asModule(text) {
+  const head = "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\n";
+  const imports = text.replace(/^const (\w+) = require\('([^']+)'\);$/gm, "import $1 from '$2';").replace("'use strict';", '');
+  return /require\(/.test(imports) ? head + imports : imports;
+}
+
+const withMuster = (text) => text.replace("'node:cluster'", "'muster'");
+
+const ways = {
+  'node:cluster': { name: 'oracle.js', change: (text) => text, flags: [] },
+  'require': { name: 'required.js', change: withMuster, flags: [] },
+  'import': { name: 'imported.mjs', change: (text) => asModule(withMuster(text)), flags: [] },
+  '-r muster/register': { name: 'registered.js', change: (text) => text, flags: ['-r', 'muster/register'] },
+  '--import muster/register': { name: 'registered.mjs', change: asModule, flags: ['--import', 'muster/register'] },
+};
+
+function run(file, flags, env) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [...flags, file], { cwd: path.dirname(file), env: { ...process.env, ...env }, detached: true });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => output += text);
+    child.stderr.setEncoding('utf8').on('data', (text) => output += text);
+    const limit = setTimeout(() => {
+      output += 'runner: does not end\n';
+      process.kill(-child.pid, 'SIGKILL');
+    }, limitMs);
+    child.on('close', (code, signal) => {
+      clearTimeout(limit);
+      resolve(`${output}runner: ${signal ?? code}\n`);
+    });
+  });
+}
+
+// What is another's in each run, and in each way: file names, and what Node says of an uncaught exception.
+function normal(output) {
+  const groups = new Map();
+  let skipping = false;
+  for (const line of output.split('\n')) {
+    if (/^(file:\/\/)?\/.*:\d+$/.test(line)) skipping = true;
+    if (/^(Node\.js v|runner:)/.test(line)) skipping = false;
+    if (skipping || line === '' || line.startsWith('Node.js v')) continue;
+    const text = line.replace(/(oracle|required|registered)\.js|(imported|registered)\.mjs/g, 'program');
+    const word = text.split(' ')[0];
+    groups.set(word, [...(groups.get(word) ?? []), text]);
+  }
+  return [...groups.keys()].sort().flatMap((word) => groups.get(word));
+}
+
+function difference(expected, got) {
+  const only = (a, b) => a.filter((line) => !b.includes(line));
+  const missing = only(expected, got).map((line) => `    only with node:cluster: ${line}`);
+  const more = only(got, expected).map((line) => `    only with muster:       ${line}`);
+  return [...missing, ...more].join('\n') || `    in another order:\n      ${got.join('\n      ')}`;
+}
+
+async function check(title, folder, text, env = {}) {
+  fs.mkdirSync(folder, { recursive: true });
+  const outputs = await Promise.all(Object.values(ways).map(({ name, change, flags }) => {
+    const file = path.join(folder, name);
+    fs.writeFileSync(file, change(text));
+    return run(file, flags, env);
+  }));
+  const [expected, ...got] = outputs.map(normal);
+  let failed = 0;
+  if (outputs[0].includes('runner: does not end')) {
+    console.log(`${title} does not end with node:cluster`);
+    ++failed;
+  }
+  Object.keys(ways).slice(1).forEach((way, i) => {
+    const same = JSON.stringify(got[i]) === JSON.stringify(expected);
+    if (!same) console.log(`${title} with ${way}:\n${difference(expected, got[i])}`);
+    failed += !same;
+  });
+  return failed;
+}
+
+async function main([folder, ...names]) {
+  let failed = 0;
+  for (const name of names) {
+    const text = fs.readFileSync(path.join(__dirname, 'programs', `${name}.js`), 'utf8');
+    failed += await check(name, path.join(path.resolve(folder), name), text);
+  }
+  console.log(failed === 0 ? 'all print the same' : `${failed} differ`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+module.exports = { check, run, normal, difference };
+if (require.main === module) main(process.argv.slice(2));
