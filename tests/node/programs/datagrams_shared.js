@@ -25,7 +25,7 @@ if (cluster.isPrimary) {
     console.log('ports', ports.size);
     for (let i = 0; i < workers * each; i++) back.send('a datagram', port, '127.0.0.1');
   });
-  cluster.on('disconnect', (worker) => console.log(worker.id, 'disconnect', worker.exitedAfterDisconnect));
+  cluster.on('disconnect', (worker) => console.log(`disconnect-${worker.id}`, worker.exitedAfterDisconnect));
   cluster.on('exit', (worker, code, signal) => console.log(worker.id, 'exit', code, signal));
 } else {
   let count = 0;

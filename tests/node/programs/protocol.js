@@ -23,7 +23,7 @@ if (cluster.isPrimary) {
   cluster.setupPrimary({ serialization: 'advanced' });
   for (const length of lengths) cluster.fork({ LENGTH: length });
   cluster.on('message', (from, message) => console.log(from.id, 'message', message));
-  cluster.on('disconnect', (from) => console.log(from.id, 'disconnect', from.isConnected()));
+  cluster.on('disconnect', (from) => console.log(`disconnect-${from.id}`, from.isConnected()));
   cluster.on('exit', (from, code, signal) => console.log(from.id, 'exit', code, signal));
 } else if (process.env.LENGTH) {
   const header = Buffer.alloc(4);

@@ -28,7 +28,7 @@ if (cluster.isPrimary) {
     }
   });
   cluster.on('disconnect', (worker) => {
-    console.log(worker.id, 'disconnect');
+    console.log(`disconnect-${worker.id}`);
     // Its connections are nobody's to count any more. The others end theirs in both ways.
     if (worker.id !== 1) return;
     cluster.workers[2].send('end');

@@ -6,7 +6,7 @@ if (cluster.isPrimary) {
   for (const kind of ['closed', 'early', 'both ways']) cluster.fork({ KIND: kind });
   cluster.on('listening', (worker, { address }) => console.log(worker.id, 'listening', address));
   cluster.on('message', (worker, message) => console.log(worker.id, message));
-  cluster.on('disconnect', (worker) => console.log(worker.id, 'disconnect'));
+  cluster.on('disconnect', (worker) => console.log(`disconnect-${worker.id}`));
   cluster.on('exit', (worker, code, signal) => console.log(worker.id, 'exit', code, signal, worker.exitedAfterDisconnect));
 } else {
   const { KIND } = process.env;
