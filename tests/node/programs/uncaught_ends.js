@@ -1,4 +1,4 @@
-// Without anybody to catch it, it ends the primary.
+// Without anybody to catch it, it ends the primary. Ends with 1.
 const cluster = require('node:cluster');
 
 if (cluster.isPrimary) {
