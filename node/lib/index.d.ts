@@ -37,7 +37,7 @@ declare namespace muster {
   interface ReloadOptions {
     /** How many milliseconds a new worker may take to listen. 10000. */
     readyTimeout?: number;
-    /** How many milliseconds an old one may take to end before it is killed. 10000. */
+    /** How many milliseconds an old one may take to end before it gets SIGTERM, and five seconds later SIGKILL. 10000. */
     exitTimeout?: number;
   }
 
