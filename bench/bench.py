@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures muster beside those it is compared with, and writes docs/performance.md. `bench.py NAME...` only some of the row
-groups; `bench.py command`, or one of its groups, measures the command and writes docs/against_pm2.md. --short tries one
-quickly, --quick takes a few figures for the terminal, and neither touches a document."""
+groups; `bench.py command`, or one of its groups, measures the command and writes docs/against_pm2.md; `bench.py module` the
+Node module, into docs/node.md. --short tries one quickly, --quick takes a few figures for the terminal, and neither touches a document."""
 
 import argparse
 import datetime
@@ -9,7 +9,7 @@ import sys
 import time
 
 from harness import document, machine, results
-from rows import balance, connections, fork, growth, keepalive, memory, messages, primary, reloads, sizes, stall, starting, storm, syscalls, targets
+from rows import balance, connections, fork, growth, keepalive, memory, messages, module, primary, reloads, sizes, stall, starting, storm, syscalls, targets
 
 GROUPS = {
     "connections": connections,
@@ -30,13 +30,14 @@ COMMAND = {
     "primary": primary,
     "starting": starting,
 }
-EVERY = {**GROUPS, **COMMAND}
+MODULE = {"module": module}
+EVERY = {**GROUPS, **COMMAND, **MODULE}
 QUICK = ("connections", "keepalive", "messages", "fork")
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join([*GROUPS, "command", *COMMAND]))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join([*GROUPS, "command", *COMMAND, *MODULE]))
     parser.add_argument("--rounds", type=int, help="how often each variant is run")
     parser.add_argument("--ms", type=int, help="how long each run of a load takes")
     parser.add_argument("--tries", type=int, help="how often a run is repeated that other processes disturb")
@@ -65,7 +66,7 @@ def main():
     # What one run of everything did not measure is not left over from another.
     kept = {} if options.short else results.read()
     if not options.names:
-        about = {name: one for name, one in kept.get("about", {}).items() if name in COMMAND}
+        about = {name: one for name, one in kept.get("about", {}).items() if name not in GROUPS}
         kept = {"about": about, **{name: kept[name] for name in about}}
     for name in names:
         group, began = EVERY[name], time.monotonic()
@@ -85,6 +86,8 @@ def main():
         write_document(document.PERFORMANCE, GROUPS, kept, targets.blocks(kept))
     if any(name in COMMAND for name in names):
         write_document(document.COMMAND, COMMAND, kept, {})
+    if any(name in MODULE for name in names):
+        write_document(document.MODULE, MODULE, kept, {})
 
 
 def write_document(path, groups, kept, blocks):

@@ -7,6 +7,7 @@ from harness.place import ROOT
 
 PERFORMANCE = "docs/performance.md"
 COMMAND = "docs/against_pm2.md"
+MODULE = "docs/node.md"
 PLOTS = os.path.join(ROOT, "docs/plots")
 
 

@@ -1,7 +1,7 @@
 """Whom is measured, by name: how its server is started."""
 
 from harness.nginx import Nginx
-from harness.place import BIN, MORE_PEERS, PEERS, SCRIPTS, free_port, need_program
+from harness.place import BIN, MORE_PEERS, PEERS, REGISTER, SCRIPTS, free_port, need_program
 from harness.server import Server
 
 CLIENTS = 4096
@@ -56,6 +56,12 @@ def script(name, policy="rr"):
     """The same program on node20, node26 or bun."""
     program = [interpreter(name), f"{SCRIPTS}/node_server.js", "{mode}", "{port}", "{workers}"]
     return Variant(f"{title(name)} {policy}", program, {"NODE_CLUSTER_SCHED_POLICY": policy}, warm_up_ms=COMPILER_MS)
+
+
+def registered(name):
+    """The program of script(name), unchanged, on the Node module."""
+    program = [interpreter(name), "-r", REGISTER, f"{SCRIPTS}/node_server.js", "{mode}", "{port}", "{workers}"]
+    return Variant(f"{title(name)} with muster", program, needs=REGISTER, warm_up_ms=COMPILER_MS)
 
 
 def node_workers(name):

@@ -209,6 +209,7 @@ std::optional<core::WorkerId> Engine::choose(int connection, const std::vector<c
                              {"port", js::number(env_, name->port)}});
   };
   std::vector<napi_value> ids;
+  ids.reserve(workers.size());
   for (const core::WorkerId id : workers) ids.push_back(value_of(env_, id));
   napi_value function = nullptr;
   napi_get_reference_value(env_, callbacks_.choose, &function);
