@@ -32,7 +32,8 @@ const program = `
   }`;
 
 try {
-  const env = { ...process.env, PATH: `${path.dirname(fs.realpathSync(process.execPath))}:${process.env.PATH}`, npm_config_offline: 'true' };
+  // npm runs on the Node it came with, whichever that is.
+  const env = { ...process.env, npm_config_offline: 'true' };
   const npm = (cwd, ...args) => execFileSync('npm', [...args, '--no-audit', '--no-fund'], { cwd, env, encoding: 'utf8' });
   const app = path.join(folder, 'app');
   fs.mkdirSync(app);
