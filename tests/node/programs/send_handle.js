@@ -12,11 +12,13 @@ if (cluster.isPrimary) {
   });
   worker.once('message', () => server.listen(0, '127.0.0.1', () => {
     const client = net.connect(server.address().port, '127.0.0.1').setEncoding('utf8');
+    let got = '';
     client.on('data', (text) => {
-      console.log('client got', text);
+      got += text;
       client.end();
     });
     client.on('close', () => {
+      console.log('client got', got);
       server.close(() => console.log('server closed'));
       const second = net.createServer().listen(0, '127.0.0.1', () => worker.send('server', second, () => second.close()));
     });

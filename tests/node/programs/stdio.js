@@ -6,10 +6,11 @@ if (cluster.isPrimary) {
   const worker = cluster.fork();
   const { stdin, stdout, stderr, stdio } = worker.process;
   console.log('same', stdio[0] === stdin, stdio[1] === stdout, stdio[2] === stderr, stdio[3], stdio.length);
-  let text = '';
-  stdout.setEncoding('utf8').on('data', (data) => text += data);
-  stderr.setEncoding('utf8').on('data', (data) => text += `(${data})`);
-  worker.process.on('close', (code, signal) => console.log('close', code, signal, text));
+  let output = '';
+  let errors = '';
+  stdout.setEncoding('utf8').on('data', (data) => output += data);
+  stderr.setEncoding('utf8').on('data', (data) => errors += data);
+  worker.process.on('close', (code, signal) => console.log('close', code, signal, output, errors));
   worker.process.on('exit', (code) => console.log('exit', code));
   stdin.end('to the worker');
 
