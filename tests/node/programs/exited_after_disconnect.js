@@ -1,8 +1,9 @@
 const cluster = require('node:cluster');
 
 if (cluster.isPrimary) {
-  cluster.on('exit', (worker, code, signal) => console.log(worker.id, worker.exitedAfterDisconnect, code, signal));
-  cluster.on('disconnect', (worker) => console.log(worker.id, 'disconnect', worker.exitedAfterDisconnect, worker.isDead()));
+  // An end and that of the channel come in either order, so each has lines of its own.
+  cluster.on('exit', (worker, code, signal) => console.log(`end-${worker.id}`, worker.exitedAfterDisconnect, code, signal));
+  cluster.on('disconnect', (worker) => console.log(worker.id, 'disconnect', worker.exitedAfterDisconnect));
   cluster.on('online', (worker) => {
     console.log(worker.id, 'online', worker.exitedAfterDisconnect);
     if (worker.id === 1) console.log('1 same', worker.disconnect() === worker, worker.exitedAfterDisconnect, 1 in cluster.workers);

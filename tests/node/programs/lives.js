@@ -10,7 +10,7 @@ if (cluster.isPrimary && process.env.DOOMED) {
 } else if (cluster.isPrimary) {
   cluster.fork({ KIND: 'busy' }).once('message', function() { this.process.kill(); });
   cluster.fork({ KIND: 'empty' });
-  cluster.on('exit', (worker, code, signal) => console.log(worker.id, 'exit', code, signal, worker.isDead(), worker.exitedAfterDisconnect, worker.destroy()));
+  cluster.on('exit', (worker, code, signal) => console.log(`end-${worker.id}`, code, signal, worker.isDead(), worker.exitedAfterDisconnect, worker.destroy()));
   cluster.on('disconnect', (worker) => console.log(worker.id, 'disconnect', worker.isConnected()));
 
   const doomed = spawn(process.execPath, [...process.execArgv, process.argv[1]], { env: { ...process.env, DOOMED: 1 }, stdio: ['ignore', 'pipe', 'ignore'] });

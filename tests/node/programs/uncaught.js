@@ -3,11 +3,11 @@ const cluster = require('node:cluster');
 
 if (cluster.isPrimary) {
   const worker = cluster.fork();
-  process.on('uncaughtException', (error) => console.log('uncaught', error.message));
+  process.on('uncaughtException', (error) => console.log(error.message, 'uncaught'));
   for (const name of ['fork', 'online', 'message', 'disconnect', 'exit']) {
     cluster.on(name, () => {
-      process.nextTick(() => console.log('tick after', name));
-      Promise.resolve().then(() => console.log('microtask after', name));
+      process.nextTick(() => console.log(name, 'tick after'));
+      Promise.resolve().then(() => console.log(name, 'microtask after'));
       throw new Error(name);
     });
   }
