@@ -11,7 +11,7 @@ from harness.table import number, table
 WORKERS = 4
 # A trivial worker that has a short time to finish, all at once.
 SETTINGS = ("--parallel", str(WORKERS), "--drain-timeout", "1s")
-MINUTES = 10
+MINUTES = 3
 RELOADS = 1000
 STEPS = 4
 
