@@ -34,14 +34,13 @@ def rows_of(figures):
             if "missing" in summary:
                 yield missing_row(one.name, summary["missing"], 6)
                 continue
-            figures_of = (summary["rate"], summary["primary"], summary["workers"])
             yield [
                 one.name,
-                number(figures_of[0], 0),
-                number(figures_of[1]),
-                number(figures_of[2]),
-                ratio(figures_of[0], nodes.get("rate")),
-                ratio(figures_of[1], nodes.get("primary")),
+                number(summary["rate"], 0),
+                number(summary["primary"]),
+                number(summary["workers"]),
+                ratio(summary["rate"], nodes.get("rate")),
+                ratio(summary["primary"], nodes.get("primary")),
             ]
 
 
