@@ -7,7 +7,7 @@ function several() {
   let gone = 0;
   cluster.on('online', () => {
     if (++online < 3) return;
-    console.log('several', 'returned', cluster.disconnect(() => console.log('several', 'called', gone, Object.keys(cluster.workers).length)));
+    console.log('several', 'returned', cluster.disconnect(() => console.log('called', gone >= 2, Object.keys(cluster.workers).length)));
     console.log('several', 'left in the list', Object.keys(cluster.workers).length);
   });
   cluster.on('exit', (worker, code, signal) => {
@@ -22,7 +22,7 @@ function stays() {
   worker.on('message', () => worker.process.disconnect());
   cluster.on('disconnect', () => {
     console.log('stays', worker.id in cluster.workers, worker.isConnected(), worker.isDead());
-    cluster.disconnect(() => console.log('stays', 'called', Object.keys(cluster.workers).length));
+    cluster.disconnect(() => console.log('stays-called', Object.keys(cluster.workers).length));
     worker.process.kill();
   });
   cluster.on('exit', (gone, code, signal) => console.log('stays', 'exit', code, signal, worker.exitedAfterDisconnect));

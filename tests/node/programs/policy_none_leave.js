@@ -26,7 +26,7 @@ const kinds = {
     cluster.on('listening', (worker, { port }) => {
       if (++listening < 2) return;
       net.connect(port, '127.0.0.1').on('error', () => {}).resume();
-      cluster.disconnect(() => console.log('in flight', 'called', Object.keys(cluster.workers).length));
+      cluster.disconnect(() => console.log('called', Object.keys(cluster.workers).length));
     });
   },
   'taken'() {

@@ -29,7 +29,7 @@ function round(number, done) {
       net.connect(port, '127.0.0.1').setEncoding('utf8').on('data', (text) => {
         if (answers.push(text) < 2) return;
         console.log('round', number, answers.sort());
-        cluster.disconnect(() => console.log('round', number, 'disconnected', Object.keys(cluster.workers).length));
+        cluster.disconnect(() => console.log(`disconnected-${number}`, Object.keys(cluster.workers).length));
       });
     }
   }
