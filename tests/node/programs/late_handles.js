@@ -2,13 +2,13 @@
 const cluster = require('node:cluster');
 const net = require('node:net');
 
-const { KIND } = process.env;
+const { KIND, HOST } = process.env;  // an address each, so that none gets another's connection
 if (cluster.isPrimary) {
   cluster.on('listening', (worker, { address }) => console.log(worker.id, 'listening', address));
   cluster.on('message', (worker, message) => {
     console.log(worker.id, message.text);
     if (message.text === 'accepts') {
-      const client = net.connect(message.port, '127.0.0.1').on('error', () => {}).resume();
+      const client = net.connect(message.port, message.address).on('error', () => {}).resume();
       worker.on('exit', () => client.destroy());
     }
   });
@@ -19,10 +19,10 @@ if (cluster.isPrimary) {
     console.log(worker.id, 'exit', code, signal, worker.exitedAfterDisconnect);
     ended();
   });
-  cluster.fork({ KIND: 'closes on connection' });
-  cluster.fork({ KIND: 'closes at once' });
-  cluster.fork({ KIND: 'killed' }).on('listening', function({ port }) {
-    const client = net.connect(port, '127.0.0.1').on('error', () => {}).resume();
+  cluster.fork({ KIND: 'closes on connection', HOST: '127.0.0.1' });
+  cluster.fork({ KIND: 'closes at once', HOST: '127.0.0.2' });
+  cluster.fork({ KIND: 'killed', HOST: '127.0.0.3' }).on('listening', function({ address, port }) {
+    const client = net.connect(port, address).on('error', () => {}).resume();
     client.on('close', () => {
       console.log('client closed');
       ended();
@@ -36,15 +36,15 @@ if (cluster.isPrimary) {
     if (message.cmd === 'NODE_CLUSTER') acts.push(message.act);
     return send.call(this, message, ...rest);
   };
-  const server = net.createServer().listen(0, '127.0.0.1', () => process.send({ text: 'listening' })).close(() => {
+  const server = net.createServer().listen(0, HOST, () => process.send({ text: 'listening' })).close(() => {
     process.send({ text: `closed ${acts}` }, () => process.disconnect());
   });
 } else if (KIND === 'killed') {
-  net.createServer((socket) => socket.once('data', () => process.send({ text: 'read' }))).listen(0, '127.0.0.1');
+  net.createServer((socket) => socket.once('data', () => process.send({ text: 'read' }))).listen(0, HOST);
 } else {
   // It closes its server before Node does what the message says.
-  const server = net.createServer(() => process.send({ text: 'accepted' })).listen(0, '127.0.0.1', () => {
-    process.send({ text: 'accepts', port: server.address().port });
+  const server = net.createServer(() => process.send({ text: 'accepted' })).listen(0, HOST, () => {
+    process.send({ text: 'accepts', ...server.address() });
     process.once('internalMessage', () => {});
     process.prependListener('internalMessage', (message, handle) => {
       if (message.act !== 'newconn') return;

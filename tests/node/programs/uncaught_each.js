@@ -35,7 +35,7 @@ if (cluster.isPrimary && !EVENT) {
   else if (kind === 'process message') worker.process.on('message', fail);
   else if (kind === 'rejected') worker.on('online', async () => fail());
   else cluster.on(kind, fail);
-  worker.on('listening', () => console.log('listening'));
+  if (kind !== 'sent') worker.on('listening', () => console.log('listening'));
 } else {
   net.createServer().listen(0, '127.0.0.1', () => process.send('message'));
 }
