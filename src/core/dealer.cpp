@@ -7,6 +7,13 @@
 #include "core/policy.h"
 
 namespace muster::core {
+namespace {
+
+// Of workers with equally many connections, one that was dealt fewer than the others is next until it is as far behind as this
+// at most: what it missed while it stood still is forgotten.
+constexpr std::uint64_t arrears = 256;
+
+}  // namespace
 
 bool Dealer::has_room(const Worker& worker) const {
   return worker.listening && !worker.resting && !worker.stuck && worker.taken_back == 0 &&
@@ -51,6 +58,7 @@ void Dealer::add(WorkerId id, std::size_t window) {
   worker.seat = seat;
   worker.listening = true;
   worker.window = window;
+  worker.dealt = most_dealt_;
   ++listening_;
   update(id, worker);
   deal();
@@ -238,10 +246,13 @@ void Dealer::chosen(FdToken token, std::optional<WorkerId> chosen) {
     waiting_.push_back(connection);
     return close_waiting_if_deserted();
   }
-  std::vector<std::size_t> loads;
-  loads.reserve(ids.size());
-  for (const WorkerId id : ids) loads.push_back(workers_.at(id).in_flight.size() + workers_.at(id).own.size());
-  assign(ids[policy::least_connections(loads)], connection);
+  std::vector<policy::Share> shares;
+  shares.reserve(ids.size());
+  for (const WorkerId id : ids) {
+    const Worker& worker = workers_.at(id);
+    shares.push_back({worker.in_flight.size() + worker.own.size(), worker.dealt});
+  }
+  assign(ids[policy::least_connections(shares)], connection);
 }
 
 void Dealer::wait(Connection connection, bool first) {
@@ -288,6 +299,8 @@ void Dealer::update(WorkerId id, Worker& worker) {
 
 void Dealer::offer(WorkerId id, Worker& worker, Connection connection) {
   worker.in_flight.push_back(connection);
+  worker.dealt = std::max(worker.dealt + 1, most_dealt_ - std::min(most_dealt_, arrears));
+  most_dealt_ = std::max(most_dealt_, worker.dealt);
   effects_.push_back(Handoff{id, connection.token});
   if (worker.window == 1 || sticky() || std::exchange(watching_, true)) return;
   effects_.push_back(Watch{});
@@ -302,13 +315,13 @@ void Dealer::forget(WorkerId id) {
 WorkerId Dealer::next_free() {
   auto next = free_.begin();
   if (policy_ == Policy::least_connections) {
-    std::vector<std::size_t> connections;
-    connections.reserve(free_.size());
+    std::vector<policy::Share> shares;
+    shares.reserve(free_.size());
     for (const WorkerId id : free_) {
       const Worker& worker = workers_.at(id);
-      connections.push_back(worker.load + worker.in_flight.size());
+      shares.push_back({worker.load + worker.in_flight.size(), worker.dealt});
     }
-    next += static_cast<std::ptrdiff_t>(policy::least_connections(connections));
+    next += static_cast<std::ptrdiff_t>(policy::least_connections(shares));
   }
   const WorkerId id = *next;
   free_.erase(next);

@@ -106,6 +106,7 @@ class Dealer {
     std::uint32_t seat = 0;  // the lowest that nobody else sat on when it came: a successor takes its predecessor's
     std::size_t window = 1;
     std::size_t load = 0;
+    std::uint64_t dealt = 0;  // in all, but never far behind most_dealt_
     std::deque<Connection> in_flight = {};
     std::size_t taken_back = 0;          // offers it has not answered for, that are not its own any more
     std::optional<FdToken> oldest = {};  // in flight when last looked at
@@ -140,6 +141,7 @@ class Dealer {
   Policy policy_;
   std::map<WorkerId, Worker> workers_;  // also those that listen no more and have not answered
   std::size_t listening_ = 0;
+  std::uint64_t most_dealt_ = 0;
   std::deque<WorkerId> free_;  // has room, in the order in which they got it
   std::deque<Connection> waiting_;
   std::map<FdToken, Connection> asked_;  // the program is to choose

@@ -1,6 +1,7 @@
 #include "core/policy.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace muster::core::policy {
 namespace {
@@ -15,8 +16,11 @@ std::uint64_t mixed(std::uint64_t number) {
 
 }  // namespace
 
-std::size_t least_connections(const std::vector<std::size_t>& connections) {
-  return static_cast<std::size_t>(std::min_element(connections.begin(), connections.end()) - connections.begin());
+std::size_t least_connections(const std::vector<Share>& shares) {
+  const auto less = [](const Share& a, const Share& b) {
+    return std::tie(a.connections, a.dealt) < std::tie(b.connections, b.dealt);
+  };
+  return static_cast<std::size_t>(std::min_element(shares.begin(), shares.end(), less) - shares.begin());
 }
 
 std::size_t ip_hash(std::uint64_t client, const std::vector<std::uint32_t>& seats) {

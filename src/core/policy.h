@@ -7,8 +7,13 @@
 // Who gets a connection, where it is not simply the one that has waited longest.
 namespace muster::core::policy {
 
-// How many connections each of them has; there is at least one. The index of the one with the fewest, the first of equals.
-std::size_t least_connections(const std::vector<std::size_t>& connections);
+// What each of them has, and how many it was dealt before; there is at least one. The index of the one that has the fewest; of
+// equals the one that was dealt the fewest, the first of those.
+struct Share {
+  std::size_t connections;
+  std::uint64_t dealt;
+};
+std::size_t least_connections(const std::vector<Share>& shares);
 
 // Where each of them sits; there is at least one. The index of the one that this client belongs to: always the same while that
 // one sits there, whoever else comes and goes (rendezvous hashing: each seat draws a number for the client, the highest wins).

@@ -359,6 +359,50 @@ TEST(Dealer, CountsWhatAWorkerTookSinceItsLoadWasKnown) {
   EXPECT_EQ(effects(dealer), (Effects{"10 to 1", "close 10", "11 to 2", "close 11", "12 to 1"}));
 }
 
+// Whom it deals so many connections to, one after the other, each of which ends at once.
+std::map<WorkerId, int> deal_short_ones(Dealer& dealer, int count) {
+  std::map<WorkerId, int> dealt;
+  for (int i = 0; i < count; ++i) {
+    dealer.accepted({a});
+    while (const auto effect = dealer.poll_effect()) {
+      const auto* handoff = std::get_if<Dealer::Handoff>(&*effect);
+      if (!handoff) continue;
+      ++dealt[handoff->worker];
+      dealer.replied(handoff->worker, a, true);
+      dealer.set_load(handoff->worker, 0);
+    }
+  }
+  return dealt;
+}
+
+using Dealt = std::map<WorkerId, int>;
+
+TEST(Dealer, GivesOneOfEqualsWhatItMissed) {
+  Dealer dealer(Dealer::Policy::least_connections);
+  dealer.add(worker1);
+  dealer.add(worker2);
+  dealer.set_load(worker2, 1);
+  EXPECT_EQ(deal_short_ones(dealer, 10), (Dealt{{worker1, 10}}));
+  dealer.set_load(worker2, 0);
+
+  EXPECT_EQ(deal_short_ones(dealer, 10), (Dealt{{worker2, 10}}));
+  EXPECT_EQ(deal_short_ones(dealer, 10), (Dealt{{worker1, 5}, {worker2, 5}}));
+}
+
+TEST(Dealer, DoesNotPourAllIntoOneThatIsNewOrWasAway) {
+  Dealer dealer(Dealer::Policy::least_connections);
+  dealer.add(worker1);
+  dealer.add(worker2);
+  dealer.set_load(worker2, 1);
+  deal_short_ones(dealer, 5000);
+  dealer.set_load(worker2, 0);
+  EXPECT_EQ(deal_short_ones(dealer, 256), (Dealt{{worker2, 256}}));
+  EXPECT_EQ(deal_short_ones(dealer, 10), (Dealt{{worker1, 5}, {worker2, 5}}));
+
+  dealer.add(worker3);
+  EXPECT_EQ(deal_short_ones(dealer, 30), (Dealt{{worker1, 10}, {worker2, 10}, {worker3, 10}}));
+}
+
 // Whom each of a hundred clients belongs to.
 std::map<std::uint64_t, WorkerId> belongings(Dealer& dealer, std::uint64_t& next) {
   std::map<std::uint64_t, WorkerId> result;
