@@ -9,12 +9,13 @@ import sys
 import time
 
 from harness import document, machine, results
-from rows import balance, connections, fork, growth, keepalive, memory, messages, module, primary, reloads, sizes, stall, starting, storm, syscalls, targets
+from rows import balance, burst, connections, fork, growth, keepalive, memory, messages, module, primary, reloads, sizes, stall, starting, storm, syscalls, targets
 
 GROUPS = {
     "connections": connections,
     "sizes": sizes,
     "balance": balance,
+    "burst": burst,
     "stall": stall,
     "keepalive": keepalive,
     "messages": messages,

@@ -14,7 +14,7 @@ daemon off;
 worker_processes {workers};
 error_log stderr crit;
 pid {folder}/pid;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off;
   keepalive_requests 1000000000;
@@ -40,7 +40,7 @@ def program():
 
 
 class Nginx(Server):
-    def __init__(self, workers, reuseport=False, who=False, patience=10):
+    def __init__(self, workers, reuseport=False, who=False, patience=10, connections=1024):
         self.folder = tempfile.mkdtemp(prefix="bench-nginx-")
         # Its workers leave root's identity behind.
         os.chmod(self.folder, 0o755)
@@ -52,6 +52,7 @@ class Nginx(Server):
                     workers=workers,
                     folder=self.folder,
                     port=port,
+                    connections=connections,
                     reuseport=" reuseport" if reuseport else "",
                     # As long as "hello world\n".
                     body="w$pid" if who else "hello world\\n",

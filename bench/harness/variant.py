@@ -24,13 +24,13 @@ class Variant:
 
 
 class NginxVariant:
-    def __init__(self, reuseport):
+    def __init__(self, reuseport, connections):
         self.name = "nginx reuseport" if reuseport else "nginx"
-        self.reuseport = reuseport
+        self.reuseport, self.connections = reuseport, connections
 
     def start(self, mode, workers, who=False, patience=10):
         del mode
-        return Nginx(workers, self.reuseport, who, patience)
+        return Nginx(workers, self.reuseport, who, patience, self.connections)
 
 
 def bare(policy):
@@ -71,5 +71,5 @@ def node_workers(name):
     return Variant(f"muster, {title(name)} workers", program, who="--who", needs=interpreter(name), warm_up_ms=COMPILER_MS)
 
 
-def nginx(reuseport=False):
-    return NginxVariant(reuseport)
+def nginx(reuseport=False, connections=1024):
+    return NginxVariant(reuseport, connections)
