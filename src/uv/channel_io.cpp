@@ -176,9 +176,12 @@ void ChannelIo::write_out() {
     message.msg_iovlen = output.pieces;
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
     if (!output.descriptors.empty() && !attach(output.descriptors, message, control)) continue;
+    // The plain call is the quicker one.
+    const bool plain = output.pieces == 1 && output.descriptors.empty();
     ssize_t n = 0;
     do {
-      n = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      n = plain ? ::send(socket_.get(), pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL | MSG_DONTWAIT)
+                : sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n >= 0) {
       channel_.handle_written(static_cast<std::size_t>(n));
