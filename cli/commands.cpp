@@ -27,6 +27,7 @@
 #include "primary/log.h"
 #include "primary/primary.h"
 #include "show/top.h"
+#include "show/units_text.h"
 #include "show/view.h"
 #include "start_process.h"
 
@@ -478,7 +479,7 @@ int run(const command::Save& save) {
   if (save.json) {
     print(json{{"ok", true}, {"saved", names}});
   } else {
-    print(fmt::format("{} apps are saved; muster resurrect starts them again\n", names.size()));
+    print(fmt::format("{} saved, for muster resurrect to start again\n", counted(names.size(), "app")));
   }
   return exit_ok;
 }

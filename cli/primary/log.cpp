@@ -14,6 +14,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "show/units_text.h"
+
 namespace muster::cli {
 namespace {
 
@@ -119,7 +121,8 @@ void Log::write(LogLine line) {
   if (line.time == 0) line.time = now_ms();
   std::string text = text_of(line);
   if (lost_ > 0) {
-    text = text_of({now_ms(), LogLine::Stream::muster, 0, 0, fmt::format("{} lines could not be written before this", lost_)}) +
+    text = text_of({now_ms(), LogLine::Stream::muster, 0, 0,
+                    fmt::format("{} could not be written before this", counted(lost_, "line"))}) +
            text;
   }
   lost_ = put(line.stream, text) ? 0 : lost_ + 1;

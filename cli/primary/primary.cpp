@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -37,6 +38,15 @@ void forget_who_started_us() {
   for (const char* name : {"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "MUSTER_REPORT_FD"}) {
     unsetenv(name);
   }
+}
+
+// As many descriptors as it may have, as Node takes them when it starts: connections wait here for busy workers. The workers
+// inherit it.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Socket activation: what a service manager has bound for this process.
@@ -101,6 +111,7 @@ int Primary::run() {
 
 std::string Primary::begin() {
   forget_who_started_us();
+  raise_descriptor_limit();
   // Nobody needs to read what is logged.
   std::signal(SIGPIPE, SIG_IGN);
   try {
@@ -349,7 +360,8 @@ void Primary::changed() {
 void Primary::became_ready() {
   const AppStatus now = status();
   const std::string where = now.listening.empty() ? "" : fmt::format(" on {}", fmt::join(now.listening, " "));
-  const std::string text = fmt::format("{} workers are ready{}", now.workers_wanted, where);
+  const std::string text =
+      fmt::format("{} {} ready{}", counted(now.workers_wanted, "worker"), now.workers_wanted == 1 ? "is" : "are", where);
   log_->say(text);
   notify_service_manager(fmt::format("READY=1\nMAINPID={}\nSTATUS={}", getpid(), text));
   tell_starter({{"ready", true}, {"text", text}, {"pid", getpid()}});

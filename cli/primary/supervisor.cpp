@@ -382,7 +382,7 @@ void Supervisor::perform(const core::Supervisor::ReloadEnded& ended) {
   const bool ok = ended.why.empty();
   if (ok) {
     ++reloads_;
-    last_reload_ = fmt::format("{} workers replaced in {}", ended.replaced, took);
+    last_reload_ = fmt::format("{} replaced in {}", counted(ended.replaced, "worker"), took);
     before_reload_.reset();
     listen_sockets_.keep_only(config_.listen);
     // What only the old version listened on goes with its last worker.
@@ -465,7 +465,7 @@ void Supervisor::restart(Done done) {
 void Supervisor::scale(unsigned workers, Done done) {
   if (const auto why_not = core_->scale(workers, now())) return finish(done, false, "cannot scale: " + *why_not);
   config_.workers = workers;
-  say(fmt::format("scaling to {} workers", workers));
+  say(fmt::format("scaling to {}", counted(workers, "worker")));
   if (waiting_) finish(waiting_->first, false, "another command took its place");
   waiting_ = std::pair{std::move(done), workers};
   pump();

@@ -183,7 +183,8 @@ std::string Top::frame(Size size, Colour colour) {
     workers += app.workers.size();
     at = std::max(at, app.at);
   }
-  std::string title = !known_ ? "muster top" : fmt::format("muster top  {} apps  {} workers", apps_.size(), workers);
+  std::string title =
+      !known_ ? "muster top" : fmt::format("muster top  {}  {}", counted(apps_.size(), "app"), counted(workers, "worker"));
   if (at > 0) title += "  " + time_text(at);
   std::string keys = fmt::format("q quit  sort: p seat  c cpu  m memory (now {})", name_of(sort_));
 

@@ -26,6 +26,10 @@ std::string scaled(double number) {
 
 }  // namespace
 
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string duration_text(std::int64_t milliseconds) {
   if (milliseconds < 0) milliseconds = 0;
   if (milliseconds < 1000) return fmt::format("{}ms", milliseconds);

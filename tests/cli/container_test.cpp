@@ -66,7 +66,7 @@ TEST_F(Container, BuriesWhatNobodyElseDoes) {
                 "const { spawnSync } = require('child_process');\n"
                 "function orphans() { for (let i = 0; i < 5; i++) spawnSync('sh', ['-c', '(sh -c \"exit 3\" &) ; true']); }"));
   Running muster(session, {.words = {"run", "app.js"}, .before = before()});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   for (int i = 0; i < 4; ++i) EXPECT_EQ(get(port), "fine");
   EXPECT_TRUE(eventually(
       [&] {
@@ -82,7 +82,7 @@ TEST_F(Container, BuriesWhatNobodyElseDoes) {
 TEST_F(Container, OutlivesAnUpgrade) {
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "app.js"}, .before = before()});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const std::string old = get(port);
   const int first = init(muster);
   kill(first, SIGUSR2);

@@ -16,7 +16,7 @@ TEST(Hang, OfALoopThatNeverEndsIsFoundAndItsStackIsTold) {
   session.write("app.js",
                 server_js(port, "(request.url === '/hang' ? turnForever() : 'fine')", "function turnForever() { for (;;); }"));
   Running muster(session, {.words = {"run", "--heartbeat", "1s", "--backoff", "10ms", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const int hung = session.workers("app").at(0);
   Connection connection(port);
   connection.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");

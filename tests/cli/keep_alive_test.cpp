@@ -18,7 +18,7 @@ TEST(KeepAlive, StartsAgainWhatWasKilled) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "--backoff", "10ms", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const int first = std::stoi(get(port));
   kill(first, SIGKILL);
   EXPECT_TRUE(has(muster.line("crashed"), fmt::format("worker 1 (pid {}) crashed: signal SIGKILL", first)));
@@ -59,7 +59,7 @@ TEST(KeepAlive, BelievesAMessageThatItIsReady) {
   muster.line("listens");
   EXPECT_EQ(session.workers("app").size(), 0U);
   kill(std::stoi(said.substr(said.rfind(' '))), SIGUSR2);
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
 }
 
 TEST(KeepAlive, BelievesAProgramThatNotifies) {
@@ -76,7 +76,7 @@ TEST(KeepAlive, BelievesAProgramThatNotifies) {
   const std::string said = muster.line("| pid ");
   EXPECT_EQ(session.workers("app").size(), 0U);
   kill(std::stoi(said.substr(said.rfind(' '))), SIGUSR2);
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   muster.signal(SIGTERM);
   EXPECT_EQ(muster.exit_code(), 0);
 }
@@ -88,7 +88,7 @@ TEST(KeepAlive, ReplacesAWorkerThatGrowsWithoutLosingARequest) {
                 server_js(port, "(request.url === '/grow' && keep.push(Buffer.alloc(120 << 20, 1)), String(process.pid))",
                           "const keep = [];"));
   Running muster(session, {.words = {"run", "--max-memory", "150M", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const std::string first = get(port, "/grow");
   std::string answer;
   EXPECT_TRUE(eventually(
@@ -110,7 +110,7 @@ TEST(KeepAlive, ReplacesAWorkerThatHasAnsweredEnough) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "--max-requests", "5", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const std::string first = get(port);
   EXPECT_TRUE(eventually(
       [&] {
@@ -129,7 +129,7 @@ TEST(KeepAlive, ReplacesAWorkerThatIsOld) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "--max-age", "300ms", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const std::string first = get(port);
   muster.line(fmt::format("(pid {}) age", first));
   EXPECT_NE(get(port), first);
@@ -155,7 +155,7 @@ TEST(KeepAlive, DoesNotCallItHungThatTookItsTimeToStart) {
   Session session;
   session.write("app.js", "const end = Date.now() + 1600; while (Date.now() < end);\n" + server_js(0));
   Running muster(session, {.words = {"run", "--heartbeat", "1s", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const auto pids = session.workers("app");
   EXPECT_TRUE(eventually([&] {
     const auto status = session.status("app");

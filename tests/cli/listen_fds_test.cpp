@@ -51,7 +51,7 @@ struct ListenFds : testing::Test {
     if (app[0].ends_with(".py")) flags.insert(flags.end(), {"--interpreter", "python3"});
     flags.insert(flags.end(), app.begin(), app.end());
     muster.emplace(session, Launch{.words = std::move(flags)});
-    muster->line("workers are ready");
+    muster->line(" ready on ");
   }
   Session session;
   int port = free_port();

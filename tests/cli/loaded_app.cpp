@@ -51,7 +51,7 @@ LoadedApp::LoadedApp(const std::vector<std::string>& settings, const std::map<st
     throw std::runtime_error("cannot start " + program());
   }
   try {
-    wait_for("workers are ready");
+    wait_for(" ready on ");
   } catch (...) {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);

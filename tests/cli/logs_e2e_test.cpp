@@ -31,17 +31,17 @@ TEST(Logs, ArePrefixedWithWhoSaysThem) {
   Session session;
   session.write("app.js", server_js(0, "''", "console.log('to out'); console.error('to err');"));
   Running muster(session, {.words = {"run", "--name", "api", "app.js"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   EXPECT_TRUE(has(muster.output(), "api/1 | to out\n"));
   EXPECT_TRUE(has(muster.output(), "api/1 | to err\n"));
-  EXPECT_TRUE(has(muster.output(), "api | 1 workers are ready"));
+  EXPECT_TRUE(has(muster.output(), "api | 1 worker is ready"));
 }
 
 TEST(Logs, MayBeJson) {
   Session session;
   session.write("app.js", server_js(0, "''", "console.log('a \"quoted\" \\\\ line'); console.error('\\x01\\u2028');"));
   Running muster(session, {.words = {"run", "--json", "app.js"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   for (const std::string& line : lines_of(muster.output())) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     ASSERT_TRUE(json.is_object()) << line;
@@ -61,7 +61,7 @@ TEST(Logs, AreNeverMixedWithinALine) {
                 "for (let i = 0; i < 300; i++) { process.stdout.write('out' + process.env.MUSTER_WORKER.repeat(500) + '\\n');"
                 " process.stderr.write('err' + process.env.MUSTER_WORKER.repeat(500) + '\\n'); }"));
   Running muster(session, {.words = {"run", "-n", "4", "app.js"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   muster.signal(SIGTERM);
   EXPECT_EQ(muster.exit_code(), 0);
   int count = 0;
@@ -84,7 +84,7 @@ TEST(Logs, TakeLinesOfAnyLengthAndAnyBytes) {
                                     "fs.writeSync(1, '\\n\\n\\r\\n');\n"
                                     "process.on('exit', () => fs.writeSync(1, 'the last words'));"));
   Running muster(session, {.words = {"run", "--json", "app.js"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   muster.signal(SIGTERM);
   EXPECT_EQ(muster.exit_code(), 0);
   std::size_t long_ones = 0;
@@ -222,7 +222,7 @@ TEST(Workers, AreOfAnotherUserOnAPortThatIsNotTheirs) {
   }
   session.write("app.js", server_js(port, "process.getuid() + ' ' + process.getgid() + ' ' + process.getgroups()"));
   Running muster(session, {.words = {"run", "--user", "nobody", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   EXPECT_EQ(get(port), "65534 65534 65534");
   EXPECT_TRUE(eventually([&] { return session.status("app")["workers"][0].contains("requests"); }, "it reports"));
 }

@@ -73,7 +73,7 @@ TEST(Reload, IsAbandonedWhenTheNewVersionIsNeverReady) {
   const int port = free_port();
   session.write("app.js", server_js(port, "'old'"));
   Running muster(session, {.words = {"run", "--ready-timeout", "400ms", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   session.write("app.js", "setInterval(() => {}, 1000);\n");
   const Ended reloaded = session.run({"reload", "app"});
   EXPECT_EQ(reloaded.code, 1);
@@ -91,7 +91,7 @@ TEST_F(ReloadOfAFile, AppliesWhatHasChangedInIt) {
   session.write("app.js", server_js(port, "process.env.COLOUR"));
   configure("workers = 1\n[env]\nCOLOUR = \"green\"\n");
   Running muster(session, {.words = {"run"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   EXPECT_EQ(get(port), "green");
   configure("workers = 3\n[env]\nCOLOUR = \"blue\"\n");
   const Ended reloaded = session.run({"reload", "app"});
@@ -108,7 +108,7 @@ TEST_F(ReloadOfAFile, IsRefusedWhenItIsBroken) {
   session.write("app.js", server_js(port, "'old'"));
   configure("workers = 1\n");
   Running muster(session, {.words = {"run"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const auto before = session.workers("app");
   for (const char* broken : {"workers = \"some\"\n", "wrokers = 2\n", "workers = [\n", "cwd = \"/no/such/folder\"\n"}) {
     configure(broken);
@@ -129,7 +129,7 @@ TEST_F(ReloadOfAFile, IsTakenBackWhenItIsAbandoned) {
   session.write("app.js", server_js(port, "process.env.COLOUR", "if (process.env.COLOUR === 'bad') process.exit(4);"));
   configure("workers = 1\n[env]\nCOLOUR = \"green\"\n");
   Running muster(session, {.words = {"run", "--backoff", "10ms"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   configure("workers = 2\n[env]\nCOLOUR = \"bad\"\n");
   EXPECT_EQ(session.run({"reload", "app"}).code, 1);
   // What is started now is of the old configuration.
@@ -149,7 +149,7 @@ TEST_F(ReloadOfAFile, KeepsWhatScaleSaid) {
   session.write("app.js", server_js(port));
   configure("workers = 1\n");
   Running muster(session, {.words = {"run"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   EXPECT_EQ(session.run({"scale", "app", "2"}).code, 0);
   EXPECT_EQ(session.run({"reload", "app"}).code, 0);
   EXPECT_EQ(session.workers("app").size(), 2U);
@@ -160,7 +160,7 @@ TEST(Reload, RefusesASecondOneMeanwhile) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   // It takes until the test says so.
   session.write(
       "app.js",
@@ -188,7 +188,7 @@ TEST(Reload, TellsOneThatWaitsWhenTheAppIsStopped) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "--kill-timeout", "200ms", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   session.write("app.js", "setInterval(() => {}, 1000);\n");
   Running reload(session, {.words = {"reload", "app"}});
   muster.line("reloading");
@@ -203,10 +203,10 @@ TEST(Reload, IsWhatSIGHUPDoes) {
   const int port = free_port();
   session.write("app.js", server_js(port, "'old'"));
   Running muster(session, {.words = {"run", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   session.write("app.js", server_js(port, "'new'"));
   muster.signal(SIGHUP);
-  muster.line("reload: 1 workers replaced in ");
+  muster.line("reload: 1 worker replaced in ");
   EXPECT_EQ(get(port), "new");
 }
 
@@ -227,7 +227,7 @@ TEST(Reload, WaitsForAResponseThatIsUnderWay) {
   const int port = free_port();
   session.write("app.js", streaming_js(port, session.file("go")));
   Running muster(session, {.words = {"run", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const int old = session.workers("app").at(0);
   Connection connection(port);
   connection.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -246,7 +246,7 @@ TEST(Reload, WaitsNoLongerThanTheDrainTimeout) {
   const int port = free_port();
   session.write("app.js", streaming_js(port, session.file("go")));
   Running muster(session, {.words = {"run", "--drain-timeout", "300ms", "--kill-timeout", "200ms", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   const int old = session.workers("app").at(0);
   Connection connection(port);
   connection.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -262,7 +262,7 @@ TEST(Reload, ClosesKeptConnectionsWithAnAnswerThatSaysSo) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "app.js"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   Connection connection(port);
   connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   const std::string first = connection.response();

@@ -16,7 +16,7 @@ TEST(Run, AnswersFromEveryWorkerOfANodeServer) {
   const int port = free_port();
   session.write("app.js", server_js(port));
   Running muster(session, {.words = {"run", "-n", "2", "app.js"}});
-  EXPECT_TRUE(has(muster.line("workers are ready"), fmt::format("2 workers are ready on tcp://127.0.0.1:{}", port)));
+  EXPECT_TRUE(has(muster.line(" ready on "), fmt::format("2 workers are ready on tcp://127.0.0.1:{}", port)));
   EXPECT_EQ(gets(port, 20).size(), 2U);
   muster.signal(SIGTERM);
   EXPECT_EQ(muster.exit_code(), 0);
@@ -31,7 +31,7 @@ TEST(Run, RunsAModule) {
                                        "http.createServer((q, s) => s.end(import.meta.url)).listen({}, '127.0.0.1');\n",
                                        port));
   Running muster(session, {.words = {"run", "app.mjs"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   EXPECT_TRUE(has(get(port), "app.mjs"));
 }
 
@@ -67,14 +67,25 @@ TEST(Run, PassesOnWhatFollowsTheApp) {
                 "require('http').createServer().listen(0);\n");
   Running muster(session, {.words = {"run", "--env", "GREETING=hello there", "app.js", "-n", "7", "--help", "--", "a b", ""}});
   EXPECT_TRUE(has(muster.line("app/1 | ["), R"(["-n","7","--help","--","a b",""]hello there1)")) << muster.output();
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
 }
 
 TEST(Run, TakesAsManyWorkersAsItMayUseProcessors) {
   Session session;
   session.write("app.js", server_js(0));
   Running muster(session, {.words = {"run", "-n", "max", "app.js"}, .before = {"taskset", "-c", "0"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
+}
+
+TEST(Run, TakesAllTheDescriptorsItMayHave) {
+  Session session;
+  Running muster(
+      session,
+      {.words = {"-c", fmt::format("ulimit -S -n 64; ulimit -H -n 1000; exec {}/muster run --listen unix:{} --ready-delay 1ms "
+                                   "sh -c 'ulimit -S -n; exec sleep 100'",
+                                   MUSTER_BINARY_DIR, session.file("a.sock"))},
+       .program = "/bin/bash"});
+  EXPECT_TRUE(has(muster.line("sh/1 | 1"), "sh/1 | 1000"));
 }
 
 TEST(Run, EndsWith1WhenNoWorkerIsEverReady) {
@@ -146,7 +157,7 @@ TEST(Run, UsesTheInterpreterThatIsNamed) {
   session.write("app.txt", server_js(0, "''", "console.log('flag is ' + process.execArgv.includes('--no-warnings'));"));
   Running muster(session, {.words = {"run", "--interpreter", "node", "--interpreter-args", "--no-warnings", "app.txt"}});
   muster.line("flag is true");
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
 }
 
 TEST(Run, RunsAFileThatIsTheScriptOfAnInterpreter) {
@@ -154,7 +165,7 @@ TEST(Run, RunsAFileThatIsTheScriptOfAnInterpreter) {
   const std::string path = session.write("app", "#!/usr/bin/env node\n" + server_js(0));
   chmod(path.c_str(), 0755);
   Running muster(session, {.words = {"run", "./app"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
 }
 
 TEST(Run, KeepsServingWhenNobodyReadsItsOutputAnyMore) {

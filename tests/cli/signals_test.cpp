@@ -30,7 +30,7 @@ struct Signals : testing::Test {
     flags.insert(flags.begin(), "run");
     flags.emplace_back("app.js");
     muster.emplace(session, Launch{.words = std::move(flags)});
-    muster->line("workers are ready");
+    muster->line(" ready on ");
   }
   Session session;
   int port = free_port();
@@ -78,7 +78,7 @@ TEST_F(Signals, SIGTTINAndSIGTTOUScale) {
   muster->line("worker 2");
   EXPECT_EQ(session.workers("app").size(), 2U);
   muster->signal(SIGTTOU);
-  muster->line("scaling to 1 workers");
+  muster->line("scaling to 1 worker");
   EXPECT_TRUE(eventually([&] { return session.status("app")["workers"].size() == 1; }, "one is left"));
   muster->signal(SIGTTOU);
   session.status("app");
@@ -101,7 +101,7 @@ TEST(SignalsOfWorkers, WhoIgnoresSIGTERMIsKilled) {
                                     "process.on('SIGTERM', () => console.log('I will not'));"
                                     "process.on('disconnect', () => {}); setInterval(() => {}, 1000);"));
   Running muster(session, {.words = {"run", "--drain-timeout", "200ms", "--kill-timeout", "200ms", "app.js"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   const int worker = session.workers("app").at(0);
   muster.signal(SIGTERM);
   muster.line("I will not");
@@ -135,7 +135,7 @@ TEST(SignalsOfWorkers, StopWhileNobodyIsThereToServeWhoWaits) {
   const int port = free_port();
   session.write("app.js", server_js(port, "process.exit(1)"));
   Running muster(session, {.words = {"run", "--backoff", "1h", "--max-backoff", "2h", "--kill-timeout", "300ms", "app.js"}});
-  muster.line("workers are ready");
+  muster.line(" ready on ");
   EXPECT_EQ(get(port), "cut off");
   muster.line("is ready");
   EXPECT_EQ(get(port), "cut off");

@@ -327,7 +327,7 @@ TEST(Commands, FollowTheLogUntilTheAppEnds) {
   session.write("app.js", server_js(port, "(console.log('asked'), 'x')"));
   ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
   Running logs(session, {.words = {"logs", "-f", "app"}});
-  logs.line("workers are ready");
+  logs.line(" ready on ");
   get(port);
   logs.line("asked");
   ASSERT_EQ(session.run({"stop", "app"}).code, 0);
@@ -342,7 +342,7 @@ TEST(Commands, FollowTheLogsOfAllApps) {
   ASSERT_EQ(session.run({"start", "a.js"}).code, 0);
   ASSERT_EQ(session.run({"start", "b.js"}).code, 0);
   Running logs(session, {.words = {"logs", "-f"}});
-  logs.lines("workers are ready", 2);
+  logs.lines(" ready on ", 2);
   get(b);
   logs.line("asked b");
   get(a);

@@ -167,7 +167,7 @@ TEST_F(Systemd, GivesItsSocketToAProgramThatTakesDescriptors) {
                                      "--interpreter", "python3", "app.py"},
                            .env = {{"ACTIVATE", std::to_string(port)}},
                            .before = {"python3", "activate.py"}});
-  muster.line("1 workers are ready");
+  muster.line("1 worker is ready");
   EXPECT_EQ(get(port), "1none");
 }
 

@@ -27,7 +27,7 @@ struct Upgrade : testing::Test {
     replace(MUSTER_BINARY_DIR "/muster");
     words.insert(words.begin(), "run");
     muster.emplace(session, Launch{.words = std::move(words), .program = program});
-    muster->line("workers are ready");
+    muster->line(" ready on ");
   }
   // As a package manager does it.
   void replace(const std::string& by) const {
@@ -239,7 +239,7 @@ TEST_F(Upgrade, OfAnAppInTheBackground) {
   EXPECT_TRUE(eventually([&] { return primary() > 0; }, "it can be asked"));
   EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
   const std::string log = session.run({"logs", "app"}).out;
-  EXPECT_TRUE(has(log, "workers are ready")) << log;
+  EXPECT_TRUE(has(log, " ready on ")) << log;
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
   EXPECT_EQ(session.run({"list", "--json"}).json()[0]["state"], "stopped");
 }

@@ -35,6 +35,8 @@ std::size_t widest(const std::string& text) {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(UnitsText, SaysNumbersAsAPersonReadsThem) {
+  EXPECT_EQ(counted(1, "worker"), "1 worker");
+  EXPECT_EQ(counted(0, "worker"), "0 workers");
   EXPECT_EQ(duration_text(-5), "0ms");
   EXPECT_EQ(duration_text(812), "812ms");
   EXPECT_EQ(duration_text(3199), "3.1s");
