@@ -1,4 +1,4 @@
-# cmake -D BUILD=... -D FOLDER=... -D CONSUMER=... -P install_test.cmake: installs a build, builds a project that finds it there, and
+# cmake -D BUILD=... -D FOLDER=... -D CONSUMER=... -D GENERATOR=... -P install_test.cmake: installs a build, builds a project that finds it there, and
 # runs what came of both.
 cmake_minimum_required(VERSION 3.25)
 
@@ -20,7 +20,7 @@ file(REMOVE_RECURSE ${FOLDER})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${FOLDER}/installed)
 run(${FOLDER}/installed/bin/muster --version)
 expect("0\\.1\\.0")
-run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${FOLDER}/consumer -D CMAKE_PREFIX_PATH=${FOLDER}/installed)
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${CONSUMER} -B ${FOLDER}/consumer -D CMAKE_PREFIX_PATH=${FOLDER}/installed)
 run(${CMAKE_COMMAND} --build ${FOLDER}/consumer)
 run(${FOLDER}/consumer/consumer)
 expect("worker 1 says hello")
