@@ -80,16 +80,23 @@ std::optional<AppStatus> status_of_running(const Folders& folders, const std::st
   return answer->at("status").get<AppStatus>();
 }
 
+bool is_running(const Folders& folders, const std::string& app) {
+  const auto opened = ControlConnection::open(folders.socket(app));
+  return std::holds_alternative<ControlConnection>(opened);
+}
+
 // What is known of one that runs no more.
 std::optional<AppStatus> remembered_status(const Folders& folders, const std::string& app) {
   const json memory = read_json(folders.memory(app));
   if (!memory.is_object() || !memory.contains("status")) return std::nullopt;
   AppStatus status = memory["status"].get<AppStatus>();
   if (memory.value("running", false)) {
-    // It was not there to say how it ended.
+    // It was not there to say how it ended, or is there and says nothing.
     status.state = "failed";
     status.why =
-        fmt::format("its primary (pid {}) is gone without a word: killed, or the machine was switched off", status.pid);
+        is_running(folders, app)
+            ? fmt::format("its primary (pid {}) does not answer: it hangs, or is stopped", status.pid)
+            : fmt::format("its primary (pid {}) is gone without a word: killed, or the machine was switched off", status.pid);
   } else if (status.state != "failed") {
     status.state = "stopped";
   }
@@ -115,11 +122,6 @@ std::vector<AppStatus> all_statuses(const Folders& folders) {
     if (status) statuses.push_back(std::move(*status));
   }
   return statuses;
-}
-
-bool is_running(const Folders& folders, const std::string& app) {
-  const auto opened = ControlConnection::open(folders.socket(app));
-  return std::holds_alternative<ControlConnection>(opened);
 }
 
 // `app` is neither running nor remembered: what to say.
@@ -208,7 +210,7 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
 
 void print_remarks(const Resolved& resolved) {
   for (const Remark& remark : resolved.remarks) {
-    fmt::print(stderr, "muster: {}{}\n", remark.is_warning ? "warning: " : "", to_string(remark));
+    fmt::print(stderr, "muster: {}\n", to_string(remark));
   }
 }
 
@@ -317,7 +319,7 @@ int run(const command::Check& check) {
   } else {
     print(report(resolved));
   }
-  return resolved.ok() ? exit_ok : exit_failure;
+  return resolved.ok() ? exit_ok : exit_usage;
 }
 
 int run(const command::List& list) {
@@ -487,7 +489,8 @@ int run(const command::Save& save) {
 int run(const command::Resurrect& resurrect) {
   const Folders folders = make_folders();
   const json names = read_json(folders.saved());
-  if (!names.is_array()) return fail("nothing was saved; muster save remembers which apps run", resurrect.json);
+  if (!names.is_array() || names.empty())
+    return fail("nothing was saved; muster save remembers which apps run", resurrect.json);
   std::vector<Started> all;
   for (const std::string name : names) {
     if (is_running(folders, name)) continue;

@@ -11,9 +11,9 @@ from harness.table import number, table
 WORKERS = 4
 # A trivial worker that has a short time to finish, all at once.
 SETTINGS = ("--parallel", str(WORKERS), "--drain-timeout", "1s")
-MINUTES = 3
+MINUTES = 10
 RELOADS = 1000
-STEPS = 4
+STEPS = 20
 
 
 def descriptors(pid):

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ Opened failed(const std::string& url, const char* call, int error) {
   std::string advice;
   if (error == EADDRINUSE) advice = ": another program listens there";
   if (error == EACCES) advice = ": ports below 1024 need root or CAP_NET_BIND_SERVICE";
-  return {{}, {}, fmt::format("cannot listen on {}: {} {}{}", url, call, std::strerror(error), advice)};
+  return {{}, {}, fmt::format("cannot listen on {}: {}: {}{}", url, call, std::strerror(error), advice)};
 }
 
 Opened open_path(const std::string& url, const std::string& path) {
@@ -42,10 +43,13 @@ Opened open_path(const std::string& url, const std::string& path) {
   std::memcpy(address.sun_path, path.data(), path.size());
   Handle handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  // A file that nobody listens on is a predecessor's that did not end well.
+  // A socket that nobody listens on is a predecessor's that did not end well.
   if (connect(handle.descriptor(), generic, sizeof address) == 0) return failed(url, "bind", EADDRINUSE);
-  if (errno == ECONNREFUSED) unlink(path.c_str());
-  handle = Handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (struct stat there{}; errno == ECONNREFUSED && lstat(path.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) return {{}, {}, fmt::format("cannot listen on {}: what is there is no socket", url)};
+    unlink(path.c_str());
+  }
+  handle = Handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (bind(handle.descriptor(), generic, sizeof address) != 0) return failed(url, "bind", errno);
   if (listen(handle.descriptor(), backlog) != 0) return failed(url, "listen", errno);
   return {std::move(handle), path, {}};
@@ -65,7 +69,8 @@ Opened open_address(const std::string& url, const ListenUrl& what) {
   }
   Opened result = failed(url, "socket", EADDRNOTAVAIL);
   for (const addrinfo* entry = list; entry; entry = entry->ai_next) {
-    const int fd = socket(entry->ai_family, entry->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    // To block, as a program expects that knows nothing of us.
+    const int fd = socket(entry->ai_family, entry->ai_socktype | SOCK_CLOEXEC, 0);
     if (fd < 0) continue;
     Handle handle(datagrams ? HandleType::udp_socket : HandleType::server, fd);
     const int on = 1, off = 0;

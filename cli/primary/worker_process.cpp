@@ -13,7 +13,8 @@
 namespace muster::cli {
 namespace {
 
-constexpr std::size_t last_words_kept = 10;
+// As many as Node says of an uncaught exception.
+constexpr std::size_t last_words_kept = 24;
 
 std::string url_of(const Address& address) {
   switch (address.type) {

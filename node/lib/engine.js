@@ -2,6 +2,8 @@
 
 // The engine, and who hears from it. What happens reaches `workers`, by number, or `calls`.
 
+const { AsyncResource } = require('node:async_hooks');
+
 const native = require('./native');
 
 const workers = new Map(); // number -> WorkerProcess
@@ -18,7 +20,8 @@ function emit(type, id, ...args) {
     if (call) call(...rest);
     return;
   }
-  workers.get(id)?._handle_[type](...args);
+  const worker = workers.get(id);
+  worker?._context.runInAsyncScope(worker._handle_[type], worker._handle_, ...args);
 }
 
 function enqueue(type, id, ...args) {
@@ -53,7 +56,7 @@ function later() {
 }
 
 function call(callback) {
-  calls.set(++lastCall, callback);
+  calls.set(++lastCall, AsyncResource.bind(callback));
   return lastCall;
 }
 

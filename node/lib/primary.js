@@ -10,6 +10,7 @@ const { WorkerProcess } = require('./process');
 const { reload } = require('./reload');
 
 const { native } = engine;
+const registered = require.resolve('./register');
 
 const policies = {
   SCHED_NONE: 1,
@@ -27,16 +28,13 @@ const forkedAt = Symbol('forkedAt');
 const forkedWith = Symbol('forkedWith');
 const counts = { forked: 0, online: 0, listening: 0, disconnected: 0, exited: 0, restarted: 0 };
 
-// The engine knows when a worker has said that it leaves of its own accord.
-const left = Symbol('exitedAfterDisconnect');
-
 function Worker(options) {
   if (!(this instanceof Worker)) return new Worker(options);
   EventEmitter.call(this);
   const { state, id, process: child } = options !== null && typeof options === 'object' ? options : {};
+  this.exitedAfterDisconnect = undefined;
   this.state = state || 'none';
   this.id = id | 0;
-  this[left] = undefined;
   if (!child) return;
   this.process = child;
   child.on('error', (error, signal) => this.emit('error', error, signal));
@@ -46,22 +44,6 @@ function Worker(options) {
 // An instance of Node's class too.
 Object.setPrototypeOf(Worker.prototype, nodeCluster.Worker.prototype);
 Object.setPrototypeOf(Worker, nodeCluster.Worker);
-
-Object.defineProperties(Worker.prototype, {
-  exitedAfterDisconnect: {
-    configurable: true,
-    enumerable: true,
-    get() {
-      if (this[left] === undefined && this.process instanceof WorkerProcess) {
-        this[left] = native.exitedAfterDisconnect(this.process._id);
-      }
-      return this[left];
-    },
-    set(value) {
-      this[left] = value;
-    },
-  },
-});
 
 const methods = {
   kill(signal) {
@@ -85,6 +67,11 @@ const methods = {
     engine.later();
     remove(this);
     return this;
+  },
+
+  // The engine knows when it has said that it leaves of its own accord.
+  _look() {
+    this.exitedAfterDisconnect ??= native.exitedAfterDisconnect(this.process._id);
   },
 
   // What the engine reports.
@@ -218,30 +205,34 @@ function inspectPort({ execArgv, inspectPort: wanted }) {
   return +port;
 }
 
+// A worker that is started elsewhere does not find what this process found by name.
+function reachable({ execArgv, cwd }) {
+  if (!cwd || !Array.isArray(execArgv)) return execArgv;
+  return execArgv.map((arg) => (typeof arg === 'string' ? arg.replace(/^(--(?:require|import)=)?muster\/register$/, (name, flag = '') => flag + registered) : arg));
+}
+
 function startProcess(env) {
   const { settings } = cluster;
-  const { exec, execArgv, cwd, uid, gid } = settings;
+  const { exec, cwd, uid, gid } = settings;
   const args = settings.args ?? [];
-  const execPath = settings.execPath ?? process.execPath;
+  const execArgv = reachable(settings);
   const stdio = normalStdio(settings);
   const port = inspectPort(settings);
   const variables = Object.entries({ ...env }).map(([name, value]) => [name, value === undefined ? undefined : String(value)]);
-  const right = isText(exec) && exec !== '' && Array.isArray(args) && Array.isArray(execArgv) && isText(execPath) &&
-    execPath !== '' && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
+  const right = isText(exec) && Array.isArray(args) && Array.isArray(execArgv) && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
     [undefined, 'json', 'advanced'].includes(settings.serialization) &&
     [...args, ...execArgv].every((arg) => isText(String(arg))) &&
     variables.every(([name, value]) => isText(name) && (value === undefined || isText(value)));
   if (!right) {
     refuse(exec, settings.args, {
-      cwd, env: { ...process.env, ...env }, serialization: settings.serialization, silent: settings.silent, execPath: settings.execPath,
-      execArgv, stdio: settings.stdio, uid, gid,
+      cwd, env: { ...process.env, ...env }, serialization: settings.serialization, silent: settings.silent, execArgv, stdio: settings.stdio, uid, gid,
     });
   }
   const child = new WorkerProcess(settings.serialization);
   const started = native.fork({
     exec,
     args: args.map(String),
-    execPath,
+    execPath: process.execPath,
     execArgv: execArgv.map(String),
     cwd: cwd ?? process.cwd(),
     serialization: settings.serialization,

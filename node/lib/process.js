@@ -1,5 +1,6 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
 const { ChildProcess } = require('node:child_process');
 const EventEmitter = require('node:events');
 const net = require('node:net');
@@ -28,12 +29,32 @@ class Channel extends EventEmitter {
   }
 }
 
-// A worker's process: Node's ChildProcess, with what its handle does done by the engine.
-class WorkerProcess extends ChildProcess {
+// Node's ChildProcess without its constructor, which makes a handle that is never freed when nothing is spawned with it.
+function Child() {
+  EventEmitter.call(this);
+  Object.assign(this, {
+    _closesNeeded: 1,
+    _closesGot: 0,
+    connected: false,
+    signalCode: null,
+    exitCode: null,
+    killed: false,
+    spawnfile: null,
+    _handle: null,
+  });
+}
+Object.setPrototypeOf(Child.prototype, ChildProcess.prototype);
+
+// A worker's process: what Node's handle does is done by the engine.
+class WorkerProcess extends Child {
+  static name = 'ChildProcess';
+
   constructor(serializationName) {
     super();
+    // What happens to it happens in the context that forked it.
+    this._context = new AsyncResource('ChildProcess', { requireManualDestroy: true });
     this._codec = serialization[serializationName || 'json'];
-    for (const name of ['_codec', '_id', '_worker', '_sockets', '_sent', '_received', '_handle_', '_counts']) {
+    for (const name of ['_context', '_codec', '_id', '_worker', '_sockets', '_sent', '_received', '_handle_', '_counts']) {
       Object.defineProperty(this, name, { value: this[name], enumerable: false, writable: true });
     }
     this._sockets = new EventEmitter().setMaxListeners(0);
@@ -52,7 +73,6 @@ class WorkerProcess extends ChildProcess {
     else this.pid = undefined;
     this.connected = true;
     this.channel = new Channel(id);
-    this._handle.close?.();
     this._handle = {
       kill: (signal) => (native.kill(id, signal) ? 0 : -os.constants.errno.ESRCH),
       ref: () => native.refProcess(id, true),
@@ -178,6 +198,7 @@ function reports(child) {
     message(data, type, fd, key, dgramType) {
       let message;
       ++child._counts.received;
+      child._worker._look();
       try {
         message = child._codec.read(data);
       } catch {
@@ -212,12 +233,14 @@ function reports(child) {
       if (close && child.connected) child.disconnect();
     },
     disconnect() {
+      child._worker._look();
       child.connected = false;
       child.channel = null;
       child.emit('disconnect');
       child._closed();
     },
     exit(code, signal) {
+      child._worker._look();
       if (signal === null) child.exitCode = code;
       else child.signalCode = signalNames.get(signal) ?? `SIG${signal}`;
       child.stdin?.destroy();

@@ -8,19 +8,26 @@ const { native } = require('./engine');
 const now = () => Math.round(performance.now());
 
 let underWay = null; // the workers of the reload that is
+let replacing = false; // not all of them are; then the old ones have to leave
+let finished = null; // when they have
 
 // The command's reload, for the workers of a program: the engine's supervisor says what is to be done, here it is done. `refork`
 // makes a worker like another.
-function reload(cluster, refork, { readyTimeout = 10_000, exitTimeout = 10_000 } = {}) {
+function reload(cluster, refork, options) {
+  const { readyTimeout = 10_000, exitTimeout = 10_000 } = options ?? {};
   for (const [name, value] of Object.entries({ readyTimeout, exitTimeout })) {
     if (!Number.isInteger(value) || value < 0) return Promise.reject(errors.invalidTimeout(name, value));
   }
-  if (underWay) return Promise.reject(errors.coded('ERR_MUSTER_RELOAD', 'A reload is under way'));
+  if (replacing) return Promise.reject(errors.coded('ERR_MUSTER_RELOAD', 'A reload is under way'));
+  if (underWay) return finished.then(() => reload(cluster, refork, options));
   const old = Object.values(cluster.workers).filter((worker) => worker.isConnected());
   if (old.length === 0) return Promise.resolve([]);
   return new Promise((resolve, reject) => {
     const workers = new Map(); // run -> worker
     underWay = workers;
+    replacing = true;
+    let finish;
+    finished = new Promise((done) => { finish = done; });
     const leaving = new Set();
     const fresh = [];
     let timer;
@@ -64,6 +71,7 @@ function reload(cluster, refork, { readyTimeout = 10_000, exitTimeout = 10_000 }
       },
       ended(run, why) {
         ended = true;
+        replacing = false;
         if (why) reject(errors.coded('ERR_MUSTER_RELOAD', `The reload was abandoned: ${why}`));
         else resolve(fresh);
       },
@@ -76,6 +84,7 @@ function reload(cluster, refork, { readyTimeout = 10_000, exitTimeout = 10_000 }
       clearTimeout(timer);
       if (ended && leaving.size === 0) {
         underWay = null;
+        finish();
       } else if (deadline !== null) {
         timer = setTimeout(() => step(native.reloadTime(now())), Math.min(Math.max(0, deadline - now()), 2 ** 31 - 1));
       }

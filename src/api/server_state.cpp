@@ -20,7 +20,7 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
   }
   if (!options.path.empty()) {
     // The primary may run elsewhere.
-    query.address = std::filesystem::absolute(options.path).string();
+    query.address = uv::is_abstract(options.path) ? options.path : std::filesystem::absolute(options.path).string();
     query.port = -1;
     query.address_type = AddressType::pipe;
     query.readable_all = options.readable_all;

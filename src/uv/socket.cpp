@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 
@@ -74,12 +75,15 @@ std::string shortest(const std::string& path) {
 }
 
 bool path_address(const std::string& whole_path, SocketAddress& address) {
+  // A Node worker makes an absolute path of a name that is no file, too.
   const std::string path = shortest(whole_path);
   auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
-  if (path.empty() || path.size() >= sizeof un->sun_path || path.find('\0') != std::string::npos) return false;
+  const bool is_file = !is_abstract(path);
+  if (is_file && (path.empty() || path.find('\0') != std::string::npos)) return false;
+  if (path.size() + (is_file ? 1 : 0) > sizeof un->sun_path) return false;
   un->sun_family = AF_UNIX;
   std::memcpy(un->sun_path, path.data(), path.size());
-  address.size = sizeof *un;
+  address.size = is_file ? sizeof *un : static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   return true;
 }
 
@@ -162,6 +166,8 @@ std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query) {
   if (both.second == EAFNOSUPPORT || both.second == EADDRNOTAVAIL) return bind_ip("0.0.0.0", port, type, flags);
   return both;
 }
+
+bool is_abstract(std::string_view path) { return path.starts_with('\0'); }
 
 std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port) {
   SocketAddress address;

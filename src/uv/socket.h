@@ -20,6 +20,9 @@ void share_port(int fd);
 // listen(2). 0 for the backlog means 511.
 int start_listening(int fd, int backlog);
 
+// A name of a Unix socket that is no file: one that begins with a zero byte.
+bool is_abstract(std::string_view path);
+
 // Starts to connect to a port of a host, or to a path when there is no port. EINPROGRESS: it will be
 // writable when it is connected or has failed.
 std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port);

@@ -54,7 +54,8 @@ TEST(Document, FlagsAreThere) {
       at = end;
       if (!begins || flag.size() < 4 || flag[2] == '-') continue;
       bool known = false;
-      for (const char* other : {"--json", "--help", "--config", "--fd", "--from", "--no-install-recommends"})
+      for (const char* other :
+           {"--json", "--help", "--config", "--fd", "--from", "--install", "--no-install-recommends", "--prefix"})
         known |= flag == other;
       for (const Setting& setting : settings()) known |= flag == flag_name(setting);
       EXPECT_TRUE(known) << path << ": " << flag;

@@ -25,6 +25,7 @@ assert int(os.environ['LISTEN_PID']) == os.getpid(), 'LISTEN_PID'
 assert 'NODE_CHANNEL_FD' not in os.environ and 'NODE_UNIQUE_ID' not in os.environ, 'channel'
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 listeners = [socket.socket(fileno=3 + i) for i in range(int(os.environ['LISTEN_FDS']))]
+for listener in listeners: listener.setblocking(False)
 print('sockets', len(listeners), 'open', sorted(int(f) for f in os.listdir('/proc/self/fd')), flush=True)
 if 'NOTIFY_SOCKET' in os.environ:
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); s.close()
@@ -167,7 +168,27 @@ TEST_F(ListenFds, OfANodeServerCannotBeWhereSomebodyListensEither) {
   close(other);
 }
 
-TEST_F(ListenFds, ReplaceAFileThatNobodyListensOn) {
+// As systemd gives them: nothing but accept() is needed.
+TEST_F(ListenFds, Block) {
+  session.write(
+      "naive.py",
+      "import os, socket\ns = socket.socket(fileno=3)\nwhile True:\n    c = s.accept()[0]\n    c.recv(1000)\n"
+      "    c.sendall(b'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n' + str(os.getpid()).encode())\n    c.close()\n");
+  start({"-n", "2", "--listen", url(port)}, {"naive.py"});
+  EXPECT_TRUE(eventually([&] { return gets(port, 10).size() == 2; }, "both answer"));
+}
+
+TEST_F(ListenFds, LeaveAFileAloneThatIsNoSocket) {
+  session.write("precious", "words");
+  session.write("app.py", server_py);
+  Running refused(session,
+                  {.words = {"run", "--listen", "unix:" + session.file("precious"), "--interpreter", "python3", "app.py"}});
+  EXPECT_EQ(refused.exit_code(), 1);
+  EXPECT_TRUE(has(refused.output(), "precious: what is there is no socket")) << refused.output();
+  EXPECT_EQ(session.read("precious"), "words");
+}
+
+TEST_F(ListenFds, ReplaceASocketThatNobodyListensOn) {
   const std::string path = session.file("a.sock");
   start({"--listen", "unix:" + path});
   muster->signal(SIGKILL);

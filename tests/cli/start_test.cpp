@@ -245,6 +245,33 @@ TEST(Commands, ShowAnAppThatWasStopped) {
   EXPECT_NE(access(session.state("app.log").c_str(), F_OK), 0);
 }
 
+TEST(Commands, SayThatAPrimaryDoesNotAnswer) {
+  Session session;
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
+  const int primary = session.status("app")["pid"];
+  kill(primary, SIGSTOP);
+  const Ended status = session.run({"status", "app"});
+  kill(primary, SIGCONT);
+  EXPECT_TRUE(has(status.out, fmt::format("(pid {}) does not answer", primary))) << status.all();
+  EXPECT_EQ(session.status("app")["state"], "running");
+}
+
+TEST(Commands, SaveNothingWhereNothingRuns) {
+  Session session;
+  ASSERT_EQ(session.run({"save"}).code, 0);
+  const Ended none = session.run({"resurrect"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_TRUE(has(none.err, "nothing was saved")) << none.all();
+}
+
+TEST(Commands, CheckEndsWith2WhereAConfigurationIsWrong) {
+  Session session;
+  session.write("app.js", "");
+  session.write("muster.toml", "[apps.app]\napp = \"app.js\"\nworkers = -1\n");
+  EXPECT_EQ(session.run({"check"}).code, 2);
+}
+
 TEST(Commands, ScaleUpAndDown) {
   Session session;
   const int port = free_port();
