@@ -408,7 +408,9 @@ int run(const command::Logs& logs) {
     }
     const json memory = read_json(folders.memory(app));
     if (!memory.is_object()) return fail(unknown(folders, app), logs.json);
-    for (const std::string& line : last_lines(memory.value("log", ""), logs.lines)) print(line + "\n");
+    for (const std::string& line : last_lines(memory.value("log", ""), logs.lines)) {
+      print((logs.json && !line.starts_with('{') ? json{{"app", app}, {"text", line}}.dump() : line) + "\n");
+    }
   }
   // One app's lines as they come; those of several in turn.
   while (!connections.empty()) {

@@ -19,6 +19,7 @@ enum class Readiness {
   listening,  // a server of it listens
   message,    // it sent the message "ready"
   notify,     // it sent READY=1 to NOTIFY_SOCKET
+  delay,      // it has lived for ready_delay: for one that listens on nothing
 };
 
 enum class LogFormat { text, json };

@@ -442,7 +442,7 @@ class Resolver {
       if (config.ready == Readiness::message || config.ready == Readiness::listening) {
         mistake(place_of(draft, "ready"),
                 fmt::format("{} cannot be \"{}\" with {}: the app has its sockets from LISTEN_FDS and no channel to tell so; "
-                            "accepted: automatic, notify",
+                            "accepted: automatic, notify, delay",
                             called(draft, "ready"), find_setting("ready")->get(config).front(), called(draft, "listen")));
       }
       for (const std::string setting : {"policy", "max_requests"}) {

@@ -86,6 +86,7 @@ Log::~Log() {
 
 void Log::open() {
   fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  error_ = fd_ >= 0 ? 0 : errno;
   struct stat status {};
   size_ = fd_ >= 0 && fstat(fd_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
   is_file_ = lstat(file_.c_str(), &status) == 0 && S_ISREG(status.st_mode);

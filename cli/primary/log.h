@@ -46,6 +46,8 @@ class Log {
   void write(LogLine line);
   // A fact of the primary, of one line or more.
   void say(std::string_view text);
+  // Why the file could not be opened when it was last tried; an errno.
+  int error() const { return error_; }
   // Opens the file again, for those who rotate it themselves.
   void reopen();
 
@@ -70,6 +72,7 @@ class Log {
   std::uint64_t rotate_at_;
   unsigned keep_;
   int fd_ = -1;
+  int error_ = 0;  // of open()
   std::uint64_t size_ = 0;
   bool is_file_ = false;  // and not /dev/stdout
   std::uint64_t lost_ = 0;

@@ -45,7 +45,9 @@ void forget_who_started_us() {
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
+  // Some programs look at each that they might have.
+  constexpr rlim_t enough = 1 << 20;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, enough));
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -152,6 +154,9 @@ std::string Primary::begin() {
   std::string file = config.log_file;
   if (file.empty() && order_.background && folders_) file = folders_->log(name_);
   log_ = std::make_unique<Log>(loop_, name_, config.log_format, file, config.log_size, config.log_files);
+  // What becomes of it later stops nobody.
+  if (const int error = log_->error(); error != 0)
+    return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
   make_private_folder();
   cluster_ = std::make_unique<Cluster>(loop_, 0, nullptr);
   Supervisor::Events events;
@@ -403,6 +408,9 @@ void Primary::stopped(const std::optional<std::string>& failed) {
     }
     if (!supervisor_->is_plain() && supervisor_->config().interpreter.empty()) {
       text += "\n  (a program that is not linked with muster takes its sockets by --listen)";
+    }
+    if (!supervisor_->is_plain() && supervisor_->config().ready == Readiness::automatic) {
+      text += "\n  (one that listens on nothing is ready after a while with --ready delay)";
     }
     tell_starter({{"error", text}, {"code", exit_code_}});
     if (!order_.background) fmt::print(stderr, "muster: {}\n", text);

@@ -275,7 +275,7 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
   const int pid = found->second->pid();
   if (config_.pin && pid > 0) pin(pid, fork.seat);
   // A program without a channel that does not say READY=1 is believed when it has lived for a while.
-  if (is_plain() && config_.ready == Readiness::automatic) {
+  if (config_.ready == Readiness::delay || (is_plain() && config_.ready == Readiness::automatic)) {
     loop_.set_timeout(config_.ready_delay, [this, run, alive = std::weak_ptr(alive_)] {
       if (alive.lock()) ready(run);
     });
@@ -318,8 +318,8 @@ WorkerProcess* Supervisor::find(Run run) const {
 void Supervisor::perform(const core::Supervisor::Drain& drain) {
   WorkerProcess* process = find(drain.run);
   if (!process) return;
-  // A program without a channel is asked the way programs are asked.
-  if (process->worker().is_connected()) {
+  // A program without a channel is asked the way programs are asked; so is one that has no server to close.
+  if (process->worker().is_connected() && config_.ready != Readiness::delay) {
     process->worker().disconnect();
   } else {
     process->worker().kill(Signal::term);
@@ -437,6 +437,8 @@ void Supervisor::finish(Done& done, bool ok, std::string text) {
 
 void Supervisor::reload(AppConfig config, Done done) {
   if (const auto why_not = core_->state() == State::running ? std::nullopt : core_->reload(now())) {
+    // A signal has nobody else to tell.
+    say("cannot reload: " + *why_not);
     return finish(done, false, "cannot reload: " + *why_not);
   }
   if (std::string error = listen_sockets_.open(config.listen); !error.empty()) return finish(done, false, error);

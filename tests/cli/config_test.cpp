@@ -391,7 +391,7 @@ TEST_F(Config, RefusesContradictions) {
   flag("policy", {"ip_hash"});
   EXPECT_EQ(remarks(),
             (Texts{"--ready cannot be \"message\" with --listen: the app has its sockets from LISTEN_FDS and no channel "
-                   "to tell so; accepted: automatic, notify",
+                   "to tell so; accepted: automatic, notify, delay",
                    "warning: --policy has no meaning with --listen: the workers take connections themselves"}));
   sources.flags.clear();
   flag("interpreter_args", {"-x"});

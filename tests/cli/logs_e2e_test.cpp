@@ -27,6 +27,16 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+TEST(Logs, ThatCannotBeWrittenAreSaidAtOnce) {
+  Session session;
+  session.write("app.js", server_js(0));
+  for (const auto& [file, why] : {std::pair{"/nowhere/app.log", "No such file or directory"}, {"/tmp", "Is a directory"}}) {
+    Running muster(session, {.words = {"run", "--log-file", file, "app.js"}});
+    EXPECT_EQ(muster.exit_code(), 1);
+    EXPECT_TRUE(has(muster.output(), fmt::format("muster: cannot write to the log {}: {}", file, why))) << muster.output();
+  }
+}
+
 TEST(Logs, ArePrefixedWithWhoSaysThem) {
   Session session;
   session.write("app.js", server_js(0, "''", "console.log('to out'); console.error('to err');"));

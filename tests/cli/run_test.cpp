@@ -88,6 +88,18 @@ TEST(Run, TakesAllTheDescriptorsItMayHave) {
   EXPECT_TRUE(has(muster.line("sh/1 | 1"), "sh/1 | 1000"));
 }
 
+TEST(Run, RunsWhatListensOnNothing) {
+  Session session;
+  session.write("idle.js",
+                "setInterval(() => {}, 1000); process.on('SIGTERM', () => { console.log('finished'); process.exit(); });\n");
+  Running muster(session, {.words = {"run", "--ready", "delay", "--ready-delay", "100ms", "idle.js"}});
+  muster.line("1 worker is ready");
+  EXPECT_EQ(session.run({"reload", "idle"}).code, 0);
+  muster.line("idle/1 | finished");
+  muster.signal(SIGTERM);
+  EXPECT_EQ(muster.exit_code(), 0);
+}
+
 TEST(Run, EndsWith1WhenNoWorkerIsEverReady) {
   Session session;
   session.write("app.js", "console.error('the database is not there'); process.exit(7);\n");
@@ -105,6 +117,7 @@ TEST(Run, EndsWith1WhenNoWorkerListensInTime) {
   const Ended ended = session.run({"run", "--backoff", "1ms", "--ready-timeout", "200ms", "app.js"});
   EXPECT_EQ(ended.code, 1);
   EXPECT_TRUE(has(ended.err, "was not ready within 200 ms")) << ended.all();
+  EXPECT_TRUE(has(ended.err, "--ready delay")) << ended.all();
 }
 
 TEST(Run, EndsWith3WhenItHasWorkedAndThenSpendsItsBudget) {
