@@ -71,6 +71,17 @@ TEST_F(Signals, SIGINTDoesNotWait) {
   EXPECT_EQ(muster->exit_code(), 0);
 }
 
+TEST_F(Signals, ASecondSIGHUPIsNotPassedOver) {
+  start({});
+  session.write("app.js", "setInterval(() => {}, 1000);\n");
+  muster->signal(SIGHUP);
+  muster->line("reloading");
+  muster->signal(SIGHUP);
+  muster->line("cannot reload: a reload is under way");
+  muster->signal(SIGINT);
+  EXPECT_EQ(muster->exit_code(), 0);
+}
+
 TEST_F(Signals, SIGTTINAndSIGTTOUScale) {
   start({});
   muster->signal(SIGTTIN);

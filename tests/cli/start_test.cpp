@@ -237,6 +237,8 @@ TEST(Commands, ShowAnAppThatWasStopped) {
   EXPECT_EQ(list[0]["state"], "stopped");
   EXPECT_EQ(session.run({"status", "app"}).code, 0);
   EXPECT_TRUE(has(session.run({"logs", "app"}).out, "it was here"));
+  std::istringstream lines(session.run({"logs", "app", "--json"}).out);
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
   const Ended second = session.run({"stop", "app"});
   EXPECT_EQ(second.code, 1);
   EXPECT_TRUE(has(second.err, "does not run")) << second.all();
