@@ -243,7 +243,7 @@ std::vector<Setting> make_settings() {
   add("pin", "", "each worker on a processor of its own", on_off<&C::pin>());
 
   heading = "Keeping it alive";
-  add("ready", "WHEN", "automatic, listening, message, notify or delay", choice<&C::ready, readiness>());
+  add("ready", "WHEN", "listening, message, notify or delay", choice<&C::ready, readiness>());
   add("ready_timeout", "TIME", "then a worker that is not ready has failed", duration<&C::ready_timeout, 1>());
   add("ready_delay", "TIME", "when one that says nothing is ready", duration<&C::ready_delay>());
   add("backoff", "TIME", "before the first restart; doubles", duration<&C::backoff>());
