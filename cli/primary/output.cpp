@@ -10,7 +10,7 @@
 namespace muster::cli {
 namespace {
 
-constexpr std::size_t most_kept = 1 << 20;
+constexpr std::size_t most_kept = 4 << 20;
 constexpr std::chrono::milliseconds try_again_after(10);
 constexpr int a_moment_ms = 1000;
 

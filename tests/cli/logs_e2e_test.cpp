@@ -68,7 +68,7 @@ TEST(Logs, AreNeverMixedWithinALine) {
   session.write(
       "app.js",
       server_js(0, "''",
-                "for (let i = 0; i < 300; i++) { process.stdout.write('out' + process.env.MUSTER_WORKER.repeat(500) + '\\n');"
+                "for (let i = 0; i < 100; i++) { process.stdout.write('out' + process.env.MUSTER_WORKER.repeat(500) + '\\n');"
                 " process.stderr.write('err' + process.env.MUSTER_WORKER.repeat(500) + '\\n'); }"));
   Running muster(session, {.words = {"run", "-n", "4", "app.js"}});
   muster.line(" ready on ");
@@ -82,7 +82,7 @@ TEST(Logs, AreNeverMixedWithinALine) {
     EXPECT_TRUE(text == "out" + std::string(500, who) || text == "err" + std::string(500, who)) << line;
     ++count;
   }
-  EXPECT_EQ(count, 4 * 600);
+  EXPECT_EQ(count, 4 * 200);
 }
 
 TEST(Logs, TakeLinesOfAnyLengthAndAnyBytes) {
