@@ -73,3 +73,14 @@ def node_workers(name):
 
 def nginx(reuseport=False, connections=1024):
     return NginxVariant(reuseport, connections)
+
+
+def every(nginx_connections=1024):
+    """All that deal connections, in every way that they have."""
+    return (
+        [muster(policy) for policy in POLICIES]
+        + [node_workers("node20"), node_workers("node26")]
+        + [bare("handoff"), bare("shared"), bare("reuseport")]
+        + [script("node20"), script("node26"), script("bun")]
+        + [nginx(reuseport, nginx_connections) for reuseport in (False, True)]
+    )

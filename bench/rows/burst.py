@@ -9,13 +9,7 @@ CONNECTIONS = 3000
 
 
 def variants():
-    return (
-        [variant.muster(policy) for policy in variant.POLICIES]
-        + [variant.node_workers("node20"), variant.node_workers("node26")]
-        + [variant.bare("handoff"), variant.bare("shared"), variant.bare("reuseport")]
-        + [variant.script("node20"), variant.script("node26"), variant.script("bun")]
-        + [variant.nginx(reuseport, connections=2 * CONNECTIONS) for reuseport in (False, True)]
-    )
+    return variant.every(nginx_connections=2 * CONNECTIONS)
 
 
 def measure_one(one):

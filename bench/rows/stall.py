@@ -14,13 +14,7 @@ LEAD_SECONDS = 0.4
 
 
 def variants():
-    return (
-        [variant.muster(policy) for policy in variant.POLICIES]
-        + [variant.node_workers("node20"), variant.node_workers("node26")]
-        + [variant.bare("handoff"), variant.bare("shared"), variant.bare("reuseport")]
-        + [variant.script("node20"), variant.script("node26"), variant.script("bun")]
-        + [variant.nginx(), variant.nginx(reuseport=True)]
-    )
+    return variant.every()
 
 
 def under_load(server, mode, seconds, disturb):
