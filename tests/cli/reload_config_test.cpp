@@ -269,11 +269,16 @@ TEST(Reload, ClosesKeptConnectionsWithAnAnswerThatSaysSo) {
   EXPECT_TRUE(has(first, "Connection: keep-alive")) << first;
   const std::string old = body_of(first);
   EXPECT_EQ(session.run({"reload", "app"}).code, 0);
-  connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  const std::string second = connection.rest();
+  // The old worker was told, and may not have heard yet.
+  std::string last = first;
+  while (has(last, "Connection: keep-alive")) {
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    last = connection.response();
+  }
+  EXPECT_TRUE(has(last, "Connection: close")) << last;
+  EXPECT_EQ(body_of(last), old);
+  EXPECT_EQ(connection.rest(), "");
   EXPECT_TRUE(connection.whole());
-  EXPECT_TRUE(has(second, "Connection: close")) << second;
-  EXPECT_EQ(body_of(second), old);
   EXPECT_TRUE(gone(std::stoi(old)));
 }
 
