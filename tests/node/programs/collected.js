@@ -22,10 +22,10 @@ if (cluster.isPrimary) {
   };
   // The last one may be what somebody was just told of.
   const enough = 2 * (workers - 1);
-  const look = (tries = 100) => {
+  const look = () => {
     gc();
-    if (collected < enough && tries > 0) setTimeout(look, 10, tries - 1);
-    else console.log('collected', collected >= enough);
+    if (collected < enough) setImmediate(look);
+    else console.log('collected');
   };
   next();
 } else {
