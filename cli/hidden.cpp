@@ -1,11 +1,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -30,9 +28,7 @@ int exec_worker(int argc, char** argv) {
   for (const char* name : {"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"}) unsetenv(name);
   setenv("LISTEN_FDS", argv[3], 1);
   setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
-  // It has no channel whose end would tell it.
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  // The primary may have died before that.
+  // The primary may have died by now.
   if (getppid() != std::atoi(argv[2])) return exit_failure;
   execvp(argv[5], argv + 5);
   const int error = errno;
@@ -81,7 +77,8 @@ int start_as_told() {
   if (order.value("lock", false)) what.lock = next++;
   for (const auto& socket : order.value("sockets", nlohmann::json::array())) {
     fcntl(next, F_SETFD, FD_CLOEXEC);
-    what.sockets.push_back({socket.at("name"), Handle(HandleType::server, next++), socket.at("path")});
+    what.sockets.push_back({socket.at("name"), Handle(HandleType::server, next++), socket.at("path"),
+                            socket.value("device", std::uint64_t{0}), socket.value("inode", std::uint64_t{0})});
   }
   const Resolved resolved = resolve(what.sources);
   if (!resolved.ok()) return fail(report(resolved));

@@ -40,6 +40,9 @@ struct AppConfig {
       {};                 // tcp://host:port unix:/path udp://host:port: passed on by LISTEN_FDS, without a channel
   std::string user = {};  // of the workers; names or numbers
   std::string group = {};
+  // Where workers of that user may listen beside what the user itself may: 80, host:port, unix:/path.
+  std::vector<std::string> may_listen = {};
+  bool no_new_privileges = false;
 
   // How many, and who gets a connection.
   unsigned workers = 1;  // 0: max, as many as there are processors to use

@@ -201,6 +201,15 @@ Setting sockets() {
   return setting;
 }
 
+Setting grants() {
+  Setting setting = list<&AppConfig::may_listen>("a port from 1, host:port or unix:/path", Shape::list, Names::socket);
+  setting.set = [](AppConfig& config, const std::string& text) {
+    config.may_listen.push_back(text);
+    return parse_may_listen(text).has_value();
+  };
+  return setting;
+}
+
 bool valid_host_port(std::string_view text) { return parse_host_port(text).has_value(); }
 
 Setting words_of_the_command_line(Setting setting) {
@@ -236,6 +245,8 @@ std::vector<Setting> make_settings() {
   add("listen", "URL", "a socket for LISTEN_FDS, tcp://*:80; repeatable", sockets());
   add("user", "USER", "whom the workers run as", text<&C::user>("a name or a number"));
   add("group", "GROUP", "the same of its group", text<&C::group>("a name or a number"));
+  add("may_listen", "PORT", "where such workers may listen: 80; repeatable", grants());
+  add("no_new_privileges", "", "they get no more rights by set-user-ID", on_off<&C::no_new_privileges>());
 
   heading = "How many, and who gets a connection";
   add("workers", "N", "how many processes; max: one per processor", workers());

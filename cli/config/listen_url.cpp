@@ -57,6 +57,23 @@ std::optional<ListenUrl> parse_listen(std::string_view text) {
   return url;
 }
 
+std::optional<ListenOptions> parse_may_listen(std::string_view text) {
+  ListenOptions options;
+  if (text.starts_with("unix:")) {
+    const auto url = parse_listen(text);
+    if (!url) return std::nullopt;
+    return url->options;
+  }
+  if (const auto address = parse_host_port(text)) {
+    if (address->host != "*") options.host = address->host;
+    options.port = address->port;
+  } else if (const auto port = parse_count(text); port && *port <= 65535) {
+    options.port = static_cast<int>(*port);
+  }
+  if (options.port.value_or(0) == 0) return std::nullopt;
+  return options;
+}
+
 std::string to_string(const ListenUrl& url) {
   if (url.type == ListenUrl::Type::unix_stream) return "unix:" + url.options.path;
   const auto& host = url.options.host;

@@ -20,6 +20,9 @@ std::optional<ListenUrl> parse_listen(std::string_view text);
 // As parse_listen() reads it.
 std::string to_string(const ListenUrl& url);
 
+// 80, host:port, [::1]:port or unix:/path: what a worker may listen on.
+std::optional<ListenOptions> parse_may_listen(std::string_view text);
+
 struct HostPort {
   std::string host;  // without brackets
   int port = 0;

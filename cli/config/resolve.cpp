@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -374,6 +375,11 @@ class Resolver {
       mistake(place_of(draft, "group"),
               fmt::format("there is no group \"{}\", which is {}", config.group, called(draft, "group")));
     }
+    if (!config.user.empty() && config.group.empty() && is_number(config.user) &&
+        !getpwuid(static_cast<uid_t>(*parse_count(config.user)))) {
+      mistake(place_of(draft, "user"), fmt::format("{} is {}, which has no entry and so no group; {} must say it",
+                                                   called(draft, "user"), config.user, called(draft, "group")));
+    }
     // A default gives way to what was said.
     if (config.backoff > config.max_backoff && !draft.has("max_backoff")) config.max_backoff = config.backoff;
     if (config.backoff > config.max_backoff && !draft.has("backoff")) config.backoff = config.max_backoff;
@@ -438,6 +444,10 @@ class Resolver {
   // What is right by itself and wrong together.
   void contradictions(const Draft& draft) {
     const AppConfig& config = draft.result.config;
+    if (draft.has("may_listen") && config.user.empty()) {
+      warn(place_of(draft, "may_listen"),
+           fmt::format("{} has no meaning without a user: the workers may listen where this process may", called(draft, "may_listen")));
+    }
     if (!config.listen.empty()) {
       if (config.ready == Readiness::message || config.ready == Readiness::listening) {
         mistake(place_of(draft, "ready"),
@@ -520,7 +530,7 @@ std::string find_program(const std::string& name, const Environment& environment
   std::istringstream folders(path == environment.end() ? "/usr/local/bin:/usr/bin:/bin" : path->second);
   for (std::string folder; std::getline(folders, folder, ':');) {
     std::string candidate = absolute(name, absolute(folder, cwd));
-    if (is_file(candidate) && access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (is_file(candidate) && faccessat(AT_FDCWD, candidate.c_str(), X_OK, AT_EACCESS) == 0) return candidate;
   }
   return {};
 }

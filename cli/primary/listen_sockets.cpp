@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -25,7 +24,7 @@ constexpr int backlog = 511;
 
 struct Opened {
   Handle handle = {};
-  std::string path = {};
+  os::SocketFile file = {};
   std::string error = {};
 };
 
@@ -33,26 +32,22 @@ Opened failed(const std::string& url, const char* call, int error) {
   std::string advice;
   if (error == EADDRINUSE) advice = ": another program listens there";
   if (error == EACCES) advice = ": ports below 1024 need root or CAP_NET_BIND_SERVICE";
+  if (error == ENOTSOCK) return {{}, {}, fmt::format("cannot listen on {}: what is there is no socket", url)};
   return {{}, {}, fmt::format("cannot listen on {}: {}: {}{}", url, call, std::strerror(error), advice)};
 }
 
 Opened open_path(const std::string& url, const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return failed(url, "bind", ENAMETOOLONG);
-  std::memcpy(address.sun_path, path.data(), path.size());
-  Handle handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  // A socket that nobody listens on is a predecessor's that did not end well.
-  if (connect(handle.descriptor(), generic, sizeof address) == 0) return failed(url, "bind", EADDRINUSE);
-  if (struct stat there{}; errno == ECONNREFUSED && lstat(path.c_str(), &there) == 0) {
-    if (!S_ISSOCK(there.st_mode)) return {{}, {}, fmt::format("cannot listen on {}: what is there is no socket", url)};
-    unlink(path.c_str());
+  Opened opened{Handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))};
+  if (!opened.handle) return failed(url, "socket", errno);
+  int error = os::remove_stale(path);
+  if (error == 0) error = os::bind_to_path(opened.handle.descriptor(), path, opened.file);
+  if (error != 0) return failed(url, "bind", error);
+  if (listen(opened.handle.descriptor(), backlog) != 0) {
+    error = errno;
+    opened.file.remove();
+    return failed(url, "listen", error);
   }
-  handle = Handle(HandleType::server, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (bind(handle.descriptor(), generic, sizeof address) != 0) return failed(url, "bind", errno);
-  if (listen(handle.descriptor(), backlog) != 0) return failed(url, "listen", errno);
-  return {std::move(handle), path, {}};
+  return opened;
 }
 
 Opened open_address(const std::string& url, const ListenUrl& what) {
@@ -155,23 +150,26 @@ std::string ListenSockets::open(const std::vector<std::string>& urls) {
     }
     Opened socket = cli::open(url);
     if (!socket.handle) return socket.error;
-    opened.emplace(url, Socket{std::move(socket.handle), std::move(socket.path)});
+    opened.emplace(url, Socket{std::move(socket.handle), std::move(socket.file)});
   }
   sockets_.merge(opened);
   return {};
 }
 
-void ListenSockets::adopt(std::string name, Handle socket, std::string path) {
+void ListenSockets::adopt(std::string name, Handle socket, os::SocketFile file) {
   if (name.empty() || sockets_.contains(name)) name = name_of(socket.descriptor(), name);
-  sockets_.insert_or_assign(std::move(name), Socket{std::move(socket), std::move(path)});
+  sockets_.insert_or_assign(std::move(name), Socket{std::move(socket), std::move(file)});
 }
 
 void ListenSockets::keep_only(const std::vector<std::string>& urls) {
-  std::erase_if(sockets_, [&urls](const auto& entry) {
-    if (std::find(urls.begin(), urls.end(), entry.first) != urls.end()) return false;
-    if (!entry.second.path.empty()) unlink(entry.second.path.c_str());
-    return true;
-  });
+  for (auto entry = sockets_.begin(); entry != sockets_.end();) {
+    if (std::find(urls.begin(), urls.end(), entry->first) != urls.end()) {
+      ++entry;
+      continue;
+    }
+    entry->second.file.remove();
+    entry = sockets_.erase(entry);
+  }
 }
 
 int ListenSockets::descriptor(const std::string& url) const {
@@ -186,13 +184,13 @@ std::vector<ListenSockets::Copy> ListenSockets::copies() const {
   copies.reserve(sockets_.size());
   for (const auto& [name, socket] : sockets_) {
     const int fd = fcntl(socket.handle.descriptor(), F_DUPFD_CLOEXEC, 0);
-    if (fd >= 0) copies.push_back({name, Handle(HandleType::server, fd), socket.path});
+    if (fd >= 0) copies.push_back({name, Handle(HandleType::server, fd), socket.file});
   }
   return copies;
 }
 
 void ListenSockets::leave_files() {
-  for (auto& [name, socket] : sockets_) socket.path.clear();
+  for (auto& [name, socket] : sockets_) socket.file.leave();
 }
 
 }  // namespace muster::cli

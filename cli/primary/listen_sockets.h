@@ -6,6 +6,8 @@
 
 #include <muster/handle.h>
 
+#include "os/socket_file.h"
+
 namespace muster::cli {
 
 // The listening sockets of an app that takes them as descriptors (LISTEN_FDS): the primary binds them, keeps them, and every
@@ -20,7 +22,7 @@ class ListenSockets {
   // Binds what is missing, of these URLs. What went wrong, or nothing; then nothing has changed.
   std::string open(const std::vector<std::string>& urls);
   // One that somebody else has bound. Serves the URL of that name, or of its address.
-  void adopt(std::string name, Handle socket, std::string path);
+  void adopt(std::string name, Handle socket, os::SocketFile file);
   // Closes those that are not among them.
   void keep_only(const std::vector<std::string>& urls);
   // The descriptor, which stays ours; -1 when there is none.
@@ -31,7 +33,7 @@ class ListenSockets {
   struct Copy {
     std::string name;
     Handle socket;
-    std::string path;
+    os::SocketFile file;
   };
   std::vector<Copy> copies() const;
   // That one removes the files.
@@ -40,7 +42,7 @@ class ListenSockets {
  private:
   struct Socket {
     Handle handle;
-    std::string path;  // of a file to be removed
+    os::SocketFile file;  // to be removed
   };
   std::map<std::string, Socket> sockets_;
 };

@@ -1,6 +1,5 @@
 #include "primary/log.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,7 +65,8 @@ std::string short_text(const LogLine& line, const std::string& app) {
 }
 
 Log::Log(Loop& loop, std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep)
-    : app_(std::move(app)),
+    : loop_(loop),
+      app_(std::move(app)),
       format_(format),
       file_(std::move(file)),
       out_(loop, STDOUT_FILENO),
@@ -80,23 +80,37 @@ Log::Log(Loop& loop, std::string app, LogFormat format, std::string file, std::u
   if (!file_.empty()) open();
 }
 
-Log::~Log() {
-  if (fd_ >= 0) close(fd_);
-}
+Log::~Log() = default;
 
 void Log::open() {
-  fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  error_ = fd_ >= 0 ? 0 : errno;
+  pipe_.reset();
+  fd_.reset();
+  size_ = 0;
+  const std::size_t slash = file_.rfind('/');
+  if (!folder_) {
+    error_ = folder_.open(slash == std::string::npos ? "." : file_.substr(0, std::max<std::size_t>(slash, 1)));
+    if (error_ != 0) return;
+  }
+  auto [file, error] = folder_.append(name());
+  error_ = error;
   struct stat status {};
-  size_ = fd_ >= 0 && fstat(fd_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-  is_file_ = lstat(file_.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  if (error != 0 || fstat(file.get(), &status) != 0) return;
+  fd_ = std::move(file);
+  if (S_ISREG(status.st_mode)) {
+    size_ = static_cast<std::uint64_t>(status.st_size);
+  } else {
+    // It has a reader, for whom nobody waits.
+    pipe_ = std::make_unique<Output>(loop_, fd_.get());
+  }
 }
 
 void Log::reopen() {
   if (file_.empty()) return;
-  if (fd_ >= 0) close(fd_);
+  folder_ = os::Folder();
   open();
 }
+
+std::string Log::name() const { return file_.substr(file_.rfind('/') + 1); }
 
 unsigned Log::follow(Follower follower) {
   followers_[next_follower_] = std::make_shared<Follower>(std::move(follower));
@@ -104,10 +118,10 @@ unsigned Log::follow(Follower follower) {
 }
 
 void Log::rotate() {
-  close(std::exchange(fd_, -1));
-  const auto old = [this](unsigned number) { return number == 0 ? file_ : file_ + "." + std::to_string(number); };
-  if (keep_ == 0) unlink(file_.c_str());
-  for (unsigned number = keep_; number > 0; --number) rename(old(number - 1).c_str(), old(number).c_str());
+  fd_.reset();
+  const auto old = [this](unsigned number) { return number == 0 ? name() : name() + "." + std::to_string(number); };
+  if (keep_ == 0) folder_.remove(name());
+  for (unsigned number = keep_; number > 0; --number) folder_.rename(old(number - 1), old(number));
   open();
 }
 
@@ -139,16 +153,21 @@ void Log::write(LogLine line) {
 
 bool Log::put(LogLine::Stream stream, const std::string& text) {
   if (file_.empty()) return (stream == LogLine::Stream::out || one_stream_ ? out_ : err_).write(text);
-  if (fd_ >= 0 && is_file_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
-  if (fd_ < 0) open();
-  return put_into_file(text);
+  if (fd_ && !pipe_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
+  if (!fd_) open();
+  if (!fd_) return false;
+  if (!pipe_) return put_into_file(text);
+  if (pipe_->write(text)) return true;
+  // Its reader is gone, or may be: another one is looked for with the next line.
+  open();
+  return false;
 }
 
 bool Log::put_into_file(std::string text) {
   if (std::exchange(cut_, false)) text.insert(0, 1, '\n');
   std::string_view rest = text;
   while (!rest.empty()) {
-    const ssize_t written = ::write(fd_, rest.data(), rest.size());
+    const ssize_t written = ::write(fd_.get(), rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) break;
     rest.remove_prefix(static_cast<std::size_t>(written));

@@ -11,6 +11,7 @@
 #include <muster/function.h>
 
 #include "config/app_config.h"
+#include "os/file.h"
 #include "primary/output.h"
 
 namespace muster::cli {
@@ -61,9 +62,11 @@ class Log {
   std::string text_of(const LogLine& line) const;
   bool put(LogLine::Stream stream, const std::string& text);
   bool put_into_file(std::string text);
+  std::string name() const;  // of the file in its folder
   void rotate();
   void open();
 
+  Loop& loop_;
   std::string app_;
   LogFormat format_;
   std::string file_;
@@ -71,10 +74,11 @@ class Log {
   bool one_stream_ = false;  // both are the same pipe, and a line may be written in parts
   std::uint64_t rotate_at_;
   unsigned keep_;
-  int fd_ = -1;
-  int error_ = 0;  // of open()
+  os::Folder folder_;  // of the file
+  OwnedFd fd_;
+  std::unique_ptr<Output> pipe_;  // on the same, where it is no regular file
+  int error_ = 0;                 // of open()
   std::uint64_t size_ = 0;
-  bool is_file_ = false;  // and not /dev/stdout
   std::uint64_t lost_ = 0;
   bool cut_ = false;  // in the middle of a line
   std::deque<LogLine> latest_;

@@ -1,6 +1,8 @@
 #include "primary/output.h"
 
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,10 +13,16 @@ namespace muster::cli {
 namespace {
 
 constexpr std::size_t most_kept = 4 << 20;
+constexpr std::size_t compact_at = 1 << 20;
 constexpr std::chrono::milliseconds try_again_after(10);
 constexpr int a_moment_ms = 1000;
 
 }  // namespace
+
+Output::Output(Loop& loop, int descriptor) : loop_(loop), descriptor_(descriptor) {
+  struct stat status {};
+  is_socket_ = fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
+}
 
 Output::~Output() {
   again_.cancel();
@@ -30,20 +38,13 @@ bool Output::write(std::string_view text) {
 bool Output::flush(Wait wait) {
   while (written_ < kept_.size()) {
     pollfd ready{descriptor_, POLLOUT, 0};
-    if (poll(&ready, 1, wait == Wait::a_moment ? a_moment_ms : 0) <= 0) {
-      if (wait == Wait::a_moment) return false;
-      waiting_ = true;
-      again_ = loop_.set_timeout(try_again_after, [this] {
-        waiting_ = false;
-        flush(Wait::no);
-      });
-      again_.unref();
-      return true;
-    }
+    if (poll(&ready, 1, wait == Wait::a_moment ? a_moment_ms : 0) <= 0) return wait == Wait::no && try_again();
     // A pipe that has room has room for so much, without a wait.
     const std::size_t part = std::min<std::size_t>(kept_.size() - written_, PIPE_BUF);
-    const ssize_t size = ::write(descriptor_, kept_.data() + written_, part);
-    if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    const ssize_t size = is_socket_ ? ::send(descriptor_, kept_.data() + written_, part, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                    : ::write(descriptor_, kept_.data() + written_, part);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return wait == Wait::no && try_again();
     if (size <= 0) {
       kept_.clear();
       written_ = 0;
@@ -53,6 +54,21 @@ bool Output::flush(Wait wait) {
   }
   kept_.clear();
   written_ = 0;
+  return true;
+}
+
+bool Output::try_again() {
+  // A reader who is always behind must not make us keep what it has read.
+  if (written_ >= compact_at) {
+    kept_.erase(0, written_);
+    written_ = 0;
+  }
+  waiting_ = true;
+  again_ = loop_.set_timeout(try_again_after, [this] {
+    waiting_ = false;
+    flush(Wait::no);
+  });
+  again_.unref();
   return true;
 }
 

@@ -8,12 +8,12 @@
 
 namespace muster::cli {
 
-// Standard output or error, which somebody else reads: a pipe, a terminal. Nobody waits for a reader who does not read: what it
+// What somebody else reads: standard output or error, a pipe, a terminal. Nobody waits for a reader who does not read: what it
 // has not taken is kept, up to a limit, and written when it does.
 class Output {
  public:
   // The descriptor stays whose it is.
-  Output(Loop& loop, int descriptor) : loop_(loop), descriptor_(descriptor) {}
+  Output(Loop& loop, int descriptor);
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   // Waits a moment for a reader who is slow.
@@ -26,9 +26,11 @@ class Output {
   enum class Wait { no, a_moment };
   // Whether what is kept can still be written some time.
   bool flush(Wait wait);
+  bool try_again();
 
   Loop& loop_;
   int descriptor_;
+  bool is_socket_ = false;  // which is told not to wait by its call
   std::string kept_;
   std::size_t written_ = 0;  // of what is kept
   Timer again_;

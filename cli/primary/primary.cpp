@@ -57,11 +57,14 @@ std::vector<Primary::Given> sockets_of_service_manager() {
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   if (!pid || !count || std::atoi(pid) != getpid()) return sockets;
-  constexpr int first = 3;
-  for (int fd = first; fd < first + std::atoi(count); ++fd) {
+  constexpr int first = 3, max_sockets = 256;
+  for (int fd = first; fd < first + std::min(std::atoi(count), max_sockets); ++fd) {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    // Their names are the service manager's; they are found by their addresses.
-    sockets.push_back({"", Handle(HandleType::server, fd), ""});
+    // Their names are the service manager's; they are found by their addresses. A copy, so that a worker that asks for one by its
+    // number never finds something else there.
+    if (const int copy = fcntl(fd, F_DUPFD_CLOEXEC, first + max_sockets); copy >= 0) {
+      sockets.push_back({"", Handle(HandleType::server, copy), ""});
+    }
   }
   return sockets;
 }
@@ -155,8 +158,16 @@ std::string Primary::begin() {
   if (file.empty() && order_.background && folders_) file = folders_->log(name_);
   log_ = std::make_unique<Log>(loop_, name_, config.log_format, file, config.log_size, config.log_files);
   // What becomes of it later stops nobody.
-  if (const int error = log_->error(); error != 0)
-    return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
+  switch (const int error = log_->error(); error) {
+    case 0: break;
+    case ENXIO: log_->say(fmt::format("nobody reads the log {} yet; lines are lost until somebody does", file)); break;
+    case ELOOP:
+    case EPERM:
+      return fmt::format("cannot write to the log {}: others may change its folder, and what is there is a link or another "
+                         "user's; accepted: a file in a folder that only this user may change",
+                         file);
+    default: return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
+  }
   make_private_folder();
   cluster_ = std::make_unique<Cluster>(loop_, 0, nullptr);
   Supervisor::Events events;
@@ -200,9 +211,11 @@ void Primary::make_private_folder() {
 void Primary::adopt(std::vector<Given> sockets) {
   for (Given& given : sockets) {
     if (supervisor_->is_plain()) {
-      supervisor_->listen_sockets().adopt(std::move(given.name), std::move(given.socket), std::move(given.path));
+      const os::SocketFile::Identity identity{given.device, given.inode};
+      supervisor_->listen_sockets().adopt(std::move(given.name), std::move(given.socket),
+                                          given.path.empty() ? os::SocketFile() : os::SocketFile::at(given.path, identity));
     } else {
-      cluster_->adopt({std::move(given.name), std::move(given.socket), std::move(given.path)});
+      cluster_->adopt({std::move(given.name), std::move(given.socket), std::move(given.path), given.device, given.inode});
     }
   }
 }
@@ -469,13 +482,18 @@ void Primary::upgrade(Supervisor::Done done) {
     descriptors.push_back(lock_);
   }
   nlohmann::json sockets = nlohmann::json::array();
-  const auto give = [&](const std::string& name, Handle socket, const std::string& path) {
-    sockets.push_back({{"name", name}, {"path", path}});
+  const auto give = [&](const std::string& name, Handle socket, const std::string& path, std::uint64_t device,
+                        std::uint64_t inode) {
+    sockets.push_back({{"name", name}, {"path", path}, {"device", device}, {"inode", inode}});
     descriptors.push_back(socket.descriptor());
     copies.push_back(std::move(socket));
   };
-  for (ListeningSocket& port : cluster_->kept_ports()) give(port.name, std::move(port.socket), port.path);
-  for (ListenSockets::Copy& copy : supervisor_->listen_sockets().copies()) give(copy.name, std::move(copy.socket), copy.path);
+  for (ListeningSocket& port : cluster_->kept_ports()) {
+    give(port.name, std::move(port.socket), port.path, port.device, port.inode);
+  }
+  for (ListenSockets::Copy& copy : supervisor_->listen_sockets().copies()) {
+    give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);
+  }
   order["sockets"] = std::move(sockets);
   const StartedProcess started = start_primary(own_program(), name_, order, descriptors, "");
   if (!started.error.empty()) return done(Supervisor::Outcome{false, started.error});

@@ -33,6 +33,9 @@ class Primary {
     std::string name = {};
     Handle socket = {};
     std::string path = {};
+    // Of the file at the path: ListeningSocket.
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
   };
   struct Order {
     Sources sources = {};

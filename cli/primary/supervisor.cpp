@@ -12,6 +12,8 @@
 #include <fmt/core.h>
 
 #include "config/config.h"
+#include "config/listen_url.h"
+#include "os/acting_as.h"
 #include "primary/process_use.h"
 #include "primary/stack.h"
 #include "primary/users.h"
@@ -66,6 +68,14 @@ std::string name_of(SchedulingPolicy policy) {
 bool is_node(const std::string& interpreter) {
   const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
   return name.starts_with("node");
+}
+
+// Of the programs of that name on this process's PATH, the first that the user may run: it has a PATH of its own.
+std::string program_for_user(const AppConfig& config, const std::string& program) {
+  if (config.user.empty() || program.empty() || program.find('/') != std::string::npos) return program;
+  const os::ActingAs acting(user_id(config.user), config.group.empty() ? group_of(config.user) : group_id(config.group));
+  const std::string found = acting.error() == 0 ? find_program(program, own_environment(), config.cwd) : "";
+  return found.empty() ? program : found;
 }
 
 void pin(int pid, unsigned seat) {
@@ -138,21 +148,22 @@ void Supervisor::configure() { core_->set_options(options_of(config_)); }
 void Supervisor::set_worker_settings() {
   using Kind = StdioEntry::Kind;
   Settings settings;
+  const std::string app = program_for_user(config_, config_.app), interpreter = program_for_user(config_, config_.interpreter);
   settings.cwd = config_.cwd;
-  settings.exec = config_.app;
+  settings.exec = app;
   settings.args = config_.args;
-  settings.exec_path = config_.interpreter;
+  settings.exec_path = interpreter;
   settings.exec_argv = config_.interpreter_args;
   Stdio stdio{{Kind::ignore}, {Kind::pipe}, {Kind::pipe}};
   if (is_plain()) {
     // The program is started by this one, which sets up what has to be set up in its process. The channel, which it does not
     // speak, comes after the sockets and is closed there.
     std::vector<std::string> command;
-    if (!config_.interpreter.empty()) {
-      command.push_back(config_.interpreter);
+    if (!interpreter.empty()) {
+      command.push_back(interpreter);
       command.insert(command.end(), config_.interpreter_args.begin(), config_.interpreter_args.end());
     }
-    command.push_back(config_.app);
+    command.push_back(app);
     command.insert(command.end(), config_.args.begin(), config_.args.end());
     command.insert(command.begin(), {"__exec", std::to_string(getpid()), std::to_string(config_.listen.size()), "--"});
     settings.exec = "/proc/self/exe";
@@ -169,6 +180,9 @@ void Supervisor::set_worker_settings() {
     stdio.push_back({Kind::pipe});
   }
   settings.stdio = std::move(stdio);
+  // Also where there was another one before.
+  settings.uid = static_cast<int>(geteuid());
+  settings.gid = static_cast<int>(getegid());
   if (!config_.user.empty()) {
     settings.uid = user_id(config_.user);
     settings.gid = config_.group.empty() ? group_of(config_.user) : group_id(config_.group);
@@ -178,11 +192,17 @@ void Supervisor::set_worker_settings() {
     settings.gid = group_id(config_.group);
     if (!settings.gid) throw std::runtime_error(fmt::format("there is no group \"{}\"", config_.group));
   }
+  settings.may_listen.emplace();
+  for (const std::string& text : config_.may_listen) {
+    if (const auto options = parse_may_listen(text)) settings.may_listen->push_back(*options);
+  }
+  settings.no_new_privileges = config_.no_new_privileges;
+  settings.kill_with_primary = true;
   cluster_.setup_primary(settings);
 }
 
 Env Supervisor::environment(unsigned seat, unsigned generation) const {
-  Env env;
+  Env env = config_.user.empty() ? Env() : environment_of(config_.user);
   // The service manager is the primary's to talk to.
   env["NOTIFY_SOCKET"] = notify_ && !notify_->path().empty() ? std::optional(notify_->path()) : std::nullopt;
   for (const char* name : {"WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"})
@@ -256,6 +276,13 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
   };
   events.ready = [this, run] {
     if (config_.ready == Readiness::automatic || config_.ready == Readiness::listening) ready(run);
+  };
+  events.refused = [this, run](const Error& error) {
+    const WorkerProcess* process = find(run);
+    if (!process) return;
+    const std::string where = error.port ? std::to_string(*error.port) : error.address.empty() ? "" : "unix:" + error.address;
+    say(fmt::format("worker {} (pid {}): {}{}", process->seat(), process->pid(), error.message,
+                    where.empty() ? "" : fmt::format("; --may-listen {} allows it", where)));
   };
   events.message = [this, run](std::string_view text) {
     if (config_.ready == Readiness::message && text == "ready") ready(run);

@@ -29,10 +29,32 @@ std::optional<int> group_id(const std::string& group) {
   return entry ? std::optional<int>(static_cast<int>(entry->gr_gid)) : std::nullopt;
 }
 
-std::optional<int> group_of(const std::string& user) {
+namespace {
+
+const passwd* entry_of(const std::string& user) {
   const auto id = number(user);
-  const passwd* entry = id ? getpwuid(static_cast<uid_t>(*id)) : getpwnam(user.c_str());
+  return id ? getpwuid(static_cast<uid_t>(*id)) : getpwnam(user.c_str());
+}
+
+}  // namespace
+
+std::optional<int> group_of(const std::string& user) {
+  const passwd* entry = entry_of(user);
   return entry ? std::optional<int>(static_cast<int>(entry->pw_gid)) : std::nullopt;
+}
+
+Env environment_of(const std::string& user) {
+  Env env;
+  const passwd* entry = entry_of(user);
+  env["USER"] = env["LOGNAME"] = entry ? entry->pw_name : user;
+  env["HOME"] = entry ? entry->pw_dir : "/";
+  env["SHELL"] = entry && *entry->pw_shell ? entry->pw_shell : "/bin/sh";
+  env["PATH"] = "/usr/local/bin:/usr/bin:/bin";
+  for (const char* name : {"MAIL", "SUDO_COMMAND", "SUDO_GID", "SUDO_UID", "SUDO_USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+                           "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"}) {
+    env[name] = std::nullopt;
+  }
+  return env;
 }
 
 }  // namespace muster::cli

@@ -13,6 +13,8 @@
 namespace muster::cli {
 namespace {
 
+constexpr unsigned max_refusals_told = 10;
+
 // As many as Node says of an uncaught exception.
 constexpr std::size_t last_words_kept = 24;
 
@@ -54,6 +56,11 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
     if (message.data.is_string()) events_.message(message.data.as_string());
   }));
   subscriptions_.emplace_back(worker_.on_error([this](const Error& error) {
+    if (error.code == Errc::listen_not_permitted) {
+      // It may ask without end.
+      if (refusals_++ < max_refusals_told) events_.refused(error);
+      return;
+    }
     failure_ = error.message;
     // There never was a process, and no exit follows.
     if (worker_.process().pid() == 0) end(ExitStatus::exited(127), false);

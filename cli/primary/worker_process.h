@@ -29,6 +29,7 @@ class WorkerProcess {
     Function<void(bool error, std::string_view line)> line;
     Function<void()> ready;  // it listens
     Function<void(std::string_view text)> message;
+    Function<void(const Error& error)> refused;  // it wanted to listen where it may not
     // It has ended and been read to the end, or never was (`started`).
     Function<void(ExitStatus status, bool started)> ended;
   };
@@ -81,6 +82,7 @@ class WorkerProcess {
   };
   std::optional<Look> last_look_;
   std::uint64_t messages_ = 0;
+  unsigned refusals_ = 0;
 
   // Stands for "this still exists" in what comes later.
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

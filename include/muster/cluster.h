@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,9 @@ struct ListeningSocket {
   Handle socket = {};
   // The file of a Unix socket, which is removed when the socket is closed for good. Empty: it is somebody else's business.
   std::string path = {};
+  // Which file that is: another one is not removed, whatever its name. 0: the one that is there when it is adopted.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
 };
 
 // A scheduling policy of the program's own: which of these workers, all of which listen there, is to have the connection. It
@@ -117,6 +121,8 @@ class Cluster {
   Subscription on_message(Listener<Worker, Message&> listener);
   Subscription on_disconnect(Listener<Worker> listener);
   Subscription on_exit(Listener<Worker, ExitStatus> listener);
+  // SchedulingPolicy::kernel was asked for and cannot be had, for this reason; round robin takes its place. Not in Node.
+  Subscription on_policy_unavailable(Listener<const std::string&> listener);
 
   detail::ClusterState& state() const { return *state_; }
 

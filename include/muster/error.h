@@ -37,6 +37,8 @@ enum class Errc {
   ipc_unexpected_handle,
   ipc_queue_full,           // also from send(): the peer does not read
   handle_not_acknowledged,  // the peer did not answer for a descriptor in time
+  ipc_channel_failed,       // the system refuses to read or write the channel: the peer may have shut its end
+  listen_not_permitted,     // a worker asked the primary to listen where its user may not: Settings::may_listen
 };
 
 std::error_code make_error_code(Errc code);

@@ -54,6 +54,31 @@ class InspectPort {
   std::variant<int, std::shared_ptr<Function<int()>>> source_;
 };
 
+// What a server listens on: a port, a path or a descriptor of the primary. Node's options of
+// `server.listen()`.
+struct ListenOptions {
+  // 0 takes a free port: the same for every worker that asks in the same order.
+  std::optional<int> port = {};
+  // A numeric address or a name. Empty: every address, IPv6 and IPv4 where the machine has both.
+  std::string host = {};
+  // A Unix socket, in place of a port.
+  std::string path = {};
+  // A descriptor in the primary that is bound already. The primary must allow it: Settings::may_listen.
+  std::optional<int> fd = {};
+  // Connections the system queues. 0: 511.
+  int backlog = 0;
+  // The worker opens a socket of its own and does not ask the primary.
+  bool exclusive = false;
+  // The same, and others may bind the port too (SO_REUSEPORT): the system deals the connections.
+  bool reuse_port = false;
+  bool ipv6_only = false;
+  // For a path: the modes of the socket file.
+  bool readable_all = false;
+  bool writable_all = false;
+
+  friend bool operator==(const ListenOptions&, const ListenOptions&) = default;
+};
+
 // `cluster.settings`. A field that is not set keeps what it had before, as in
 // `{...cluster.settings, ...options}`.
 struct Settings {
@@ -73,9 +98,21 @@ struct Settings {
   std::optional<bool> silent = {};
   // What the worker's descriptors are. Must hold one `ipc` entry; overrides `silent`.
   std::optional<Stdio> stdio = {};
-  // The worker's user and group (setuid(2), setgid(2)); it gets no supplementary groups.
+  // The worker's user and group (setuid(2), setgid(2)); it gets no supplementary groups. A worker of another user than the
+  // primary's is not trusted: the primary listens for it where that user may itself, with that user's rights, and where
+  // may_listen allows it. Elsewhere its server fails with EACCES, and the worker has an `error` event with
+  // Errc::listen_not_permitted.
   std::optional<int> uid = {};
   std::optional<int> gid = {};
+  // Where workers may have the primary listen beside that: a port, on every host or on one, or a path, for workers of another
+  // user; and descriptors of the primary (`fd`), for every worker. Those of LISTEN_FDS, and what Cluster::adopt() was given,
+  // are allowed without. Default: none.
+  std::optional<std::vector<ListenOptions>> may_listen = {};
+  // The worker can get no more rights than it has, by set-user-ID programs and their like (PR_SET_NO_NEW_PRIVS). Default: false.
+  std::optional<bool> no_new_privileges = {};
+  // The worker is killed when the thread that forked it ends, whatever ends it. Default: false, and then it ends when it sees
+  // that its channel has.
+  std::optional<bool> kill_with_primary = {};
   // The port a debugger finds the worker on. It counts only where exec_argv or this process's NODE_OPTIONS asks for inspection
   // (`--inspect`, `--inspect-brk`, `--inspect-port`, `--debug-port`): a script's interpreter then gets `--inspect-port`, and
   // a program runs under gdbserver(1), which waits for a debugger; its exit status is told, not the program's. fork() throws
@@ -95,29 +132,6 @@ struct Settings {
   std::optional<std::chrono::milliseconds> handle_timeout = {};
 
   friend bool operator==(const Settings&, const Settings&) = default;
-};
-
-// What a server listens on: a port, a path or a descriptor of the primary. Node's options of
-// `server.listen()`.
-struct ListenOptions {
-  // 0 takes a free port: the same for every worker that asks in the same order.
-  std::optional<int> port = {};
-  // A numeric address or a name. Empty: every address, IPv6 and IPv4 where the machine has both.
-  std::string host = {};
-  // A Unix socket, in place of a port.
-  std::string path = {};
-  // A descriptor in the primary that is bound already.
-  std::optional<int> fd = {};
-  // Connections the system queues. 0: 511.
-  int backlog = 0;
-  // The worker opens a socket of its own and does not ask the primary.
-  bool exclusive = false;
-  // The same, and others may bind the port too (SO_REUSEPORT): the system deals the connections.
-  bool reuse_port = false;
-  bool ipv6_only = false;
-  // For a path: the modes of the socket file.
-  bool readable_all = false;
-  bool writable_all = false;
 };
 
 }  // namespace muster

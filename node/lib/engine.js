@@ -20,6 +20,10 @@ function emit(type, id, ...args) {
     if (call) call(...rest);
     return;
   }
+  if (type === 'noKernel') {
+    process.emitWarning(`The kernel policy is not available: ${args[0]}; round robin takes its place`);
+    return;
+  }
   const worker = workers.get(id);
   worker?._context.runInAsyncScope(worker._handle_[type], worker._handle_, ...args);
 }

@@ -10,7 +10,7 @@ const root = path.join(here, '..');
 
 for (const made of ['engine', 'prebuilds', 'LICENSE']) fs.rmSync(path.join(here, made), { recursive: true, force: true });
 if (process.argv[2] !== 'clean') {
-  for (const folder of ['include', 'src/core', 'src/value', 'src/kernel', 'src/uv']) {
+  for (const folder of ['include', 'src/core', 'src/value', 'src/os', 'src/kernel', 'src/uv']) {
     fs.cpSync(path.join(root, folder), path.join(here, 'engine', folder), { recursive: true });
   }
   const prebuilds = path.join(root, 'build/release/node_modules/muster/prebuilds');

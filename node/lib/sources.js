@@ -12,7 +12,7 @@ const withoutLibbpf = ['dispatch_group.cpp', 'libbpf.cpp'];
 if (process.argv[2] === 'root') {
   console.log(root);
 } else {
-  for (const folder of ['src', ...['core', 'value', 'kernel', 'uv'].map((name) => `${root}/src/${name}`)]) {
+  for (const folder of ['src', ...['core', 'value', 'os', 'kernel', 'uv'].map((name) => `${root}/src/${name}`)]) {
     for (const name of fs.readdirSync(path.join(here, folder)).sort()) {
       if (name.endsWith('.cpp') && !withoutLibbpf.includes(name)) console.log(`${folder}/${name}`);
     }

@@ -4,6 +4,7 @@
 
 #include <muster/error.h>
 #include "js.h"
+#include "uv/host.h"
 #include "uv/socket.h"
 
 namespace muster::node {
@@ -53,6 +54,10 @@ Engine::Engine(napi_env env, uv_loop_t* loop, Callbacks callbacks, std::string e
       core_(first_settings(std::move(exec)), SchedulingPolicy::round_robin),
       driver_(std::make_unique<uv::PrimaryDriver>(loop_, core_, static_cast<uv::PrimaryDriver::Sink&>(*this),
                                                   core::wire::UserData::bytes)) {
+  core::Host host = uv::host();
+  // As Node's own workers may, which know descriptors of their primary.
+  host.any_descriptor = true;
+  core_.set_host(std::move(host));
   napi_value resource = nullptr;
   napi_create_object(env, &resource);
   napi_async_init(env, resource, js::string(env, "muster"), &context_);
@@ -197,6 +202,10 @@ void Engine::handle_sent(core::SendId id, std::error_code error) {
                        error ? js::string(env_, error_name(error)) : js::null(env_),
                        error ? js::string(env_, error.message()) : js::null(env_)};
   });
+}
+
+void Engine::handle_no_kernel(const std::string& why) {
+  emit([&] { return std::vector{js::string(env_, "noKernel"), js::number(env_, 0), js::string(env_, why)}; });
 }
 
 std::optional<core::WorkerId> Engine::choose(int connection, const std::vector<core::WorkerId>& workers) {

@@ -71,6 +71,7 @@ class Engine final : private uv::PrimaryDriver::Sink {
   void handle_message(core::WorkerId worker, uv::UserBytes&& message) override;
   void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) override;
   void handle_sent(core::SendId id, std::error_code error) override;
+  void handle_no_kernel(const std::string& why) override;
   std::optional<core::WorkerId> choose(int connection, const std::vector<core::WorkerId>& workers) override;
 
   void tell(const core::SetupEvent&) {}  // JavaScript has its own settings

@@ -4,7 +4,7 @@
 
 #include <muster/error.h>
 #include "core/wire.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
 
 namespace muster::detail {
 

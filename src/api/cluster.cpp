@@ -160,6 +160,9 @@ Subscription Cluster::on_listening(Listener<Worker, const Address&> listener) {
 }
 Subscription Cluster::on_message(Listener<Worker, Message&> listener) { return state_->message.on(std::move(listener)); }
 Subscription Cluster::on_disconnect(Listener<Worker> listener) { return state_->disconnect.on(std::move(listener)); }
+Subscription Cluster::on_policy_unavailable(Listener<const std::string&> listener) {
+  return state_->policy_unavailable.on(std::move(listener));
+}
 Subscription Cluster::on_exit(Listener<Worker, ExitStatus> listener) { return state_->exit.on(std::move(listener)); }
 
 }  // namespace muster

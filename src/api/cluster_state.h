@@ -9,7 +9,7 @@
 #include "api/process_state.h"
 #include "api/worker_state.h"
 #include "core/wire.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
 
 namespace muster::detail {
 
@@ -41,6 +41,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   Emitter<Worker, Message&> message;
   Emitter<Worker> disconnect;
   Emitter<Worker, ExitStatus> exit;
+  Emitter<const std::string&> policy_unavailable;
 };
 
 }  // namespace muster::detail

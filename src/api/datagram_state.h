@@ -50,9 +50,18 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
 
   core::wire::ListenQuery query(int port, const std::string& address) const;
   void begin(Function<void()> listening);
+  void bind_as_asked(bool alone);
+  // Runs `task` with the address in numbers: now, or when that is known. With an errno where it has none; not at all when the
+  // socket is closed by then.
+  void with_numbers(const std::string& address, Function<void(const std::string& numeric, int error_number)> task);
   // Binds without asking the primary, now; `listening` or `error` later.
   void bind_here(const core::wire::ListenQuery& query);
-  void open(OwnedFd socket);
+  // Returns an errno.
+  int open(OwnedFd socket);
+  void send_now(std::string bytes, std::optional<std::string> to, int port, SendCallback done);
+  // To the callback, or else as an `error` event.
+  void handle_sent(const Error& failure, SendCallback& done);
+  void finish_connecting(Error failure, Function<void()>& connected);
   // Runs now, or when the socket is bound; binds one that nobody has.
   void when_bound(Function<void()> task);
   void start_listening();

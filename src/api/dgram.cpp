@@ -8,6 +8,7 @@
 #include <muster/cluster.h>
 #include "api/child_side.h"
 #include "api/datagram_state.h"
+#include "uv/resolver.h"
 #include "uv/socket.h"
 
 namespace muster {
@@ -49,9 +50,26 @@ void DatagramState::bind(const dgram::BindOptions& options, Function<void()> on_
   core::wire::ListenQuery asked = query(options.port, options.address);
   begin(std::move(on_listening));
   query_ = std::move(asked);
+  const bool alone = options.exclusive || options_.reuse_port;
+  with_numbers(*query_.address, [this, alone](const std::string& numeric, int failed) {
+    if (failed != 0) return fail(uv::resolve_error(failed, *query_.address));
+    query_.address = numeric;
+    bind_as_asked(alone);
+  });
+}
+
+void DatagramState::with_numbers(const std::string& host, Function<void(const std::string&, int)> task) {
+  if (uv::is_numeric(host)) return task(host, 0);
+  loop_.loop.resolver().resolve(
+      host, [this, keep = shared_from_this(), task = std::move(task)](const std::string& numeric, int failed) mutable {
+        if (phase_ != Phase::closed) task(numeric, failed);
+      });
+}
+
+void DatagramState::bind_as_asked(bool alone) {
   const auto cluster = cluster_.lock();
   ChildSide* child = cluster ? cluster->child() : nullptr;
-  if (child && !options.exclusive && !options_.reuse_port) {
+  if (child && !alone) {
     id_ = child->listen(std::static_pointer_cast<DatagramState>(shared_from_this()), query_);
   } else {
     bind_here(query_);
@@ -63,15 +81,17 @@ void DatagramState::bind_to(Handle handle, Function<void()> on_listening) {
   begin(std::move(on_listening));
   OwnedFd socket(handle.release());
   uv::set_non_blocking(socket.get());
-  open(std::move(socket));
-  loop_.loop.next_tick([this, keep = shared_from_this()] {
-    if (phase_ == Phase::binding) start_listening();
+  const int failed = open(std::move(socket));
+  loop_.loop.next_tick([this, keep = shared_from_this(), failed] {
+    if (phase_ != Phase::binding) return;
+    if (failed != 0) return fail(system_error(failed, "bind"));
+    start_listening();
   });
 }
 
 void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
-  auto [socket, failed] = uv::bind_socket(asked);
-  if (failed == 0) open(std::move(socket));
+  auto [socket, failed, file] = uv::bind_socket(asked);
+  if (failed == 0) failed = open(std::move(socket));
   loop_.loop.next_tick([this, keep = shared_from_this(), failed = failed] {
     if (phase_ != Phase::binding) return;
     if (failed != 0) return fail(system_error(failed, "bind", query_.address.value_or(""), query_.port));
@@ -79,9 +99,10 @@ void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
   });
 }
 
-void DatagramState::open(OwnedFd socket) {
+int DatagramState::open(OwnedFd socket) {
   socket_ = std::make_unique<uv::Datagram>(loop_.loop, std::move(socket), static_cast<uv::Datagram::Client&>(*this));
   if (!ref_) socket_->unref();
+  return socket_->error();
 }
 
 void DatagramState::start_listening() {
@@ -104,7 +125,7 @@ void DatagramState::handle_listening(const std::optional<core::wire::SocketName>
 void DatagramState::handle_shared(OwnedFd socket, OwnedFd) {
   if (phase_ != Phase::binding) return;
   uv::set_non_blocking(socket.get());
-  open(std::move(socket));
+  if (const int failed = open(std::move(socket)); failed != 0) return fail(system_error(failed, "bind"));
   start_listening();
 }
 
@@ -138,19 +159,31 @@ void DatagramState::send(std::string bytes, std::optional<std::string> to, int p
   if (to && to->empty()) to = any_address();
   checked_port(port);
   when_bound([this, bytes = std::move(bytes), to = std::move(to), port, done = std::move(done)]() mutable {
-    const std::string peer = to.value_or("");
-    socket_->send(std::move(bytes), std::move(to), port,
-                  [this, keep = shared_from_this(), peer, port, done = std::move(done)](int failed) mutable {
-                    if (done) {
-                      const auto code = failed == 0 ? std::error_code() : std::error_code(failed, std::generic_category());
-                      loop_.loop.call([&] { done(code); });
-                    } else if (failed != 0) {
-                      const Error failure = system_error(failed, "send", peer, port);
-                      if (error.empty()) return loop_.unhandled(failure);
-                      error.emit(loop_.loop, failure);
-                    }
-                  });
+    if (!to) return send_now(std::move(bytes), std::nullopt, port, std::move(done));
+    with_numbers(*to, [this, bytes = std::move(bytes), host = *to, port, done = std::move(done)](const std::string& numeric,
+                                                                                                 int failed) mutable {
+      if (failed == 0) return send_now(std::move(bytes), numeric, port, std::move(done));
+      handle_sent(uv::resolve_error(failed, host), done);
+    });
   });
+}
+
+void DatagramState::send_now(std::string bytes, std::optional<std::string> to, int port, SendCallback done) {
+  const std::string peer = to.value_or("");
+  socket_->send(std::move(bytes), std::move(to), port,
+                [this, keep = shared_from_this(), peer, port, done = std::move(done)](int failed) mutable {
+                  if (failed == 0) {
+                    if (done) loop_.loop.call([&] { done({}); });
+                  } else {
+                    handle_sent(system_error(failed, "send", peer, port), done);
+                  }
+                });
+}
+
+void DatagramState::handle_sent(const Error& failure, SendCallback& done) {
+  if (done) return loop_.loop.call([&] { done(failure.code); });
+  if (error.empty()) return loop_.unhandled(failure);
+  error.emit(loop_.loop, failure);
 }
 
 void DatagramState::when_bound(Function<void()> task) {
@@ -173,18 +206,25 @@ void DatagramState::connect(int port, const std::string& to, Function<void()> on
   checked_port(port);
   connected_ = true;
   when_bound([this, to = to.empty() ? any_address() : to, port, on_connected = std::move(on_connected)]() mutable {
-    const int failed = uv::connect_datagram(socket_->descriptor(), to, port);
-    loop_.loop.next_tick(
-        [this, keep = shared_from_this(), failed, to = std::move(to), port, on_connected = std::move(on_connected)]() mutable {
-          if (failed == 0) {
-            if (on_connected) on_connected();
-            return;
-          }
-          connected_ = false;
-          const Error failure = system_error(failed, "connect", to, port);
-          if (error.empty()) return loop_.unhandled(failure);
-          error.emit(loop_.loop, failure);
-        });
+    with_numbers(to, [this, to, port, on_connected = std::move(on_connected)](const std::string& numeric, int failed) mutable {
+      if (failed != 0) return finish_connecting(uv::resolve_error(failed, to), on_connected);
+      if ((failed = uv::connect_datagram(socket_->descriptor(), numeric, port)) != 0) {
+        return finish_connecting(system_error(failed, "connect", to, port), on_connected);
+      }
+      finish_connecting({}, on_connected);
+    });
+  });
+}
+
+void DatagramState::finish_connecting(Error failure, Function<void()>& on_connected) {
+  loop_.loop.next_tick([this, keep = shared_from_this(), failure = std::move(failure), call = std::move(on_connected)]() mutable {
+    if (!failure.code) {
+      if (call) call();
+      return;
+    }
+    connected_ = false;
+    if (error.empty()) return loop_.unhandled(failure);
+    error.emit(loop_.loop, failure);
   });
 }
 

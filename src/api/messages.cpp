@@ -65,9 +65,8 @@ Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketL
 }
 
 bool is_peer_error(std::error_code code) {
-  return code == Errc::ipc_malformed_message || code == Errc::ipc_message_too_large || code == Errc::ipc_message_truncated ||
-         code == Errc::ipc_unexpected_handle || code == Errc::handle_not_received || code == Errc::handle_not_acknowledged ||
-         code == Errc::ipc_queue_full;
+  return code.category() == make_error_code(Errc::ipc_malformed_message).category() &&
+         (code.value() >= static_cast<int>(Errc::ipc_malformed_message) || code == Errc::handle_not_received);
 }
 
 std::optional<core::SendId> SendCallbacks::add(SendCallback& done) {

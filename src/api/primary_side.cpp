@@ -7,6 +7,7 @@
 #include "api/own_process.h"
 #include "api/socket_state.h"
 #include "api/to_address.h"
+#include "uv/host.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
@@ -100,7 +101,9 @@ PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPol
     : ClusterState(loop_state),
       core_(std::move(defaults), policy),
       driver_(std::make_unique<uv::PrimaryDriver>(loop_state.loop, core_, static_cast<uv::PrimaryDriver::Sink&>(*this))),
-      process_(std::make_shared<OwnProcess>(loop_state)) {}
+      process_(std::make_shared<OwnProcess>(loop_state)) {
+  core_.set_host(uv::host());
+}
 
 PrimarySide::~PrimarySide() = default;
 
@@ -173,7 +176,13 @@ void PrimarySide::adopt(ListeningSocket socket) {
   OwnedFd fd(socket.socket.release());
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());
-  if (driver_) driver_->kept_ports().add({std::move(socket.name), std::move(fd), std::move(socket.path)});
+  if (!driver_) return;
+  os::SocketFile file;
+  if (!socket.path.empty()) {
+    const os::SocketFile::Identity identity{socket.device, socket.inode};
+    file = identity == os::SocketFile::Identity() ? os::SocketFile::at(socket.path) : os::SocketFile::at(socket.path, identity);
+  }
+  driver_->kept_ports().add({std::move(socket.name), std::move(fd), std::move(file), true});
 }
 
 void PrimarySide::leave_files() {
@@ -184,7 +193,8 @@ std::vector<ListeningSocket> PrimarySide::kept_ports() {
   std::vector<ListeningSocket> result;
   if (!driver_) return result;
   for (uv::KeptPorts::Port& port : driver_->kept_ports().copies()) {
-    result.push_back({std::move(port.name), Handle(HandleType::server, port.socket.release()), std::move(port.path)});
+    const auto [device, inode] = port.file.identity();
+    result.push_back({std::move(port.name), Handle(HandleType::server, port.socket.release()), port.file.path(), device, inode});
   }
   return result;
 }
@@ -278,6 +288,12 @@ std::optional<core::WorkerId> PrimarySide::choose(int connection, const std::vec
 }
 
 void PrimarySide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop.loop, id, error); }
+
+void PrimarySide::handle_no_kernel(const std::string& why) {
+  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), why] {
+    if (self->driver_) self->policy_unavailable.emit(self->loop.loop, why);
+  });
+}
 
 void PrimarySide::tell(const core::SetupEvent& event) { setup.emit(loop.loop, event.settings); }
 

@@ -6,10 +6,16 @@
 #include "api/child_side.h"
 #include "api/to_address.h"
 #include "uv/error_text.h"
+#include "uv/resolver.h"
 #include "uv/socket.h"
 
 namespace muster::detail {
 namespace {
+
+void set_address(core::wire::ListenQuery& query, const std::string& address) {
+  query.address = address;
+  if (address.find(':') != std::string::npos) query.address_type = AddressType::tcp6;
+}
 
 core::wire::ListenQuery to_query(const ListenOptions& options) {
   core::wire::ListenQuery query;
@@ -20,7 +26,7 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
   }
   if (!options.path.empty()) {
     // The primary may run elsewhere.
-    query.address = uv::is_abstract(options.path) ? options.path : std::filesystem::absolute(options.path).string();
+    query.address = os::is_abstract(options.path) ? options.path : std::filesystem::absolute(options.path).string();
     query.port = -1;
     query.address_type = AddressType::pipe;
     query.readable_all = options.readable_all;
@@ -34,12 +40,7 @@ core::wire::ListenQuery to_query(const ListenOptions& options) {
   query.port = port;
   query.address_type = AddressType::tcp4;
   query.flags = (options.ipv6_only ? core::wire::flag_ipv6_only : 0) | (options.reuse_port ? core::wire::flag_reuse_port : 0);
-  if (!options.host.empty()) {
-    // A name is resolved here: a primary that is told a name may die of one that does not resolve.
-    auto [numeric, error] = uv::resolve(options.host);
-    query.address = error == 0 ? numeric : options.host;
-    if (query.address->find(':') != std::string::npos) query.address_type = AddressType::tcp6;
-  }
+  if (!options.host.empty()) set_address(query, options.host);
   return query;
 }
 
@@ -55,16 +56,28 @@ Error listen_error(int error_number, const core::wire::ListenQuery& query) {
 }  // namespace
 
 void ServerState::listen(ListenOptions options, Function<void()> on_listening) {
-  const auto cluster = begin(std::move(on_listening), to_query(options));
+  if (!begin(std::move(on_listening), to_query(options))) return;
+  const bool alone = options.exclusive || options.reuse_port;
+  if (options.host.empty() || !options.path.empty() || options.fd || uv::is_numeric(options.host)) return open(alone);
+  // A name is resolved here: a primary that is told a name may die of one that does not resolve.
+  loop_.loop.resolver().resolve(options.host, [this, keep = shared_from_this(), life = life_, alone](
+                                                  const std::string& address, int error) {
+    if (phase_ != Phase::opening || life != life_) return;
+    if (error != 0) return fail(uv::resolve_error(error, *query_.address));
+    set_address(query_, address);
+    open(alone);
+  });
+}
+
+void ServerState::open(bool alone) {
+  const auto cluster = cluster_.lock();
   if (!cluster) return;
-  ChildSide* child = cluster->child();
-  if (child && !options.exclusive && !options.reuse_port) {
+  if (ChildSide* child = cluster->child(); child && !alone) {
     id_ = child->listen(std::static_pointer_cast<ServerState>(shared_from_this()), query_);
     apply_limit();
     return;
   }
-  auto [socket, error] = uv::bind_socket(query_);
-  open_here(std::move(socket), error);
+  open_here(uv::bind_socket(query_));
 }
 
 void ServerState::listen_on(Handle handle, Function<void()> on_listening) {
@@ -72,7 +85,7 @@ void ServerState::listen_on(Handle handle, Function<void()> on_listening) {
   if (!begin(std::move(on_listening), {})) return;
   OwnedFd socket(handle.release());
   uv::set_non_blocking(socket.get());
-  open_here(std::move(socket), 0);
+  open_here({std::move(socket)});
 }
 
 std::shared_ptr<ClusterState> ServerState::begin(Function<void()> on_listening, core::wire::ListenQuery query) {
@@ -90,17 +103,14 @@ std::shared_ptr<ClusterState> ServerState::begin(Function<void()> on_listening, 
   return cluster;
 }
 
-void ServerState::open_here(OwnedFd socket, int error) {
+void ServerState::open_here(uv::Bound bound) {
   const auto cluster = cluster_.lock();
   if (ChildSide* child = cluster->child()) {
     id_ = child->listen_alone(std::static_pointer_cast<ServerState>(shared_from_this()));
   }
-  if (error == 0) {
-    const bool path = query_.address_type == AddressType::pipe;
-    error = accept_on(std::move(socket), path ? *query_.address : std::string());
-  }
+  const int error = bound.error != 0 ? bound.error : accept_on(std::move(bound.socket), std::move(bound.file));
   // Told later: listen() tells nothing.
-  loop_.loop.next_tick([this, keep = shared_from_this(), error = error, life = life_] {
+  loop_.loop.next_tick([this, keep = shared_from_this(), error, life = life_] {
     if (phase_ != Phase::opening || life != life_) return;
     if (error != 0) {
       fail(listen_error(error, query_));
@@ -110,9 +120,9 @@ void ServerState::open_here(OwnedFd socket, int error) {
   });
 }
 
-int ServerState::accept_on(OwnedFd socket, std::string path) {
+int ServerState::accept_on(OwnedFd socket, os::SocketFile file) {
   acceptor_ = std::make_unique<uv::Acceptor>(
-      loop_.loop, std::move(socket), [this](OwnedFd connection) { accept(std::move(connection)); }, std::move(path));
+      loop_.loop, std::move(socket), [this](OwnedFd connection) { accept(std::move(connection)); }, std::move(file));
   if (!ref_) acceptor_->unref();
   const int error = acceptor_->start(query_.backlog);
   if (error != 0) {

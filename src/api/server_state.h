@@ -12,6 +12,7 @@
 #include "api/handle_origin.h"
 #include "core/wire.h"
 #include "uv/acceptor.h"
+#include "uv/socket.h"
 #include "uv/keeper.h"
 
 namespace muster::detail {
@@ -75,9 +76,11 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   // Null when the cluster is gone.
   std::shared_ptr<ClusterState> begin(Function<void()> listening, core::wire::ListenQuery query);
   // Listens without asking the primary, on a bound socket or with the error that there is none.
-  void open_here(OwnedFd socket, int error);
+  // Asks the primary for the socket, or opens one here: in the primary, and for a server that is `alone`.
+  void open(bool alone);
+  void open_here(uv::Bound bound);
   // Listens on a bound socket. Returns an errno.
-  int accept_on(OwnedFd socket, std::string path);
+  int accept_on(OwnedFd socket, os::SocketFile file);
   void accept(OwnedFd connection);
   void start_listening();
   void fail(Error failure);

@@ -242,7 +242,15 @@ void Channel::handle_end() {
   close();
 }
 
-void Channel::fail(Errc code) {
+void Channel::handle_failure(std::error_code code) { fail(code); }
+
+Error Channel::Failed::error() const {
+  if (code.category() != std::generic_category()) return Error{code, code.message()};
+  const std::error_code failed = Errc::ipc_channel_failed;
+  return Error{failed, failed.message() + ": " + code.message()};
+}
+
+void Channel::fail(std::error_code code) {
   if (state_ == State::closed) return;
   events_.push_back(Failed{code});
   close();

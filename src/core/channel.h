@@ -54,7 +54,8 @@ class Channel {
   };
   // The peer broke the protocol, or refused a descriptor for good. Closed follows in the first case.
   struct Failed {
-    Errc code;
+    std::error_code code;  // an Errc, or the system's
+    Error error() const;
   };
   // The last event: nothing is read or written any more.
   struct Closed {};
@@ -118,8 +119,10 @@ class Channel {
 
   // Bytes from the peer, with the descriptors that one recvmsg(2) brought.
   void handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors);
-  // The peer closed, or the connection failed: both are the end.
+  // The peer closed, or the connection was reset: both are the end.
   void handle_end();
+  // The system refuses to go on with the connection, and the peer has not ended it.
+  void handle_failure(std::error_code code);
 
   // What is to be written next: up to out.size() pieces that go in one sendmsg(2), with the descriptors that must go with its
   // first byte.
@@ -162,7 +165,7 @@ class Channel {
   void send_waiting();
   void receive(wire::Packet&& packet);
   void acknowledge(bool received);
-  void fail(Errc code);
+  void fail(std::error_code code);
   void close_if_done();
   void close();
 

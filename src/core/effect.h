@@ -13,6 +13,7 @@
 #include <muster/settings.h>
 #include "core/ids.h"
 #include "core/spawn_request.h"
+#include "core/user.h"
 #include "core/wire.h"
 
 // All that the primary and the child can ask the outside to do. They never see a descriptor, only its
@@ -98,6 +99,8 @@ struct Listen {
   ListenerId listener;
   wire::ListenQuery query;
   ListenMode mode;
+  // With whose rights; nothing for this process's. A port that was adopted serves everybody.
+  std::optional<User> user = {};
 };
 struct StopListening {
   ListenerId listener;
@@ -107,6 +110,7 @@ struct Join {
   ListenerId listener;
   WorkerId worker;
   wire::ListenQuery query;
+  std::optional<User> user = {};  // as in Listen
 };
 // The worker gets no connection there any more.
 struct Part {

@@ -62,6 +62,11 @@ bool Listeners::calm() const {
   });
 }
 
+std::size_t Listeners::count_of(WorkerId worker) const {
+  return static_cast<std::size_t>(
+      std::count_if(listeners_.begin(), listeners_.end(), [worker](const auto& entry) { return entry.second.has(worker); }));
+}
+
 std::vector<ListenerId> Listeners::ids() const {
   std::vector<ListenerId> ids;
   ids.reserve(listeners_.size());

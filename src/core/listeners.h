@@ -10,6 +10,7 @@
 #include "core/ids.h"
 #include "core/dealer.h"
 #include "core/shared_handle.h"
+#include "core/user.h"
 #include "core/wire.h"
 
 namespace muster::core {
@@ -26,6 +27,7 @@ struct Listener {
   std::variant<Dealer, SharedHandle, KernelHandle> scheduler;
   bool datagram = false;
   wire::ListenQuery query = {};  // of the first that asked
+  std::optional<User> user = {};  // whose rights it was opened with, where they are not this process's
   Value data = nullptr;          // of the first worker that gave some; echoed to all
   std::optional<wire::SocketName> socket_name = {};
   // `draining`: its last worker left and the port is free; connections in flight are still to be settled.
@@ -59,6 +61,9 @@ class Listeners {
   bool calm() const;
   // Whether no address is listened on.
   bool empty() const { return by_key_.empty(); }
+  std::size_t size() const { return listeners_.size(); }
+  // On how many a worker listens.
+  std::size_t count_of(WorkerId worker) const;
 
  private:
   std::map<ListenerId, Listener> listeners_;

@@ -23,6 +23,10 @@ bool is_datagram(const wire::ListenQuery& query) {
   return query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
 }
 
+bool not_permitted(const Listener& listener, int error_number) {
+  return listener.user && std::errc{error_number} == std::errc::permission_denied;
+}
+
 // `none` is nobody's.
 Dealer::Policy dealer_policy(SchedulingPolicy policy) {
   switch (policy) {
@@ -56,6 +60,7 @@ std::shared_ptr<const WorkerRecord> Primary::fork(const Env& env, std::string_vi
   setup_primary({});
   ++next_worker_;
   auto worker = std::make_shared<WorkerRecord>(WorkerRecord{id, request.file, request.argv});
+  worker->rights = std::make_shared<const ListenRights>(settings_, host_);
   workers_[id] = worker;
   effects_.push_back(Spawn{id, std::move(request)});
   return worker;
@@ -158,8 +163,16 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   // A worker that is leaving gets no answer; it does not wait for one.
   // One that has exited may be spoken for by a process of its own that holds the channel.
   if (worker.exited_after_disconnect == true || !worker.connected || worker.lifecycle.exited()) return;
-  const wire::ListenQuery& query = message.query;
+  wire::ListenQuery query = message.query;
+  // Not a worker's to ask for: the socket could join those of another process of this one's user.
+  if (query.flags) *query.flags &= ~wire::flag_reuse_port;
   std::string key = Listeners::key_of(query);
+  const auto judged = worker.rights->judge(query);
+  const auto* granted = std::get_if<ListenRights::Granted>(&judged);
+  if (!granted) {
+    tell_not_permitted(worker.id, query);
+    return refuse(worker.id, seq, std::move(key), query.data, std::errc::permission_denied);
+  }
   ListenerId id{};
   Listener* listener = listeners_.find(key, id);
   const Listener::Waiting asked{worker.id, seq};
@@ -171,15 +184,18 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     key = name + ":" + std::to_string(n);
     listener = listeners_.find(key, id);
   }
-  if (listener && listener->has(worker.id)) {
-    // The same worker, the same port: what bind(2) would say. Node 22 and later; earlier ones crash.
-    return refuse(worker.id, seq, key, query.data, static_cast<int>(std::errc::address_in_use));
+  if (listener && (listener->has(worker.id) || !worker.rights->may_share(*granted, listener->user))) {
+    // The same worker, the same port; or another user's. What bind(2) would say. Node 22 and later; earlier ones crash.
+    return refuse(worker.id, seq, key, query.data, std::errc::address_in_use);
   }
   if (listener && std::holds_alternative<KernelHandle>(listener->scheduler) && !worker.muster) {
     // It cannot count what it accepts, which the program in the kernel goes by.
-    return refuse(worker.id, seq, key, query.data, static_cast<int>(std::errc::operation_not_supported));
+    return refuse(worker.id, seq, key, query.data, std::errc::operation_not_supported);
   }
   if (!listener) {
+    if (listeners_.size() >= host_.max_listeners || listeners_.count_of(worker.id) >= host_.max_listeners / 2) {
+      return refuse(worker.id, seq, key, query.data, std::errc::too_many_files_open);
+    }
     const ListenMode mode = mode_for(worker, query);
     std::variant<Dealer, SharedHandle, KernelHandle> scheduler{Dealer(dealer_policy(policy_))};
     if (mode == ListenMode::share) scheduler.emplace<SharedHandle>();
@@ -187,13 +203,14 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     std::tie(id, listener) = listeners_.add(std::move(key), std::move(scheduler));
     listener->datagram = is_datagram(query);
     listener->query = query;
-    effects_.push_back(Listen{id, query, mode});
+    listener->user = granted->user;
+    effects_.push_back(Listen{id, query, mode, granted->user});
   }
   if (!listener->data.truthy()) listener->data = query.data;
   add(worker, *listener);
   if (std::holds_alternative<KernelHandle>(listener->scheduler)) {
     listener->waiting.push_back(asked);
-    if (listener->phase == Listener::Phase::open) effects_.push_back(Join{id, worker.id, listener->query});
+    if (listener->phase == Listener::Phase::open) effects_.push_back(Join{id, worker.id, listener->query, listener->user});
   } else if (listener->phase == Listener::Phase::open) {
     answer(*listener, asked, 0);
   } else {
@@ -221,9 +238,25 @@ ListenMode Primary::mode_for(const WorkerRecord& worker, const wire::ListenQuery
   return ListenMode::accept;
 }
 
-void Primary::refuse(WorkerId worker, Seq query, std::string key, Value data, int error_number) {
+void Primary::refuse(WorkerId worker, Seq query, std::string key, Value data, std::errc error) {
   key += ":" + std::to_string(static_cast<std::uint64_t>(query));
-  send(worker, wire::Reply{query, {}, wire::ServerAnswer{-error_number, std::move(key), std::move(data)}});
+  send(worker, wire::Reply{query, {}, wire::ServerAnswer{-static_cast<int>(error), std::move(key), std::move(data)}});
+}
+
+void Primary::tell_not_permitted(WorkerId worker, const wire::ListenQuery& query) {
+  const bool path = query.address_type == AddressType::pipe;
+  Error error{Errc::listen_not_permitted, {}, "bind", query.address.value_or(""), query.port};
+  if (query.fd && *query.fd >= 0) {
+    error.port.reset();
+    error.address.clear();
+    error.message = "descriptor " + std::to_string(*query.fd) + " is not one that workers may listen on";
+  } else if (path) {
+    error.port.reset();
+    error.message = "its user may not listen on " + error.address;
+  } else {
+    error.message = "its user may not listen on port " + std::to_string(query.port.value_or(0));
+  }
+  effects_.push_back(ErrorEvent{worker, std::move(error)});
 }
 
 void Primary::handle_no_kernel(ListenerId id) {
@@ -235,7 +268,7 @@ void Primary::handle_no_kernel(ListenerId id) {
   for (const WorkerId worker : workers) {
     if (const WorkerRecord* record = find(worker)) add(*record, *listener);
   }
-  effects_.push_back(Listen{id, listener->query, ListenMode::accept});
+  effects_.push_back(Listen{id, listener->query, ListenMode::accept, listener->user});
 }
 
 void Primary::handle_joined(ListenerId id, WorkerId worker, JoinResult result) {
@@ -253,7 +286,8 @@ void Primary::handle_joined(ListenerId id, WorkerId worker, JoinResult result) {
   const Seq query = asked->query;
   listener->waiting.erase(asked);
   if (result.error_number != 0) {
-    refuse(worker, query, listener->key, listener->data, result.error_number);
+    refuse(worker, query, listener->key, listener->data, std::errc{result.error_number});
+    if (not_permitted(*listener, result.error_number)) tell_not_permitted(worker, listener->query);
     return leave(id, worker);
   }
   give(worker, wire::Counters{listener->key}, *result.counters, wire::HandleKind::descriptor);
@@ -281,12 +315,15 @@ void Primary::handle_listening(ListenerId id, ListenResult result) {
   MUSTER_ASSERT(listener && listener->phase == Listener::Phase::opening);
   if (std::holds_alternative<KernelHandle>(listener->scheduler)) {
     listener->phase = Listener::Phase::open;
-    for (const auto& asked : listener->waiting) effects_.push_back(Join{id, asked.worker, listener->query});
+    for (const auto& asked : listener->waiting) effects_.push_back(Join{id, asked.worker, listener->query, listener->user});
     return settle(id);
   }
   const auto waiting = std::exchange(listener->waiting, {});
   if (result.error_number != 0) {
     for (const auto& asked : waiting) answer(*listener, asked, result.error_number);
+    if (not_permitted(*listener, result.error_number)) {
+      for (const auto& asked : waiting) tell_not_permitted(asked.worker, listener->query);
+    }
     listeners_.erase(id);
     report_disconnected();
     return;

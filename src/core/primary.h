@@ -13,6 +13,7 @@
 #include "core/ids.h"
 #include "core/inspection.h"
 #include "core/lifecycle.h"
+#include "core/listen_rights.h"
 #include "core/listeners.h"
 #include "core/wire.h"
 
@@ -29,6 +30,7 @@ struct WorkerRecord {
   bool connected = true;
   bool muster = false;        // it has said so
   bool takes_offers = false;  // it has mapped its load board
+  std::shared_ptr<const ListenRights> rights = {};
   std::optional<ExitStatus> exit_status = {};
   bool listed = true;  // in cluster.workers
 };
@@ -42,6 +44,9 @@ class Primary {
  public:
   // `defaults` are what cluster.settings starts from; `exec` must be set.
   Primary(Settings defaults, SchedulingPolicy policy);
+
+  // Before the first fork().
+  void set_host(Host host) { host_ = std::move(host); }
 
   // Commands.
   void setup_primary(const Settings& changes);
@@ -142,7 +147,8 @@ class Primary {
   ListenMode mode_for(const WorkerRecord& worker, const wire::ListenQuery& query) const;
   // Sends a descriptor that nobody else needs.
   void give(WorkerId worker, wire::Body body, FdToken descriptor, wire::HandleKind kind);
-  void refuse(WorkerId worker, Seq query, std::string key, Value data, int error_number);
+  void refuse(WorkerId worker, Seq query, std::string key, Value data, std::errc error);
+  void tell_not_permitted(WorkerId worker, const wire::ListenQuery& query);
   void conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted);
   std::size_t window(const WorkerRecord& worker, const Listener& listener) const;
   void revoke(ListenerId id, const Dealer::Revoke& revoke);
@@ -156,6 +162,7 @@ class Primary {
   void forget_if_gone(WorkerRecord& worker);
   void report_disconnected();
 
+  Host host_;
   Settings settings_;
   SchedulingPolicy policy_;
   bool policy_frozen_ = false;

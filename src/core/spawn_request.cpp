@@ -89,6 +89,8 @@ SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId wo
   }
   request.uid = settings.uid;
   request.gid = settings.gid;
+  request.no_new_privileges = settings.no_new_privileges.value_or(false);
+  request.ends_with_primary = settings.kill_with_primary.value_or(false);
   return request;
 }
 
@@ -106,6 +108,9 @@ Settings merged(Settings settings, const Settings& changes) {
   take(settings.stdio, changes.stdio);
   take(settings.uid, changes.uid);
   take(settings.gid, changes.gid);
+  take(settings.no_new_privileges, changes.no_new_privileges);
+  take(settings.kill_with_primary, changes.kill_with_primary);
+  take(settings.may_listen, changes.may_listen);
   take(settings.inspect_port, changes.inspect_port);
   take(settings.windows_hide, changes.windows_hide);
   take(settings.max_message_size, changes.max_message_size);

@@ -21,6 +21,8 @@ struct SpawnRequest {
   Serialization serialization = Serialization::json;
   ChannelLimits limits;
   std::optional<int> uid, gid;
+  bool no_new_privileges = false;
+  bool ends_with_primary = false;
 };
 
 // What `settings`, complete, and the environment given to fork() say a worker is. Throws Exception

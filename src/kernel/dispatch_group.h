@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "kernel/fd.h"
+#include "os/fd.h"
 
 struct bpf_object;
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "kernel/fd.h"
+#include "os/fd.h"
 
 namespace muster::kernel {
 

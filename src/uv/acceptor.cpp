@@ -1,5 +1,6 @@
 #include "uv/acceptor.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -18,29 +19,26 @@ constexpr int queue = 4096;
 
 constexpr std::chrono::seconds look_again_after(1);
 
+// After an error that will not go away by itself. The socket stays ready meanwhile, and would wake the loop without end.
+constexpr std::chrono::milliseconds pause_after_error(100);
+
 }  // namespace
 
-Acceptor::Acceptor(Loop& loop, OwnedFd socket, Handler handler, std::string unlink_path)
-    : loop_(loop), socket_(std::move(socket)), handler_(std::move(handler)), unlink_path_(std::move(unlink_path)) {}
+Acceptor::Acceptor(Loop& loop, OwnedFd socket, Handler handler, os::SocketFile file)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      handler_(std::move(handler)),
+      file_(std::move(file)),
+      watch_(loop, [this](std::uint32_t) { accept(batch); }) {}
 
 Acceptor::~Acceptor() {
-  poll_.reset();
-  if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
+  watch_.stop();
+  file_.remove();
 }
 
 int Acceptor::start(int backlog) {
   if (const int error = start_listening(socket_.get(), backlog); error != 0) return error;
-  poll_ =
-      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
-  if (!*poll_) return -poll_->status();
-  if (!ref_) poll_->unref();
-  uv_poll_start(poll_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
-    auto* self = static_cast<Acceptor*>(handle->data);
-    if (!self) return;
-    const Loop::Turn turn(self->loop_);
-    self->accept(batch);
-  });
-  return 0;
+  return watch_.start(socket_.get(), EPOLLIN);
 }
 
 void Acceptor::count(kernel::AcceptCounters counters) {
@@ -50,42 +48,49 @@ void Acceptor::count(kernel::AcceptCounters counters) {
   look_->start(look_again_after, look_again_after);
 }
 
-void Acceptor::ref() {
-  ref_ = true;
-  if (poll_) poll_->ref();
-}
-void Acceptor::unref() {
-  ref_ = false;
-  if (poll_) poll_->unref();
-}
-
 void Acceptor::accept_queued() {
-  if (poll_) accept(queue);
+  if (watch_.started()) accept(queue);
 }
 
 void Acceptor::accept(int most) {
-  const auto* alive = poll_->get();
+  const std::weak_ptr<Acceptor*> alive = self_;
   for (int i = 0; i < most; ++i) {
     OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
       if (counters_) counters_->accepted(1);
       handler_(std::move(connection));
       // The handler may have closed this server.
-      if (alive->data == nullptr) return;
-    } else if (errno == EMFILE || errno == ENFILE) {
-      shed_one();
-      return;
-    } else if (errno != EINTR && errno != ECONNABORTED) {
+      if (alive.expired()) return;
+    } else if (errno == EAGAIN) {
       if (counters_) counters_->drained();
       return;
+    } else if (errno == EMFILE || errno == ENFILE) {
+      if (!shed_one()) pause();
+      return;
+    } else if (errno == ENOMEM || errno == ENOBUFS || errno == EINVAL || errno == EBADF || errno == ENOTSOCK) {
+      return pause();
     }
+    // Others are the connection's: accept(2) passes on what the network has to say of it.
   }
 }
 
-void Acceptor::shed_one() {
+bool Acceptor::shed_one() {
   loop_.give_up_spare();
-  OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+  const bool accepted = static_cast<bool>(OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+  const bool gone = !accepted && errno == EAGAIN;
   loop_.keep_spare();
+  return accepted || gone;
+}
+
+void Acceptor::pause() {
+  if (!watch_.started()) return;
+  const int fd = socket_.get();
+  watch_.stop();
+  pause_ = std::make_unique<Timer>(loop_, [this, fd] {
+    loop_.keep_spare();
+    if (watch_.start(fd, EPOLLIN) != 0) pause_->start(pause_after_error);
+  });
+  pause_->start(pause_after_error);
 }
 
 }  // namespace muster::uv

@@ -1,17 +1,15 @@
 #pragma once
 
-#include <uv.h>
-
 #include <memory>
 #include <optional>
-#include <string>
 
 #include <muster/function.h>
 #include "kernel/accept_counters.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
+#include "os/socket_file.h"
+#include "uv/fd_watch.h"
 #include "uv/loop.h"
 #include "uv/timer.h"
-#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
@@ -21,34 +19,38 @@ class Acceptor {
   // Gets each connection, non-blocking and close-on-exec. It may destroy the Acceptor.
   using Handler = Function<void(OwnedFd)>;
 
-  // `unlink_path`: the file of a Unix socket, removed when the Acceptor goes.
-  Acceptor(Loop& loop, OwnedFd socket, Handler handler, std::string unlink_path = {});
+  // `file`: of a Unix socket, removed when the Acceptor goes.
+  Acceptor(Loop& loop, OwnedFd socket, Handler handler, os::SocketFile file = {});
   ~Acceptor();
 
   // listen(2) and the start of accepting. Returns an errno, 0 for success. 0 for the backlog means 511.
   int start(int backlog);
-  // Counts what it accepts for a program in the kernel that deals to this socket. Which counts a client that never finishes its
-  // handshake as waiting until somebody looks, so it is looked every second.
+  // Counts what it accepts for a program in the kernel that deals to this socket. The kernel counts a client that never finishes
+  // its handshake as waiting until the queue is looked at, so it is looked at every second.
   void count(kernel::AcceptCounters counters);
   // Accepts what the system has queued, so that closing the socket refuses nobody who is there already.
   void accept_queued();
   int descriptor() const { return socket_.get(); }
   // Whether it keeps the loop alive. It does from the start.
-  void ref();
-  void unref();
+  void ref() { watch_.ref(); }
+  void unref() { watch_.unref(); }
 
  private:
   void accept(int most);
-  void shed_one();
+  // False when there is no descriptor left to accept it with.
+  bool shed_one();
+  void pause();
 
   Loop& loop_;
   OwnedFd socket_;
   Handler handler_;
-  std::string unlink_path_;
-  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
+  os::SocketFile file_;
+  FdWatch watch_;
   std::optional<kernel::AcceptCounters> counters_;
   std::unique_ptr<Timer> look_;
-  bool ref_ = true;
+  std::unique_ptr<Timer> pause_;
+  // Stands for "this object still exists" while the handler runs.
+  std::shared_ptr<Acceptor*> self_ = std::make_shared<Acceptor*>(this);
 };
 
 }  // namespace muster::uv

@@ -1,5 +1,6 @@
 #include "uv/channel_io.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -7,8 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "core/assert.h"
 
 namespace muster::uv {
 namespace {
@@ -18,18 +17,27 @@ constexpr std::size_t max_descriptors = 253;
 constexpr std::size_t max_pieces = 64;
 constexpr int reads_per_turn = 16;
 // How long a disconnect() waits for a peer that neither reads nor acknowledges.
-constexpr std::uint64_t disconnect_deadline_ms = 5000;
+constexpr std::chrono::seconds disconnect_deadline(5);
+constexpr std::chrono::milliseconds pause_after_error(20);
 // How often a missing acknowledgement is looked for in its time. A timer for each descriptor would cost more than the
 // descriptor.
 constexpr int looks = 4;
 
+// A byte out of band, which nobody sends but to keep us awake: the socket counts as readable, and a plain read finds nothing.
+void skip_urgent(int socket) {
+  char byte = 0;
+  recv(socket, &byte, 1, MSG_OOB | MSG_DONTWAIT);
+}
+
 }  // namespace
 
 ChannelIo::ChannelIo(Loop& loop, FdTable& fds, OwnedFd socket, core::Channel channel, Handler handler)
-    : loop_(loop), fds_(fds), socket_(std::move(socket)), channel_(std::move(channel)), handler_(std::move(handler)) {
-  poll_ =
-      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
-  MUSTER_ASSERT(*poll_);
+    : loop_(loop),
+      fds_(fds),
+      socket_(std::move(socket)),
+      channel_(std::move(channel)),
+      handler_(std::move(handler)),
+      watch_(loop, [this](std::uint32_t events) { handle_ready(events); }) {
   watch();
 }
 
@@ -38,30 +46,39 @@ ChannelIo::~ChannelIo() {
   write_out();
 }
 
-void ChannelIo::ref() {
-  if (poll_) poll_->ref();
-}
-void ChannelIo::unref() {
-  if (poll_) poll_->unref();
+void ChannelIo::watch() {
+  const int error = watch_.start(socket_.get(), EPOLLIN | (wants_write_ ? EPOLLOUT : 0U));
+  if (error != 0) fail_later(error);
 }
 
-void ChannelIo::watch() {
-  uv_poll_start(poll_->get(), UV_READABLE | (wants_write_ ? UV_WRITABLE : 0), [](uv_poll_t* handle, int status, int events) {
-    auto* self = static_cast<ChannelIo*>(handle->data);
-    if (!self) return;
-    const Loop::Turn turn(self->loop_);
-    self->handle_poll(status, events);
+void ChannelIo::pause() {
+  watch_.stop();
+  pause_ = std::make_unique<Timer>(loop_, [this] {
+    wants_write_ = false;
+    watch();
+    flush();
+  });
+  pause_->start(pause_after_error);
+}
+
+void ChannelIo::fail_later(int error_number) {
+  if (std::exchange(broken_, true)) return;
+  loop_.next_tick([this, alive = std::weak_ptr(self_), error_number] {
+    if (!alive.lock() || !socket_) return;
+    read_all();
+    if (!socket_) return;
+    channel_.handle_failure(std::error_code(error_number, std::generic_category()));
+    pump();
   });
 }
 
-void ChannelIo::handle_poll(int status, int events) {
-  if (status < 0) events = UV_READABLE;  // the read says what it is
-  if (events & UV_WRITABLE) {
+void ChannelIo::handle_ready(std::uint32_t events) {
+  if ((events & EPOLLOUT) && wants_write_) {
     wants_write_ = false;
     flush();
-    if (socket_) watch();
+    if (socket_ && !wants_write_) watch();
   }
-  if (!(events & UV_READABLE)) return;
+  if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
   for (int i = 0; i < reads_per_turn && socket_ && read_once() == loop_.scratch().size(); ++i) {
   }
 }
@@ -84,7 +101,14 @@ std::size_t ChannelIo::read_once() {
   do {
     n = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    skip_urgent(socket_.get());
+    return 0;
+  }
+  if (n < 0 && (errno == ENOMEM || errno == ENOBUFS)) {
+    pause();
+    return 0;
+  }
 
   std::array<core::FdToken, max_descriptors> descriptors;  // not initialised: most messages bring none
   std::size_t count = 0;
@@ -145,17 +169,11 @@ bool ChannelIo::disconnect() {
   if (!channel_.disconnect()) return false;
   pump();
   if (socket_) {
-    deadline_ = std::make_unique<UvHandle<uv_timer_t>>(this, [this](uv_timer_t* h) { return uv_timer_init(loop_.get(), h); });
-    uv_timer_start(
-        deadline_->get(),
-        [](uv_timer_t* handle) {
-          auto* self = static_cast<ChannelIo*>(handle->data);
-          if (!self) return;
-          const Loop::Turn turn(self->loop_);
-          self->channel_.abandon();
-          self->pump();
-        },
-        disconnect_deadline_ms, 0);
+    deadline_ = std::make_unique<Timer>(loop_, [this] {
+      channel_.abandon();
+      pump();
+    });
+    deadline_->start(disconnect_deadline);
   }
   return true;
 }
@@ -185,11 +203,15 @@ void ChannelIo::write_out() {
     } while (n < 0 && errno == EINTR);
     if (n >= 0) {
       channel_.handle_written(static_cast<std::size_t>(n));
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       wants_write_ = true;
       watch();
+    } else if (errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
+      // There is room in the socket, so that it would be called writable at once.
+      wants_write_ = true;
+      pause();
     } else {
-      broken_ = true;
+      fail_later(errno);
     }
   }
 }
@@ -227,9 +249,10 @@ void ChannelIo::pump() {
 }
 
 void ChannelIo::close() {
-  poll_.reset();
+  watch_.stop();
   deadline_.reset();
   acknowledgement_.reset();
+  pause_.reset();
   socket_.reset();
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <sys/socket.h>
-#include <uv.h>
 
 #include <memory>
 #include <span>
@@ -10,11 +9,11 @@
 
 #include <muster/function.h>
 #include "core/channel.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "uv/fd_table.h"
+#include "uv/fd_watch.h"
 #include "uv/loop.h"
 #include "uv/timer.h"
-#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
@@ -40,12 +39,12 @@ class ChannelIo final : private Loop::EndOfTurn {
   // Writes what can be written at once.
   void flush();
   // Whether the channel keeps the loop alive. It does from the start.
-  void ref();
-  void unref();
+  void ref() { watch_.ref(); }
+  void unref() { watch_.unref(); }
 
  private:
   void end_of_turn() override { flush(); }
-  void handle_poll(int status, int events);
+  void handle_ready(std::uint32_t events);
   // How many bytes came; 0 when there is nothing to read now, or ever.
   std::size_t read_once();
   void write_out();
@@ -53,6 +52,10 @@ class ChannelIo final : private Loop::EndOfTurn {
   bool attach(std::span<const core::FdToken> descriptors, msghdr& message, char* control);
   void pump();
   void watch();
+  // Tries again after a while, where the system has no room for what is to be read or written.
+  void pause();
+  // Later: the channel fails with this errno, unless what the peer wrote ends it.
+  void fail_later(int error_number);
   // Gives the peer up when it leaves a descriptor unacknowledged for too long.
   void watch_acknowledgement();
   void check_acknowledgement();
@@ -63,13 +66,16 @@ class ChannelIo final : private Loop::EndOfTurn {
   OwnedFd socket_;
   core::Channel channel_;
   Handler handler_;
-  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
-  std::unique_ptr<UvHandle<uv_timer_t>> deadline_;  // of a disconnect() that waits for the peer
-  std::unique_ptr<Timer> acknowledgement_;          // while the peer owes one
-  std::optional<std::uint64_t> overdue_;            // what it owed when last looked at
+  FdWatch watch_;
+  std::unique_ptr<Timer> deadline_;         // of a disconnect() that waits for the peer
+  std::unique_ptr<Timer> acknowledgement_;  // while the peer owes one
+  std::optional<std::uint64_t> overdue_;    // what it owed when last looked at
   int times_overdue_ = 0;
+  std::unique_ptr<Timer> pause_;
   bool wants_write_ = false;  // the system's buffer is full
-  bool broken_ = false;       // the peer is gone; what it wrote is still to be read
+  bool broken_ = false;       // the peer does not read; what it wrote is still to be read
+  // Stands for "this object still exists" in ticks.
+  std::shared_ptr<ChannelIo*> self_ = std::make_shared<ChannelIo*>(this);
 };
 
 }  // namespace muster::uv

@@ -104,8 +104,7 @@ void ChildDriver::handle_channel(core::Channel::Event& event) {
   } else if (const auto* sent = std::get_if<core::Channel::Sent>(&event)) {
     sink_.handle_sent(sent->id, sent->error);
   } else if (const auto* failed = std::get_if<core::Channel::Failed>(&event)) {
-    const std::error_code code = failed->code;
-    sink_.handle_error(Error{code, code.message()});
+    sink_.handle_error(failed->error());
   } else if (std::holds_alternative<core::Channel::Closed>(event)) {
     child_.handle_channel_closed();
     perform();

@@ -1,19 +1,36 @@
 #include "uv/child_process.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <string_view>
 
 #include "core/assert.h"
+#include "os/spawn.h"
 #include "uv/socket.h"
 
 extern char** environ;
 
 namespace muster::uv {
 namespace {
+
+// Where a process says that it does not care how its children end, the system does not tell it.
+void hear_of_exits() {
+  struct sigaction action {};
+  if (sigaction(SIGCHLD, nullptr, &action) != 0) return;
+  const bool handled = action.sa_handler != SIG_IGN && action.sa_handler != SIG_DFL;
+  if (action.sa_handler != SIG_IGN && (action.sa_flags & SA_NOCLDWAIT) == 0) return;
+  action.sa_flags &= ~SA_NOCLDWAIT;
+  if (!handled) action.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &action, nullptr);
+}
 
 constexpr std::string_view channel_variables[] = {"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"};
 
@@ -59,40 +76,33 @@ std::optional<std::size_t> count_open_descriptors(int pid) {
   return count;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& text : strings) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
+bool is_own_user(const core::SpawnRequest& request) {
+  return request.uid.value_or(static_cast<int>(geteuid())) == static_cast<int>(geteuid()) &&
+         request.gid.value_or(static_cast<int>(getegid())) == static_cast<int>(getegid());
 }
 
 }  // namespace
 
+ChildProcess::ChildProcess(Loop& loop, ExitHandler on_exit) : loop_(loop), on_exit_(std::move(on_exit)) {}
+
 int ChildProcess::spawn(const core::SpawnRequest& request) {
-  MUSTER_ASSERT(!process_);
-  std::vector<uv_stdio_container_t> stdio;
+  MUSTER_ASSERT(pid_ == 0);
+  hear_of_exits();
+  os::SpawnOptions options;
   std::vector<OwnedFd> theirs;
   std::size_t channel_fd = 0;
   for (std::size_t i = 0; i < request.stdio.size(); ++i) {
     const StdioEntry& entry = request.stdio[i];
-    uv_stdio_container_t container{};
+    int& place = options.descriptors.emplace_back(-1);
     switch (entry.kind) {
-      case StdioEntry::Kind::ignore: container.flags = UV_IGNORE; break;
-      case StdioEntry::Kind::inherit:
-        container.flags = UV_INHERIT_FD;
-        container.data.fd = static_cast<int>(i);
-        break;
-      case StdioEntry::Kind::descriptor:
-        container.flags = UV_INHERIT_FD;
-        container.data.fd = entry.descriptor;
-        break;
+      case StdioEntry::Kind::ignore: break;
+      case StdioEntry::Kind::inherit: place = static_cast<int>(i); break;
+      case StdioEntry::Kind::descriptor: place = entry.descriptor; break;
       case StdioEntry::Kind::pipe:
       case StdioEntry::Kind::ipc: {
         auto [ours, other] = socket_pair();
-        if (!ours) return errno;
-        container.flags = UV_INHERIT_FD;
-        container.data.fd = other.get();
+        if (!ours) return give_up(errno);
+        place = other.get();
         theirs.push_back(std::move(other));
         if (entry.kind == StdioEntry::Kind::ipc) {
           channel_fd = i;
@@ -103,55 +113,59 @@ int ChildProcess::spawn(const core::SpawnRequest& request) {
         break;
       }
     }
-    stdio.push_back(container);
   }
+  options.file = request.file;
+  options.argv = request.argv;
+  options.env = environment(request, channel_fd);
+  options.cwd = request.cwd;
+  // To become oneself would be to lose one's groups.
+  if (!is_own_user(request)) {
+    options.uid = request.uid;
+    options.gid = request.gid;
+  }
+  options.no_new_privileges = request.no_new_privileges;
+  if (request.ends_with_primary) options.parent_death_signal = SIGKILL;
+  const os::Spawned started = os::spawn(options);
+  if (started.error != 0) return give_up(started.error);
+  pid_ = started.pid;
+  process_ = OwnedFd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  if (!process_) return give_up(errno);
+  watch_ = std::make_unique<FdWatch>(loop_, [this](std::uint32_t) { handle_exit(); });
+  const int error = watch_->start(process_.get(), EPOLLIN);
+  return error == 0 ? 0 : give_up(error);
+}
 
-  std::vector<std::string> argv = request.argv;
-  std::vector<std::string> env = environment(request, channel_fd);
-  std::vector<char*> argv_pointers = pointers(argv);
-  std::vector<char*> env_pointers = pointers(env);
-  uv_process_options_t options{};
-  options.file = request.file.c_str();
-  options.args = argv_pointers.data();
-  options.env = env_pointers.data();
-  options.cwd = request.cwd ? request.cwd->c_str() : nullptr;
-  options.stdio = stdio.data();
-  options.stdio_count = static_cast<int>(stdio.size());
-  if (request.uid) {
-    options.flags |= UV_PROCESS_SETUID;
-    options.uid = static_cast<uv_uid_t>(*request.uid);
+int ChildProcess::give_up(int error_number) {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
-  if (request.gid) {
-    options.flags |= UV_PROCESS_SETGID;
-    options.gid = static_cast<uv_gid_t>(*request.gid);
-  }
-  options.exit_cb = [](uv_process_t* handle, std::int64_t code, int signal) {
-    auto* self = static_cast<ChildProcess*>(handle->data);
-    if (!self) return;
-    const Loop::Turn turn(self->loop_);
-    self->exited_ = true;
-    self->on_exit_(signal != 0 ? ExitStatus::killed(Signal(signal)) : ExitStatus::exited(static_cast<int>(code)));
-  };
+  pid_ = 0;
+  process_.reset();
+  watch_.reset();
+  channel_.reset();
+  pipes_.clear();
+  return error_number;
+}
 
-  // uv_spawn() leaves a handle to be closed whether it fails or not, so its result is not the handle's.
-  int error = 0;
-  process_ = std::make_unique<UvHandle<uv_process_t>>(this, [&](uv_process_t* handle) {
-    error = uv_spawn(loop_.get(), handle, &options);
-    handle->data = this;
-    return 0;
-  });
-  if (error != 0) {
-    process_.reset();
-    channel_.reset();
-    pipes_.clear();
-    return -error;
-  }
-  pid_ = process_->get()->pid;
-  return 0;
+void ChildProcess::handle_exit() {
+  int status = 0;
+  int reaped = 0;
+  do {
+    reaped = waitpid(pid_, &status, WNOHANG);
+  } while (reaped < 0 && errno == EINTR);
+  if (reaped == 0) return;
+  watch_->stop();
+  process_.reset();
+  exited_ = true;
+  // Where the program has waited for every child of its own, nobody knows how this one ended.
+  if (reaped < 0) return on_exit_(ExitStatus::exited(255));
+  on_exit_(WIFSIGNALED(status) ? ExitStatus::killed(Signal(WTERMSIG(status))) : ExitStatus::exited(WEXITSTATUS(status)));
 }
 
 std::optional<std::size_t> ChildProcess::open_descriptors() {
-  if (!process_ || exited_) return std::nullopt;
+  if (pid_ == 0 || exited_) return std::nullopt;
   if (open_descriptors_ && loop_.now() - counted_at_ < count_again_after_ms) return open_descriptors_;
   counted_at_ = loop_.now();
   open_descriptors_ = count_open_descriptors(pid_);
@@ -159,17 +173,17 @@ std::optional<std::size_t> ChildProcess::open_descriptors() {
 }
 
 void ChildProcess::ref(bool ref) {
-  if (!process_) return;
+  if (!watch_) return;
   if (ref) {
-    process_->ref();
+    watch_->ref();
   } else {
-    process_->unref();
+    watch_->unref();
   }
 }
 
 bool ChildProcess::kill(Signal signal) {
   // After its exit the number may be another process's.
-  return process_ && !exited_ && uv_process_kill(process_->get(), signal.number()) == 0;
+  return pid_ > 0 && !exited_ && ::kill(pid_, signal.number()) == 0;
 }
 
 }  // namespace muster::uv

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <uv.h>
-
 #include <memory>
 #include <optional>
 #include <vector>
@@ -9,9 +7,9 @@
 #include <muster/exit_status.h>
 #include <muster/function.h>
 #include "core/spawn_request.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
+#include "uv/fd_watch.h"
 #include "uv/loop.h"
-#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
@@ -20,7 +18,7 @@ class ChildProcess {
  public:
   using ExitHandler = Function<void(ExitStatus)>;
 
-  ChildProcess(Loop& loop, ExitHandler on_exit) : loop_(loop), on_exit_(std::move(on_exit)) {}
+  ChildProcess(Loop& loop, ExitHandler on_exit);
 
   // Returns an errno, 0 for success. The channel is where the request's stdio has its ipc entry, and
   // NODE_CHANNEL_FD tells the process where that is.
@@ -39,10 +37,15 @@ class ChildProcess {
   std::vector<std::pair<int, OwnedFd>> take_pipes() { return std::move(pipes_); }
 
  private:
+  // Ends what was begun: nobody could say how the process ended.
+  int give_up(int error_number);
+  void handle_exit();
+
   Loop& loop_;
   ExitHandler on_exit_;
-  std::unique_ptr<UvHandle<uv_process_t>> process_;
   int pid_ = 0;
+  OwnedFd process_;  // its descriptor (pidfd), readable when it has ended
+  std::unique_ptr<FdWatch> watch_;
   bool exited_ = false;
   std::optional<std::size_t> open_descriptors_;
   std::uint64_t counted_at_ = 0;

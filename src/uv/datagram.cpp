@@ -1,9 +1,10 @@
 #include "uv/datagram.h"
 
+#include <sys/epoll.h>
+
 #include <cerrno>
 #include <utility>
 
-#include "core/assert.h"
 #include "uv/socket.h"
 
 namespace muster::uv {
@@ -13,25 +14,18 @@ constexpr int datagrams_per_turn = 64;
 
 }  // namespace
 
-Datagram::Datagram(Loop& loop, OwnedFd socket, Client& client) : loop_(loop), socket_(std::move(socket)), client_(client) {
-  poll_ =
-      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, socket_.get()); });
-  MUSTER_ASSERT(*poll_);
+Datagram::Datagram(Loop& loop, OwnedFd socket, Client& client)
+    : loop_(loop), socket_(std::move(socket)), client_(client), watch_(loop, [this](std::uint32_t events) {
+        handle_ready(events);
+      }) {
   watch();
 }
 
-void Datagram::watch() {
-  uv_poll_start(poll_->get(), UV_READABLE | (kept_.empty() ? 0 : UV_WRITABLE), [](uv_poll_t* handle, int, int events) {
-    auto* self = static_cast<Datagram*>(handle->data);
-    if (!self) return;
-    const Loop::Turn turn(self->loop_);
-    self->handle_poll(events);
-  });
-}
+void Datagram::watch() { error_ = watch_.start(socket_.get(), EPOLLIN | (kept_.empty() ? 0U : EPOLLOUT)); }
 
-void Datagram::handle_poll(int events) {
+void Datagram::handle_ready(std::uint32_t events) {
   const std::weak_ptr<Datagram*> alive = self_;
-  if (events & UV_WRITABLE) send_kept();
+  if (events & EPOLLOUT) send_kept();
   if (!alive.expired()) receive();
 }
 
@@ -51,11 +45,11 @@ void Datagram::receive() {
   }
 }
 
-void Datagram::send(std::string bytes, std::optional<std::string> host, int port, Done done) {
+void Datagram::send(std::string bytes, std::optional<std::string> address, int port, Done done) {
   int error = EAGAIN;
-  if (kept_.empty()) error = send_to(socket_.get(), bytes, host, port);
+  if (kept_.empty()) error = send_to(socket_.get(), bytes, address, port);
   if (error == EAGAIN) {
-    kept_.push_back({std::move(bytes), std::move(host), port, std::move(done)});
+    kept_.push_back({std::move(bytes), std::move(address), port, std::move(done)});
     if (kept_.size() == 1) watch();
     return;
   }
@@ -64,7 +58,7 @@ void Datagram::send(std::string bytes, std::optional<std::string> host, int port
 
 void Datagram::send_kept() {
   while (!kept_.empty()) {
-    const int error = send_to(socket_.get(), kept_.front().bytes, kept_.front().host, kept_.front().port);
+    const int error = send_to(socket_.get(), kept_.front().bytes, kept_.front().address, kept_.front().port);
     if (error == EAGAIN) return;
     Done done = std::move(kept_.front().done);
     kept_.pop_front();

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <uv.h>
-
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -10,9 +9,9 @@
 
 #include <muster/function.h>
 #include "core/wire.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
+#include "uv/fd_watch.h"
 #include "uv/loop.h"
-#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
@@ -31,22 +30,24 @@ class Datagram {
   using Done = Function<void(int error_number)>;
 
   Datagram(Loop& loop, OwnedFd socket, Client& client);
+  // Where it cannot be watched, an errno; then nothing comes.
+  int error() const { return error_; }
 
-  // To the connected peer when there is no host.
-  void send(std::string bytes, std::optional<std::string> host, int port, Done done);
+  // To a numeric address, or the connected peer.
+  void send(std::string bytes, std::optional<std::string> address, int port, Done done);
   int descriptor() const { return socket_.get(); }
-  void ref() { poll_->ref(); }
-  void unref() { poll_->unref(); }
+  void ref() { watch_.ref(); }
+  void unref() { watch_.unref(); }
 
  private:
   struct Kept {
     std::string bytes;
-    std::optional<std::string> host;
+    std::optional<std::string> address;
     int port;
     Done done;
   };
 
-  void handle_poll(int events);
+  void handle_ready(std::uint32_t events);
   void receive();
   void send_kept();
   void watch();
@@ -54,7 +55,8 @@ class Datagram {
   Loop& loop_;
   OwnedFd socket_;
   Client& client_;
-  std::unique_ptr<UvHandle<uv_poll_t>> poll_;
+  FdWatch watch_;
+  int error_ = 0;
   std::deque<Kept> kept_;
   // Stands for "this object still exists" while a handler runs.
   std::shared_ptr<Datagram*> self_ = std::make_shared<Datagram*>(this);

@@ -1,5 +1,6 @@
 #include "uv/fd_table.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace muster::uv {
@@ -25,6 +26,10 @@ int FdTable::get(core::FdToken token) const {
   const std::uint32_t index = index_of(token);
   if (index >= slots_.size() || slots_[index].generation != generation_of(token)) return -1;
   return slots_[index].fd.get();
+}
+
+bool FdTable::contains(int fd) const {
+  return fd >= 0 && std::any_of(slots_.begin(), slots_.end(), [fd](const Slot& slot) { return slot.fd.get() == fd; });
 }
 
 OwnedFd FdTable::take(core::FdToken token) {

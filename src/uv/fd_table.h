@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/ids.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
 
 namespace muster::uv {
 
@@ -16,6 +16,8 @@ class FdTable {
   int get(core::FdToken token) const;
   OwnedFd take(core::FdToken token);
   void close(core::FdToken token) { take(token); }
+  // Whether this very descriptor is one of them.
+  bool contains(int fd) const;
 
  private:
   struct Slot {

@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -31,41 +30,46 @@ std::string path_of(int fd) {
 }
 
 // Whether a socket that is bound already is bound to what the query asks for.
-bool serves(int fd, const core::wire::ListenQuery& query) {
+bool serves(int fd, const core::wire::ListenQuery& query, const std::string& numeric) {
   if (query.fd || type_of(fd) != (datagrams(query) ? SOCK_DGRAM : SOCK_STREAM)) return false;
   if (query.address_type == AddressType::pipe) return query.address && path_of(fd) == *query.address;
   const auto name = socket_name(fd);
   if (!name || query.port.value_or(0) == 0 || name->port != *query.port) return false;
   // Without an address it is every one, by whichever family.
   if (!query.address) return name->address == "::" || name->address == "0.0.0.0";
-  if (*query.address == name->address) return true;
-  const auto [numeric, error] = resolve(*query.address);
-  return error == 0 && numeric == name->address;
+  return numeric == name->address;
 }
 
 void close(KeptPorts::Port& port) {
   port.socket.reset();
-  if (!port.path.empty()) ::unlink(port.path.c_str());
+  port.file.remove();
 }
 
 }  // namespace
 
 void KeptPorts::add(Port port) { ports_.push_back(std::move(port)); }
 
-OwnedFd KeptPorts::find(const core::wire::ListenQuery& query, core::ListenerId user) {
+OwnedFd KeptPorts::find(const core::wire::ListenQuery& query, const std::string& numeric, const std::optional<core::User>& user,
+                        core::ListenerId listener) {
   const std::string key = core::Listeners::key_of(query);
-  auto found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return port.name == key; });
+  const auto open_to = [&user](const Port& port) { return port.adopted || !user || port.user == user; };
+  auto found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return port.name == key && open_to(port); });
   if (found == ports_.end()) {
-    found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return serves(port.socket.get(), query); });
+    found = std::find_if(ports_.begin(), ports_.end(),
+                         [&](const Port& port) { return open_to(port) && serves(port.socket.get(), query, numeric); });
   }
   if (found == ports_.end()) return {};
   OwnedFd copy = duplicate(found->socket.get());
-  if (copy) found->users.insert(user);
+  if (copy) found->users.insert(listener);
   return copy;
 }
 
-void KeptPorts::leave(core::ListenerId user) {
-  for (Port& port : ports_) port.users.erase(user);
+bool KeptPorts::contains(int fd) const {
+  return std::any_of(ports_.begin(), ports_.end(), [fd](const Port& port) { return port.socket.get() == fd; });
+}
+
+void KeptPorts::leave(core::ListenerId listener) {
+  for (Port& port : ports_) port.users.erase(listener);
 }
 
 void KeptPorts::release_unused() {
@@ -81,13 +85,13 @@ std::vector<KeptPorts::Port> KeptPorts::copies() const {
   copies.reserve(ports_.size());
   for (const Port& port : ports_) {
     OwnedFd copy = duplicate(port.socket.get());
-    if (copy) copies.push_back({port.name, std::move(copy), port.path});
+    if (copy) copies.push_back({port.name, std::move(copy), port.file});
   }
   return copies;
 }
 
 void KeptPorts::leave_files() {
-  for (Port& port : ports_) port.path.clear();
+  for (Port& port : ports_) port.file.leave();
 }
 
 void KeptPorts::clear() {

@@ -1,13 +1,15 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/ids.h"
+#include "core/user.h"
 #include "core/wire.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
+#include "os/socket_file.h"
 
 namespace muster::uv {
 
@@ -18,7 +20,9 @@ class KeptPorts {
   struct Port {
     std::string name;  // the key of the query that opened it, or what the one who gave it calls it
     OwnedFd socket = {};
-    std::string path = {};  // a file to be removed with it
+    os::SocketFile file = {};  // to be removed with it
+    bool adopted = false;      // it serves every worker
+    std::optional<core::User> user = {};  // whose rights it was opened with, as in core::Listen
     std::set<core::ListenerId> users = {};
   };
 
@@ -28,9 +32,12 @@ class KeptPorts {
   ~KeptPorts() { clear(); }
 
   void add(Port port);
-  // A duplicate of the one that serves the query, used by this listener from now on. Empty when there is none.
-  OwnedFd find(const core::wire::ListenQuery& query, core::ListenerId user);
-  void leave(core::ListenerId user);
+  // A duplicate of the one that serves the query, used by this listener from now on. Empty when there is none. `numeric` is the
+  // query's address where that is a name.
+  OwnedFd find(const core::wire::ListenQuery& query, const std::string& numeric, const std::optional<core::User>& user,
+               core::ListenerId listener);
+  bool contains(int fd) const;
+  void leave(core::ListenerId listener);
   // Closes those that nobody uses.
   void release_unused();
   // For another process.

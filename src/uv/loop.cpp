@@ -1,21 +1,60 @@
 #include "uv/loop.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
-#include "core/assert.h"
+#include "os/thread.h"
+#include "uv/resolver.h"
 
 namespace muster::uv {
 
-Loop::Loop() : owned_(std::make_unique<uv_loop_t>()), loop_(owned_.get()) {
-  const int error = uv_loop_init(loop_);
-  MUSTER_ASSERT(error == 0);
-  init();
+namespace {
+
+// libuv ends the process when it cannot make the descriptors of its own or watch them, so this is tried before it does.
+void try_descriptors() {
+  constexpr int needed = 12;
+  OwnedFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  OwnedFd first(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (!epoll || !first || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, first.get(), &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "a loop cannot be made");
+  }
+  std::array<OwnedFd, needed> more;
+  for (OwnedFd& fd : more) {
+    fd = OwnedFd(fcntl(first.get(), F_DUPFD_CLOEXEC, 0));
+    if (!fd || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) {
+      throw std::system_error(errno, std::generic_category(), "a loop cannot be made");
+    }
+  }
 }
 
-Loop::Loop(uv_loop_t* borrowed) : loop_(borrowed) { init(); }
+}  // namespace
+
+Loop::Loop() : owned_(std::make_unique<uv_loop_t>()), loop_(owned_.get()) {
+  try_descriptors();
+  if (const int error = uv_loop_init(loop_); error != 0) {
+    throw std::system_error(-error, std::generic_category(), "a loop cannot be made");
+  }
+  try {
+    init();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+Loop::Loop(uv_loop_t* borrowed) : loop_(borrowed) {
+  try_descriptors();
+  init();
+}
 
 void Loop::keep_spare() { spare_ = OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
@@ -30,12 +69,22 @@ void Loop::init() {
       self->run_posted();
     });
   });
-  MUSTER_ASSERT(*idle_ && *async_);
+  if (!*async_) throw std::system_error(-async_->status(), std::generic_category(), "uv_async_init");
   async_->unref();
+  mailbox_->wake_ = async_->get();
   poller_ = std::make_unique<Poller>(*this);
+  resolver_ = std::make_unique<Resolver>(*this);
 }
 
-Loop::~Loop() {
+Loop::~Loop() { close(); }
+
+void Loop::close() {
+  {
+    const std::lock_guard lock(mailbox_->mutex_);
+    mailbox_->wake_ = nullptr;
+  }
+  in_threads_.clear();
+  resolver_.reset();
   idle_.reset();
   async_.reset();
   poller_.reset();
@@ -65,21 +114,40 @@ void Loop::next_tick(Function<void()> task) {
   arm();
 }
 
-void Loop::post(Function<void()> task) {
-  {
-    const std::lock_guard lock(posted_mutex_);
-    posted_.push_back(std::move(task));
-  }
-  uv_async_send(async_->get());
+bool Mailbox::post(Function<void()> task) {
+  const std::lock_guard lock(mutex_);
+  if (!wake_) return false;
+  tasks_.push_back(std::move(task));
+  uv_async_send(wake_);
+  return true;
 }
 
 void Loop::run_posted() {
   std::vector<Function<void()>> tasks;
   {
-    const std::lock_guard lock(posted_mutex_);
-    tasks.swap(posted_);
+    const std::lock_guard lock(mailbox_->mutex_);
+    tasks.swap(mailbox_->tasks_);
   }
   for (auto& task : tasks) ticks_.push_back(std::move(task));
+}
+
+void Loop::run_in_thread(Function<void()> work, Function<void(int)> done) {
+  const std::uint64_t number = ++last_thread_;
+  in_threads_.emplace(number, std::move(done));
+  poller_->hold_loop();
+  const int error = os::run_in_thread([this, number, work = std::move(work), mailbox = mailbox_]() mutable {
+    work();
+    work = nullptr;
+    // A loop that is gone takes nothing, and then nobody looks at `this`.
+    mailbox->post([this, number] { finish_thread(number, 0); });
+  });
+  if (error != 0) next_tick([this, number, error] { finish_thread(number, error); });
+}
+
+void Loop::finish_thread(std::uint64_t number, int error_number) {
+  auto done = in_threads_.extract(number);
+  poller_->release_loop();
+  done.mapped()(error_number);
 }
 
 void Loop::uncaught(std::exception_ptr exception) {

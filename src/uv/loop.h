@@ -5,21 +5,39 @@
 #include <array>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include <muster/function.h>
 #include "uv/poller.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
+
+class Resolver;
+
+// What other threads have for a loop. It may outlive the loop, which takes no more then.
+class Mailbox {
+ public:
+  // False when the loop is gone.
+  bool post(Function<void()> task);
+
+ private:
+  friend class Loop;
+
+  std::mutex mutex_;
+  std::vector<Function<void()>> tasks_;
+  uv_async_t* wake_ = nullptr;
+};
 
 // A libuv loop, owned or borrowed, with Node's ticks on top: what is queued by next_tick() runs when
 // the callback at hand returns, before the loop waits again.
 class Loop {
  public:
+  // Both throw std::system_error where the system has no descriptors for it.
   Loop();
   explicit Loop(uv_loop_t* borrowed);
   Loop(const Loop&) = delete;
@@ -34,8 +52,13 @@ class Loop {
   void stop(int exit_code);
 
   void next_tick(Function<void()> task);
-  // The only function that another thread may call.
-  void post(Function<void()> task);
+  // From another thread.
+  void post(Function<void()> task) { mailbox_->post(std::move(task)); }
+  const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
+
+  // Runs `work` in a thread of its own, and `done` here when it has ended, in a turn; with an errno where there is no thread for
+  // it. Keeps the loop alive meanwhile. When the loop goes first, `done` goes with it, and `work` runs on.
+  void run_in_thread(Function<void()> work, Function<void(int error_number)> done);
 
   // Runs the program's code. Its exception does not pass through: it goes to the handler of uncaught
   // exceptions, or stops the loop and comes out of run().
@@ -101,6 +124,7 @@ class Loop {
 
   // Watches the connections of this loop.
   Poller& poller() { return *poller_; }
+  Resolver& resolver() { return *resolver_; }
 
   // A descriptor to give up when this process has no more of them, so that a connection can be accepted to be closed: left
   // alone it would wake us without end. One does for all that accept.
@@ -114,11 +138,13 @@ class Loop {
   friend class Turn;
 
   void init();
+  void close();
   bool failed() const { return exception_ != nullptr; }
   void uncaught(std::exception_ptr exception);
   void finish_turn();
   void arm();
   void run_posted();
+  void finish_thread(std::uint64_t number, int error_number);
 
   std::unique_ptr<uv_loop_t> owned_;
   OwnedFd spare_;
@@ -135,9 +161,10 @@ class Loop {
   std::exception_ptr exception_;
   Function<void(std::exception_ptr)> uncaught_handler_;
   std::unique_ptr<std::array<char, 65536>> scratch_ = std::make_unique<std::array<char, 65536>>();
-
-  std::mutex posted_mutex_;
-  std::vector<Function<void()>> posted_;
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  std::map<std::uint64_t, Function<void(int)>> in_threads_;  // what is done when a thread has ended
+  std::uint64_t last_thread_ = 0;
+  std::unique_ptr<Resolver> resolver_;
 };
 
 }  // namespace muster::uv

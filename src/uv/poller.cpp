@@ -5,7 +5,8 @@
 #include <array>
 #include <cerrno>
 
-#include "core/assert.h"
+#include <system_error>
+
 #include "uv/loop.h"
 
 namespace muster::uv {
@@ -17,16 +18,15 @@ constexpr int batch = 128;
 }  // namespace
 
 Poller::Poller(Loop& loop) : loop_(loop), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-  MUSTER_ASSERT(epoll_);
+  if (!epoll_) throw std::system_error(errno, std::generic_category(), "epoll_create");
   poll_ =
       std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, epoll_.get()); });
-  MUSTER_ASSERT(*poll_);
+  if (!*poll_) throw std::system_error(-poll_->status(), std::generic_category(), "uv_poll_init");
   poll_->unref();
   uv_poll_start(poll_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
     if (auto* self = static_cast<Poller*>(handle->data)) self->tell_ready();
   });
   check_ = std::make_unique<UvHandle<uv_check_t>>(this, [this](uv_check_t* h) { return uv_check_init(loop_.get(), h); });
-  MUSTER_ASSERT(*check_);
   check_->unref();
   uv_check_start(check_->get(), [](uv_check_t* handle) {
     auto* self = static_cast<Poller*>(handle->data);
@@ -34,14 +34,15 @@ Poller::Poller(Loop& loop) : loop_(loop), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   });
 }
 
-int Poller::watch(int fd, std::uint32_t events, Client& client) {
+int Poller::watch(int fd, std::uint32_t events, Client& client, Trigger trigger) {
+  if (fd < 0) return EBADF;
   const auto index = static_cast<std::size_t>(fd);
   if (index >= entries_.size()) entries_.resize(index + 1);
   Entry& entry = entries_[index];
-  const bool known = entry.client != nullptr;
+  const bool known = entry.client == &client;
   if (!known) entry = {&client, ++last_number_};
   epoll_event event{};
-  event.events = events | EPOLLET;
+  event.events = events | (trigger == Trigger::edge ? EPOLLET : 0U);
   event.data.u64 = std::uint64_t{entry.number} << 32 | static_cast<std::uint32_t>(fd);
   asked_ = true;
   if (epoll_ctl(epoll_.get(), known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0) return 0;

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "uv/uv_handle.h"
 
 namespace muster::uv {
@@ -16,8 +16,8 @@ class Loop;
 // Watches many sockets: one epoll of our own, which libuv watches. A uv_poll_t for each would cost a connection four
 // epoll_ctl(2) and an ioctl(2) more.
 //
-// It is edge-triggered: what is ready is told once, and again when more comes or when watch() asks again. So nothing needs to
-// be changed for a socket that is not read for a while.
+// Connections are edge-triggered: what is ready is told once, and again when more comes or when watch() asks again. So nothing
+// needs to be changed for a socket that is not read for a while. What is always read is level-triggered.
 class Poller {
  public:
   class Client {
@@ -29,10 +29,12 @@ class Poller {
     ~Client() = default;
   };
 
+  enum class Trigger { edge, level };
+
   explicit Poller(Loop& loop);
 
   // Tells of these events from now on, and of what is ready already; also for a socket that is watched. Returns an errno.
-  int watch(int fd, std::uint32_t events, Client& client);
+  int watch(int fd, std::uint32_t events, Client& client, Trigger trigger = Trigger::edge);
   // Before the descriptor is closed or given away.
   void forget(int fd);
 

@@ -1,22 +1,22 @@
 #include "uv/primary_driver.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
-
-#include <fmt/core.h>
 
 #include "core/assert.h"
 #include "core/limits.h"
 #include "core/listeners.h"
-#include "uv/socket.h"
+#include "uv/resolver.h"
 
 namespace muster::uv {
 
 PrimaryDriver::PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, core::wire::UserData user_data)
     : loop_(loop), primary_(primary), sink_(sink), user_data_(user_data) {}
 
-PrimaryDriver::~PrimaryDriver() { loop_.forget(*this); }
+PrimaryDriver::~PrimaryDriver() {
+  loop_.forget(*this);
+  for (auto& [id, file] : shared_files_) file.remove();
+}
 
 void PrimaryDriver::perform() {
   while (auto effect = primary_.poll_effect()) {
@@ -108,14 +108,34 @@ void PrimaryDriver::perform(core::DisconnectWorker disconnect) {
 }
 
 void PrimaryDriver::perform(core::Listen listen) {
-  if (listen.mode != core::ListenMode::kernel) return primary_.handle_listening(listen.listener, open(listen));
-  auto dispatch = kernel::DispatchGroup::create();
-  if (const auto* why_not = std::get_if<std::string>(&dispatch)) {
-    fmt::print(stderr, "muster: the kernel policy is not available: {}; round robin takes its place\n", *why_not);
-    return primary_.handle_no_kernel(listen.listener);
-  }
-  groups_[listen.listener].dispatch = std::move(std::get<0>(dispatch));
-  primary_.handle_listening(listen.listener, {});
+  with_address(listen, [this, listen](const std::string& numeric) {
+    if (listen.mode != core::ListenMode::kernel) return primary_.handle_listening(listen.listener, open(listen, numeric));
+    auto dispatch = kernel::DispatchGroup::create();
+    if (const auto* why_not = std::get_if<std::string>(&dispatch)) {
+      sink_.handle_no_kernel(*why_not);
+      return primary_.handle_no_kernel(listen.listener);
+    }
+    Group& group = groups_[listen.listener];
+    group.dispatch = std::move(std::get<0>(dispatch));
+    if (listen.query.address) group.address = numeric;
+    primary_.handle_listening(listen.listener, {});
+  });
+}
+
+void PrimaryDriver::with_address(const core::Listen& listen, Function<void(const std::string&)> task) {
+  const auto& [id, query, mode, user] = listen;
+  const bool has_host = query.address && query.address_type != AddressType::pipe && query.fd.value_or(-1) < 0;
+  if (!has_host || is_numeric(*query.address)) return task(query.address.value_or(""));
+  loop_.resolver().resolve(*query.address, [this, alive = std::weak_ptr(self_), id = id, task = std::move(task)](
+                                               const std::string& numeric, int error) mutable {
+    if (!alive.lock()) return;
+    if (error == 0) {
+      task(numeric);
+    } else {
+      primary_.handle_listening(id, {error});
+    }
+    perform();
+  });
 }
 
 void PrimaryDriver::perform(core::Join effect) {
@@ -124,11 +144,12 @@ void PrimaryDriver::perform(core::Join effect) {
 
 core::Primary::JoinResult PrimaryDriver::join(Group& group, const core::Join& join) {
   core::wire::ListenQuery query = join.query;
+  query.address = group.address;
   if (group.port) {
     query.port = *group.port;
     query.flags = query.flags.value_or(0) | core::wire::flag_reuse_port;
   }
-  auto [socket, error] = bind_socket(query);
+  auto [socket, error, file] = bind_socket(query, join.user);
   if (error != 0) return {error};
   // The first is bound without it: so a port that another cluster has is refused, and not shared with that.
   if (!group.port) share_port(socket.get());
@@ -151,24 +172,33 @@ void PrimaryDriver::perform(core::Part part) {
   group->second.members.erase(member);
 }
 
-PrimaryDriver::Bound PrimaryDriver::bind(const core::Listen& listen) {
-  if (OwnedFd kept = kept_ports_.find(listen.query, listen.listener)) return {std::move(kept)};
-  auto [socket, error] = bind_socket(listen.query);
-  if (error != 0) return {{}, {}, error};
-  const bool has_path = listen.query.address_type == AddressType::pipe && !listen.query.fd;
-  std::string path = has_path ? *listen.query.address : std::string();
-  if (keep_ports_ && !listen.query.fd) {
-    if (OwnedFd copy = duplicate(socket.get())) {
-      kept_ports_.add({core::Listeners::key_of(listen.query), std::move(copy), std::exchange(path, {}), {listen.listener}});
-    }
-  }
-  return {std::move(socket), std::move(path)};
+bool PrimaryDriver::owns(int fd) const {
+  return fds_.contains(fd) || kept_ports_.contains(fd) ||
+         std::any_of(acceptors_.begin(), acceptors_.end(), [fd](const auto& entry) { return entry.second->descriptor() == fd; });
 }
 
-core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
-  auto [socket, path, error] = bind(listen);
+Bound PrimaryDriver::bind(const core::Listen& listen, const std::string& numeric) {
+  if (listen.query.fd && owns(*listen.query.fd)) return {{}, EINVAL};
+  if (OwnedFd kept = kept_ports_.find(listen.query, numeric, listen.user, listen.listener)) return {std::move(kept)};
+  core::wire::ListenQuery query = listen.query;
+  if (query.address) query.address = numeric;
+  Bound bound = bind_socket(query, listen.user);
+  if (bound.error == 0 && keep_ports_ && listen.query.fd.value_or(-1) < 0) {
+    if (OwnedFd copy = duplicate(bound.socket.get())) {
+      kept_ports_.add({core::Listeners::key_of(listen.query), std::move(copy), std::exchange(bound.file, {}), false, listen.user,
+                       {listen.listener}});
+    }
+  }
+  return bound;
+}
+
+core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen, const std::string& numeric) {
+  auto [socket, error, file] = bind(listen, numeric);
   if (error != 0) return {error};
-  if (listen.mode == core::ListenMode::share) return {0, {}, fds_.add(std::move(socket))};
+  if (listen.mode == core::ListenMode::share) {
+    if (file) shared_files_[listen.listener] = std::move(file);
+    return {0, {}, fds_.add(std::move(socket))};
+  }
 
   const bool sticky = primary_.scheduling_policy() == SchedulingPolicy::ip_hash;
   const core::ListenerId id = listen.listener;
@@ -183,7 +213,7 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen) {
         accepted_.push_back({fds_.add(std::move(connection)), client});
         loop_.at_end_of_turn(*this);
       },
-      std::move(path));
+      std::move(file));
   if (const int failed = acceptor->start(listen.query.backlog); failed != 0) return {failed};
   acceptors_[id] = std::move(acceptor);
   return {0, std::move(name)};
@@ -213,6 +243,7 @@ void PrimaryDriver::report_loads(core::ListenerId id) {
 void PrimaryDriver::perform(core::StopListening stop) {
   acceptors_.erase(stop.listener);
   kept_ports_.leave(stop.listener);
+  if (auto file = shared_files_.extract(stop.listener)) file.mapped().remove();
   groups_.erase(stop.listener);
   rests_.erase(stop.listener);
   watches_.erase(stop.listener);
@@ -283,8 +314,7 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
     primary_.handle_not_received(id, lost->descriptor);
     perform();
   } else if (const auto* failed = std::get_if<core::Channel::Failed>(&event)) {
-    const std::error_code code = failed->code;
-    primary_.handle_error(id, Error{code, code.message()});
+    primary_.handle_error(id, failed->error());
     perform();
   } else if (std::holds_alternative<core::Channel::Closed>(event)) {
     workers_.at(id).disconnected = true;

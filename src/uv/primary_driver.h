@@ -16,6 +16,7 @@
 #include "uv/fd_table.h"
 #include "uv/kept_ports.h"
 #include "uv/loop.h"
+#include "uv/socket.h"
 #include "uv/timer.h"
 #include "uv/user_message.h"
 
@@ -34,6 +35,8 @@ class PrimaryDriver final : private Loop::EndOfTurn {
     virtual void handle_message(core::WorkerId, UserBytes&&) {}
     virtual void handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) = 0;
     virtual void handle_sent(core::SendId id, std::error_code error) = 0;
+    // The kernel policy is not to be had, and round robin takes its place.
+    virtual void handle_no_kernel(const std::string& why) = 0;
     // Which of these workers is to have the connection; nothing for any. Called while the core is at work: the program's
     // function must not call in.
     virtual std::optional<core::WorkerId> choose(int connection, const std::vector<core::WorkerId>& workers) = 0;
@@ -78,6 +81,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   // Sockets of one address that the kernel deals to.
   struct Group {
     std::unique_ptr<kernel::DispatchGroup> dispatch;
+    std::optional<std::string> address = {};
     std::optional<int> port = {};  // that all are bound to, once the first is
     std::map<core::WorkerId, unsigned> members = {};
   };
@@ -101,14 +105,12 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform(core::PrimaryEvent event);
 
   core::Primary::JoinResult join(Group& group, const core::Join& join);
-  core::Primary::ListenResult open(const core::Listen& listen);
-  // The bound socket, and the file that is removed with it; or an errno.
-  struct Bound {
-    OwnedFd socket = {};
-    std::string path = {};
-    int error = 0;
-  };
-  Bound bind(const core::Listen& listen);
+  core::Primary::ListenResult open(const core::Listen& listen, const std::string& numeric);
+  // Does `task` with the query's address in numbers, at once where it is; or reports that it has none.
+  void with_address(const core::Listen& listen, Function<void(const std::string& numeric)> task);
+  Bound bind(const core::Listen& listen, const std::string& numeric);
+  // Whether a descriptor is one of ours, which nobody gave us to listen on.
+  bool owns(int fd) const;
   // Gives the core what was accepted in this turn.
   void end_of_turn() override;
   void report_loads(core::ListenerId id);
@@ -125,6 +127,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   core::wire::UserData user_data_;
   FdTable fds_;
   std::map<core::WorkerId, Worker> workers_;
+  std::map<core::ListenerId, os::SocketFile> shared_files_;
   std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;
   core::ListenerId accepted_by_{};
   std::vector<core::Connection> accepted_;  // in this turn

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "uv/timer.h"
 
 namespace muster::uv {

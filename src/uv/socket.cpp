@@ -8,14 +8,15 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
+#include "os/acting_as.h"
 #include "uv/pipe_mode.h"
 
 namespace muster::uv {
@@ -28,7 +29,15 @@ struct SocketAddress {
   sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
-// 0 when `text` is a numeric address of the family.
+// The interface that an address with a zone is of, as in fe80::1%eth0 or fe80::1%2; 0 where there is none.
+unsigned interface_of(const std::string& zone) {
+  if (const unsigned index = if_nametoindex(zone.c_str()); index != 0) return index;
+  unsigned index = 0;
+  const auto [end, error] = std::from_chars(zone.data(), zone.data() + zone.size(), index);
+  return error == std::errc() && end == zone.data() + zone.size() ? index : 0;
+}
+
+// Whether `text` is a numeric address.
 bool parse_ip(const std::string& text, int port, SocketAddress& address) {
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
@@ -38,9 +47,11 @@ bool parse_ip(const std::string& text, int port, SocketAddress& address) {
     address.size = sizeof *v4;
     return true;
   }
-  if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+  const std::size_t percent = text.find('%');
+  if (inet_pton(AF_INET6, text.substr(0, percent).c_str(), &v6->sin6_addr) == 1) {
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(static_cast<std::uint16_t>(port));
+    v6->sin6_scope_id = percent == std::string::npos ? 0 : interface_of(text.substr(percent + 1));
     address.size = sizeof *v6;
     return true;
   }
@@ -66,54 +77,50 @@ std::pair<OwnedFd, int> bind_ip(const std::string& host, int port, int type, int
   return {std::move(fd), 0};
 }
 
-// The system has room for a short path only; seen from here it may be short enough, as Node's primary does it.
-std::string shortest(const std::string& path) {
-  std::error_code error;
-  const auto here = std::filesystem::current_path(error);
-  std::string relative = error ? path : std::filesystem::path(path).lexically_relative(here).string();
-  return relative.empty() || relative.size() >= path.size() ? path : relative;
-}
-
-bool path_address(const std::string& whole_path, SocketAddress& address) {
-  // A Node worker makes an absolute path of a name that is no file, too.
-  const std::string path = shortest(whole_path);
-  auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
-  const bool is_file = !is_abstract(path);
-  if (is_file && (path.empty() || path.find('\0') != std::string::npos)) return false;
-  if (path.size() + (is_file ? 1 : 0) > sizeof un->sun_path) return false;
-  un->sun_family = AF_UNIX;
-  std::memcpy(un->sun_path, path.data(), path.size());
-  address.size = is_file ? sizeof *un : static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  return true;
-}
-
-std::pair<OwnedFd, int> bind_path(const core::wire::ListenQuery& query) {
-  const std::string& path = *query.address;
-  SocketAddress address;
-  if (!path_address(path, address)) return {OwnedFd(), EINVAL};
+Bound bind_path(const core::wire::ListenQuery& query) {
   OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return {OwnedFd(), errno};
-  if (bind(fd.get(), address.get(), address.size) != 0) {
+  if (!fd) return {{}, errno};
+  os::SocketFile file;
+  if (const int error = os::bind_to_path(fd.get(), *query.address, file); error != 0) {
     // libuv's choice, for which Node is known: a missing directory is reported as if it could not be entered.
-    return {OwnedFd(), errno == ENOENT ? EACCES : errno};
+    return {{}, error == ENOENT ? EACCES : error};
   }
-  if (query.readable_all || query.writable_all) {
-    struct stat status {};
-    if (stat(path.c_str(), &status) != 0) return {OwnedFd(), errno};
-    const mode_t mode = pipe_mode(status.st_mode & 07777, query.readable_all, query.writable_all);
-    if (chmod(path.c_str(), mode) != 0) return {OwnedFd(), errno};
+  if (file && (query.readable_all || query.writable_all)) {
+    const mode_t mode = pipe_mode(file.mode(), query.readable_all, query.writable_all);
+    if (const int error = file.set_mode(mode); error != 0) {
+      file.remove();
+      return {{}, error};
+    }
   }
-  return {std::move(fd), 0};
+  return {std::move(fd), 0, std::move(file)};
 }
 
-std::pair<OwnedFd, int> adopt(int fd) {
-  struct stat status {};
-  // What is not a socket is refused here, with what listen(2) on it would mean to Node's user.
-  if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode)) return {OwnedFd(), EINVAL};
+int option(int fd, int which) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
+}
+
+// A descriptor that this process was given bound. What cannot be listened on is refused, with what listen(2) says of it: a
+// connection, a channel, a socket of another type.
+Bound adopt(int fd, bool datagrams) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (option(fd, SO_TYPE) != (datagrams ? SOCK_DGRAM : SOCK_STREAM)) return {{}, EINVAL};
+  if (datagrams && option(fd, SO_DOMAIN) == AF_UNIX) return {{}, EINVAL};
+  if (!datagrams && getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0) return {{}, EINVAL};
   OwnedFd copy = duplicate(fd);
-  if (!copy) return {OwnedFd(), errno};
+  if (!copy) return {{}, errno};
   set_non_blocking(copy.get());
-  return {std::move(copy), 0};
+  return {std::move(copy)};
+}
+
+// From which port on everybody may bind.
+int first_free_port() {
+  constexpr int usual = 1024;
+  const OwnedFd file(::open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_RDONLY | O_CLOEXEC));
+  char text[16] = {};
+  return file && read(file.get(), text, sizeof text - 1) > 0 ? std::atoi(text) : usual;
 }
 
 std::optional<core::wire::SocketName> name_of(const SocketAddress& address) {
@@ -126,56 +133,53 @@ std::optional<core::wire::SocketName> name_of(const SocketAddress& address) {
   if (address.storage.ss_family == AF_INET6) {
     const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
     inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-    return core::wire::SocketName{text, true, ntohs(v6->sin6_port)};
+    std::string name = text;
+    char interface[IF_NAMESIZE] = {};
+    if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) && if_indextoname(v6->sin6_scope_id, interface)) {
+      name += std::string("%") + interface;
+    }
+    return core::wire::SocketName{std::move(name), true, ntohs(v6->sin6_port)};
   }
   return std::nullopt;
 }
 
-bool resolve_to(const std::string& host, int port, SocketAddress& address) {
-  if (parse_ip(host, port, address)) return true;
-  const auto [numeric, error] = resolve(host);
-  return error == 0 && parse_ip(numeric, port, address);
-}
-
 }  // namespace
 
-std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query) {
-  if (query.fd && *query.fd >= 0) return adopt(*query.fd);
+Bound bind_socket(const core::wire::ListenQuery& query, const std::optional<core::User>& user) {
+  const bool datagram = query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+  if (query.fd && *query.fd >= 0) return adopt(*query.fd, datagram);
   if (query.address_type == AddressType::pipe) {
-    return query.address ? bind_path(query) : std::pair{OwnedFd(), EINVAL};
+    if (!query.address) return {{}, EINVAL};
+    const os::ActingAs acting(user ? std::optional(user->uid) : std::nullopt, user ? user->gid : std::nullopt);
+    return acting.error() != 0 ? Bound{{}, acting.error()} : bind_path(query);
   }
   const int port = query.port.value_or(0);
-  if (port < 0 || port > 65535) return {OwnedFd(), EINVAL};
-  const bool datagram = query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+  if (port < 0 || port > 65535) return {{}, EINVAL};
+  if (user && port > 0 && port < first_free_port()) return {{}, EACCES};
   const int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
   const int flags = query.flags.value_or(0);
-  if (query.address) {
-    std::string host = *query.address;
-    SocketAddress parsed;
-    if (!parse_ip(host, port, parsed)) {
-      auto [numeric, error] = resolve(host);
-      if (error != 0) return {OwnedFd(), error};
-      host = std::move(numeric);
-    }
-    return bind_ip(host, port, type, flags);
-  }
-  if (query.address_type == AddressType::udp4) return bind_ip("0.0.0.0", port, type, flags);
-  if (query.address_type == AddressType::udp6) return bind_ip("::", port, type, flags);
-  auto both = bind_ip("::", port, type, flags);
+  const auto bind_to = [&](const std::string& host) {
+    auto [socket, error] = bind_ip(host, port, type, flags);
+    return Bound{std::move(socket), error};
+  };
+  if (query.address) return bind_to(*query.address);
+  if (query.address_type == AddressType::udp4) return bind_to("0.0.0.0");
+  if (query.address_type == AddressType::udp6) return bind_to("::");
+  Bound both = bind_to("::");
   // Only a machine without IPv6 falls back: a port that is taken there is taken.
-  if (both.second == EAFNOSUPPORT || both.second == EADDRNOTAVAIL) return bind_ip("0.0.0.0", port, type, flags);
+  if (both.error == EAFNOSUPPORT || both.error == EADDRNOTAVAIL) return bind_to("0.0.0.0");
   return both;
 }
 
-bool is_abstract(std::string_view path) { return path.starts_with('\0'); }
-
 std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port) {
-  SocketAddress address;
   if (!port) {
-    if (!path_address(host_or_path, address)) return {OwnedFd(), EINVAL};
-  } else if (!resolve_to(host_or_path, *port, address)) {
-    return {OwnedFd(), ENOENT};
+    OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) return {OwnedFd(), errno};
+    const int error = os::connect_to_path(fd.get(), host_or_path);
+    return {std::move(fd), error};
   }
+  SocketAddress address;
+  if (!parse_ip(host_or_path, *port, address)) return {OwnedFd(), ENOENT};
   OwnedFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return {OwnedFd(), errno};
   const int error = ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
@@ -184,7 +188,7 @@ std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::opti
 
 int send_to(int fd, std::string_view bytes, const std::optional<std::string>& host, int port) {
   SocketAddress address;
-  if (host && !resolve_to(*host, port, address)) return ENOENT;
+  if (host && !parse_ip(*host, port, address)) return ENOENT;
   ssize_t n = 0;
   do {
     n = sendto(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT, host ? address.get() : nullptr,
@@ -210,7 +214,7 @@ int connect_datagram(int fd, const std::optional<std::string>& host, int port) {
   if (!host) {
     address.storage.ss_family = AF_UNSPEC;
     address.size = sizeof(sa_family_t);
-  } else if (!resolve_to(*host, port, address)) {
+  } else if (!parse_ip(*host, port, address)) {
     return ENOENT;
   }
   return ::connect(fd, address.get(), address.size) == 0 ? 0 : errno;
@@ -309,7 +313,12 @@ bool touched(int connection) {
   return received != static_cast<std::uint64_t>(unread) || info.tcpi_bytes_sent != 0;
 }
 
-std::pair<std::string, int> resolve(const std::string& host) {
+bool is_numeric(const std::string& host) {
+  SocketAddress address;
+  return parse_ip(host, 0, address);
+}
+
+std::pair<std::string, int> resolve_now(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;

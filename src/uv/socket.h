@@ -5,29 +5,33 @@
 #include <string_view>
 #include <utility>
 
+#include "core/user.h"
 #include "core/wire.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
+#include "os/socket_file.h"
 
 // What the bare system calls on sockets need around them. Errors are errno values; 0 is success.
 namespace muster::uv {
 
-// Binds what the query asks for, without listening. Every address when it names none: IPv6 and IPv4
-// where the machine has IPv6, else IPv4. A Unix socket that is bound is `path` in the file system.
-std::pair<OwnedFd, int> bind_socket(const core::wire::ListenQuery& query);
+struct Bound {
+  OwnedFd socket = {};
+  int error = 0;
+  os::SocketFile file = {};  // of a Unix socket that has one
+};
+// Binds what the query asks for, without listening. Its address is numeric; every one when it names none: IPv6 and IPv4
+// where the machine has IPv6, else IPv4. With a user it is bound with that one's rights.
+Bound bind_socket(const core::wire::ListenQuery& query, const std::optional<core::User>& user = {});
 
 // Lets other sockets be bound where this one is.
 void share_port(int fd);
 // listen(2). 0 for the backlog means 511.
 int start_listening(int fd, int backlog);
 
-// A name of a Unix socket that is no file: one that begins with a zero byte.
-bool is_abstract(std::string_view path);
-
-// Starts to connect to a port of a host, or to a path when there is no port. EINPROGRESS: it will be
+// Starts to connect to a port of a numeric address, or to a path when there is no port. EINPROGRESS: it will be
 // writable when it is connected or has failed.
 std::pair<OwnedFd, int> start_connect(const std::string& host_or_path, std::optional<int> port);
 
-// Datagrams. EAGAIN: not now. The peer is a numeric address or a name; none for a connected socket.
+// Datagrams. EAGAIN: not now. The peer is a numeric address; none for a connected socket.
 int send_to(int fd, std::string_view bytes, const std::optional<std::string>& host, int port);
 std::pair<std::size_t, int> receive_from(int fd, char* buffer, std::size_t size, core::wire::SocketName& from);
 // No host: connected no more.
@@ -50,9 +54,11 @@ std::uint64_t address_hash(int connection);
 // only TCP keeps count.
 bool touched(int connection);
 
-// A numeric address for a host name, by the system's resolver, which may block. Empty, with an errno
-// or EAI code turned into one, when there is none.
-std::pair<std::string, int> resolve(const std::string& host);
+// Whether this is a numeric address, and needs no resolver.
+bool is_numeric(const std::string& host);
+// A numeric address for a host name, by the system's resolver, which may wait for a server: for uv::Resolver. Empty, with an
+// errno, when there is none.
+std::pair<std::string, int> resolve_now(const std::string& host);
 
 // Another descriptor, close-on-exec, for the same thing. Empty when there are no more.
 OwnedFd duplicate(int fd);

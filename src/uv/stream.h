@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "uv/loop.h"
 #include "uv/poller.h"
 

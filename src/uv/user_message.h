@@ -5,7 +5,7 @@
 #include <muster/value.h>
 #include "core/channel.h"
 #include "core/wire.h"
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "uv/channel_io.h"
 #include "uv/fd_table.h"
 

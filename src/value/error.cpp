@@ -37,6 +37,8 @@ constexpr Description descriptions[] = {
     {Errc::ipc_unexpected_handle, "ERR_IPC_UNEXPECTED_HANDLE", "The peer sent a descriptor with a message that announces none"},
     {Errc::ipc_queue_full, "ERR_IPC_QUEUE_FULL", "The peer does not read and the queue of messages for it is full"},
     {Errc::handle_not_acknowledged, "ERR_HANDLE_NOT_ACKNOWLEDGED", "The peer did not acknowledge a handle in time"},
+    {Errc::ipc_channel_failed, "ERR_IPC_CHANNEL_FAILED", "The channel cannot be used any more"},
+    {Errc::listen_not_permitted, "ERR_LISTEN_NOT_PERMITTED", "The worker may not listen there"},
 };
 
 const Description* describe(int value) {

@@ -231,7 +231,7 @@ TEST(Workers, AreOfAnotherUserOnAPortThatIsNotTheirs) {
     if (get(candidate) == "refused") port = candidate;
   }
   session.write("app.js", server_js(port, "process.getuid() + ' ' + process.getgid() + ' ' + process.getgroups()"));
-  Running muster(session, {.words = {"run", "--user", "nobody", "app.js"}});
+  Running muster(session, {.words = {"run", "--user", "nobody", "--may-listen", std::to_string(port), "app.js"}});
   muster.line("1 worker is ready");
   EXPECT_EQ(get(port), "65534 65534 65534");
   EXPECT_TRUE(eventually([&] { return session.status("app")["workers"][0].contains("requests"); }, "it reports"));

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/fd.h"
+#include "os/fd.h"
 #include "kernel/member_counts.h"
 
 namespace muster::kernel {

@@ -303,6 +303,7 @@ TEST_P(Policy, ListensOnADescriptorOfThePrimary) {
   socklen_t size = sizeof address;
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   std::string answer;
+  primary.cluster.setup_primary({.may_listen = {{{.fd = fd}}}});
   Worker w = primary.cluster.fork(worker("FdServer", {{"MUSTER_TEST_FD", std::to_string(fd)}}));
   w.on_listening([&](const Address& listening) {
     EXPECT_EQ(listening.address, std::nullopt);
@@ -324,6 +325,7 @@ TEST_P(Policy, RefusesADescriptorThatIsNoSocket) {
   const TemporaryFolder folder;
   const int file = open(folder.path().c_str(), O_RDONLY | O_CLOEXEC);
   std::vector<Value> told;
+  primary.cluster.setup_primary({.may_listen = {{{.fd = file}, {.fd = 900}}}});
   for (const int fd : {file, 900}) primary.cluster.fork(worker("FdServer", {{"MUSTER_TEST_FD", std::to_string(fd)}}));
   primary.cluster.on_message([&](Worker, Message& message) {
     told.push_back(message.data);
