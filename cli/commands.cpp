@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <list>
 #include <stdexcept>
@@ -23,9 +24,11 @@
 #include "config/nearest.h"
 #include "control.h"
 #include "folders.h"
+#include "json_text.h"
 #include "primary/init.h"
 #include "primary/log.h"
 #include "primary/primary.h"
+#include "say.h"
 #include "show/top.h"
 #include "show/units_text.h"
 #include "show/view.h"
@@ -50,14 +53,13 @@ Look look() {
   return look;
 }
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-void print(const json& value) { print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n"); }
+void print_json(const json& value) { print(json_text(value, 2) + "\n"); }
 
 int fail(const std::string& why, bool as_json = false, int code = exit_failure) {
   if (as_json) {
-    print(json{{"ok", false}, {"error", why}});
+    print_json(json{{"ok", false}, {"error", why}});
   } else {
-    fmt::print(stderr, "muster: {}\n", why);
+    say_error(why);
   }
   return code;
 }
@@ -74,10 +76,19 @@ std::optional<json> ask(const Folders& folders, const std::string& app, const js
   return std::nullopt;
 }
 
+// The status in what a primary, or a file, says; nothing when it is none.
+std::optional<AppStatus> read_status(const json& object) {
+  try {
+    return object.at("status").get<AppStatus>();
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
 std::optional<AppStatus> status_of_running(const Folders& folders, const std::string& app) {
   const auto answer = ask(folders, app, {{"command", "status"}});
-  if (!answer || !answer->value("ok", false)) return std::nullopt;
-  return answer->at("status").get<AppStatus>();
+  if (!answer || !flag_member(*answer, "ok")) return std::nullopt;
+  return read_status(*answer);
 }
 
 bool is_running(const Folders& folders, const std::string& app) {
@@ -87,10 +98,15 @@ bool is_running(const Folders& folders, const std::string& app) {
 
 // What is known of one that runs no more.
 std::optional<AppStatus> remembered_status(const Folders& folders, const std::string& app) {
+  if (access(folders.memory(app).c_str(), F_OK) != 0) return std::nullopt;
   const json memory = read_json(folders.memory(app));
-  if (!memory.is_object() || !memory.contains("status")) return std::nullopt;
-  AppStatus status = memory["status"].get<AppStatus>();
-  if (memory.value("running", false)) {
+  auto known = read_status(memory);
+  AppStatus status = known.value_or(AppStatus());
+  status.name = app;
+  if (!known) {
+    status.state = "failed";
+    status.why = fmt::format("what {} says of it cannot be read; `muster delete {}` forgets it", folders.memory(app), app);
+  } else if (flag_member(memory, "running")) {
     // It was not there to say how it ended, or is there and says nothing.
     status.state = "failed";
     status.why =
@@ -103,6 +119,16 @@ std::optional<AppStatus> remembered_status(const Folders& folders, const std::st
   status.pid = 0;
   status.workers.clear();
   return status;
+}
+
+// What it was started from, or an exception that says what is wrong with that.
+Sources remembered_sources(const Folders& folders, const std::string& app) {
+  try {
+    return read_json(folders.memory(app)).at("sources").get<Sources>();
+  } catch (const json::exception&) {
+    throw std::runtime_error(
+        fmt::format("what {} says of \"{}\" cannot be read; `muster delete {}` forgets it", folders.memory(app), app, app));
+  }
 }
 
 std::vector<std::string> all_apps(const Folders& folders) {
@@ -154,13 +180,13 @@ int tell(const std::string& app, json request, bool as_json, std::optional<Milli
   while (const auto line = connection->next(wait)) {
     if (!line->contains("ok")) continue;
     if (as_json) {
-      print(*line);
-    } else if (line->value("ok", false)) {
-      print(fmt::format("{}: {}\n", app, line->value("text", "done")));
+      print_json(*line);
+    } else if (flag_member(*line, "ok")) {
+      print(fmt::format("{}: {}\n", app, text_member(*line, "text", "done")));
     } else {
-      fmt::print(stderr, "muster: {}: {}\n", app, line->value("error", "it could not be done"));
+      say_error(fmt::format("{}: {}", app, text_member(*line, "error", "it could not be done")));
     }
-    return line->value("ok", false) ? exit_ok : exit_failure;
+    return flag_member(*line, "ok") ? exit_ok : exit_failure;
   }
   return fail(fmt::format("{}: no answer{}", app, timeout ? " in time; what was begun goes on" : ": its primary has ended"),
               as_json);
@@ -195,13 +221,13 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
       std::chrono::steady_clock::now() + (timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience));
   while (const auto line = connection->next(
              std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()))) {
-    if (line->contains("ok")) return fail(line->value("error", "it could not be done"), as_json);
+    if (line->contains("ok")) return fail(text_member(*line, "error", "it could not be done"), as_json);
   }
   if (std::chrono::steady_clock::now() >= until)
     return fail(fmt::format("{}: it has not ended in time, and goes on ending", app), as_json);
   // The connection ends after it has remembered how it ended and freed its name.
   if (as_json) {
-    print(json{{"ok", true}, {"name", app}});
+    print_json(json{{"ok", true}, {"name", app}});
   } else {
     print(fmt::format("{}: {}\n", app, std::strcmp(command, "kill") == 0 ? "killed" : "stopped"));
   }
@@ -210,7 +236,7 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
 
 void print_remarks(const Resolved& resolved) {
   for (const Remark& remark : resolved.remarks) {
-    fmt::print(stderr, "muster: {}\n", to_string(remark));
+    say_error(to_string(remark));
   }
 }
 
@@ -241,11 +267,12 @@ Started start_one(const Folders& folders, const Sources& sources, const std::str
   result.pid = started.pid;
   result.ok = answer.is_object() && answer.contains("ready");
   if (result.ok) {
-    result.text = answer.value("text", "");
+    result.text = text_member(answer, "text");
     result.code = exit_ok;
   } else if (answer.is_object()) {
-    result.text = answer.value("error", "it did not start");
-    result.code = answer.value("code", static_cast<int>(exit_failure));
+    result.text = text_member(answer, "error", "it did not start");
+    const auto code = answer.find("code");
+    result.code = code != answer.end() && code->is_number_integer() ? code->get<int>() : static_cast<int>(exit_failure);
   } else {
     result.text = fmt::format("it ended before it was ready; {} has more", folders.log(name));
   }
@@ -262,15 +289,19 @@ int report_started(const std::vector<Started>& all, bool as_json) {
     } else if (one.ok) {
       print(fmt::format("{}: {} (pid {})\n", one.name, one.text, one.pid));
     } else {
-      fmt::print(stderr, "muster: {}: {}\n", one.name, one.text);
+      say_error(fmt::format("{}: {}", one.name, one.text));
     }
   }
-  if (as_json) print(list);
+  if (as_json) print_json(list);
   return code;
 }
 
 int run(const command::Say& say) {
-  std::fputs(say.text.c_str(), say.code == 0 ? stdout : stderr);
+  if (say.code == 0) {
+    print(say.text);
+  } else {
+    say_error(say.text.starts_with("muster: ") ? std::string_view(say.text).substr(8) : say.text);
+  }
   return say.code;
 }
 
@@ -299,9 +330,8 @@ int run(const command::Start& start) {
   // One that was started before, by its name.
   if (start.sources.words.size() == 1 && valid_app_name(start.sources.words[0])) {
     const std::string& name = start.sources.words[0];
-    const json memory = read_json(folders.memory(name));
-    if (memory.is_object() && access(name.c_str(), F_OK) != 0) {
-      return report_started({start_one(folders, memory.at("sources").get<Sources>(), name)}, start.json);
+    if (access(folders.memory(name).c_str(), F_OK) == 0 && access(name.c_str(), F_OK) != 0) {
+      return report_started({start_one(folders, remembered_sources(folders, name), name)}, start.json);
     }
   }
   const Resolved resolved = resolve(start.sources);
@@ -315,7 +345,7 @@ int run(const command::Start& start) {
 int run(const command::Check& check) {
   const Resolved resolved = resolve(check.sources);
   if (check.json) {
-    print(json(resolved));
+    print_json(json(resolved));
   } else {
     print(report(resolved));
   }
@@ -325,7 +355,7 @@ int run(const command::Check& check) {
 int run(const command::List& list) {
   const auto statuses = all_statuses(make_folders());
   if (list.json) {
-    print(json(statuses));
+    print_json(json(statuses));
   } else {
     print(list_text(statuses, look()));
   }
@@ -342,7 +372,7 @@ int run(const command::Status& command) {
   const auto status = status_of(folders, command.name);
   if (!status) return fail(unknown(folders, command.name), command.json);
   if (command.json) {
-    print(json(*status));
+    print_json(json(*status));
   } else {
     print(status_text(*status, look()));
   }
@@ -355,7 +385,7 @@ int run(const command::Why& why) {
   if (!status) return fail(unknown(folders, why.name), why.json);
   if (why.json) {
     std::erase_if(status->obituaries, [&why](const Obituary& obituary) { return why.worker && obituary.seat != *why.worker; });
-    print(json{{"name", status->name}, {"state", status->state}, {"why", status->why}, {"obituaries", status->obituaries}});
+    print_json(json{{"name", status->name}, {"state", status->state}, {"why", status->why}, {"obituaries", status->obituaries}});
   } else {
     print(why_text(*status, why.worker, look()));
   }
@@ -378,8 +408,11 @@ int run(const command::Scale& scale) {
 
 // The end of a file, in lines.
 std::vector<std::string> last_lines(const std::string& path, std::size_t count) {
-  std::ifstream file(path);
+  std::error_code none;
   std::deque<std::string> lines;
+  // A log that is a pipe is somebody else's to read.
+  if (!std::filesystem::is_regular_file(path, none)) return {};
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     lines.push_back(std::move(line));
     if (lines.size() > count) lines.pop_front();
@@ -388,11 +421,11 @@ std::vector<std::string> last_lines(const std::string& path, std::size_t count) 
 }
 
 std::string text_of(const json& line, bool as_json) {
-  if (as_json) return line.dump() + "\n";
-  const unsigned seat = line.value("worker", 0U);
-  std::string who = line.value("app", "");
-  if (seat > 0) who += fmt::format("/{}", seat);
-  return fmt::format("{} {} | {}\n", line.value("time", ""), who, line.value("text", ""));
+  if (as_json) return json_text(line) + "\n";
+  const auto seat = line.find("worker");
+  std::string who = text_member(line, "app");
+  if (seat != line.end() && seat->is_number_unsigned()) who += fmt::format("/{}", seat->get<unsigned>());
+  return fmt::format("{} {} | {}\n", text_member(line, "time"), who, text_member(line, "text"));
 }
 
 int run(const command::Logs& logs) {
@@ -408,8 +441,8 @@ int run(const command::Logs& logs) {
     }
     const json memory = read_json(folders.memory(app));
     if (!memory.is_object()) return fail(unknown(folders, app), logs.json);
-    for (const std::string& line : last_lines(memory.value("log", ""), logs.lines)) {
-      print((logs.json && !line.starts_with('{') ? json{{"app", app}, {"text", line}}.dump() : line) + "\n");
+    for (const std::string& line : last_lines(text_member(memory, "log"), logs.lines)) {
+      print((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
     }
   }
   // One app's lines as they come; those of several in turn.
@@ -418,7 +451,6 @@ int run(const command::Logs& logs) {
       const auto line = connection->next(connections.size() == 1 ? std::chrono::milliseconds(patience) : 20ms);
       if (line && line->contains("line")) {
         print(text_of((*line)["line"], logs.json));
-        std::fflush(stdout);
       } else if (line || connection->ended()) {
         connection = connections.erase(connection);
         continue;
@@ -438,7 +470,7 @@ int run(const command::Top& top) {
     return all;
   };
   if (top.json) {
-    print(json(statuses()));
+    print_json(json(statuses()));
     return exit_ok;
   }
   Loop loop;
@@ -457,7 +489,7 @@ int run(const command::Delete& command) {
     }
     const json memory = read_json(folders.memory(app));
     // Only a log that is ours: one that was named is the user's.
-    if (memory.is_object() && memory.value("log", "") == folders.log(app)) {
+    if (text_member(memory, "log") == folders.log(app)) {
       unlink(folders.log(app).c_str());
       for (unsigned old = 1; unlink(fmt::format("{}.{}", folders.log(app), old).c_str()) == 0; ++old) {
       }
@@ -465,7 +497,7 @@ int run(const command::Delete& command) {
     unlink(folders.memory(app).c_str());
     unlink(folders.socket(app).c_str());
     if (command.json) {
-      print(json{{"ok", true}, {"name", app}});
+      print_json(json{{"ok", true}, {"name", app}});
     } else {
       print(fmt::format("{}: deleted\n", app));
     }
@@ -479,9 +511,9 @@ int run(const command::Save& save) {
   for (const std::string& app : running_apps(folders)) {
     if (is_running(folders, app)) names.push_back(app);
   }
-  write_file(folders.saved(), names.dump() + "\n");
+  write_file(folders.saved(), json_text(names) + "\n");
   if (save.json) {
-    print(json{{"ok", true}, {"saved", names}});
+    print_json(json{{"ok", true}, {"saved", names}});
   } else {
     print(fmt::format("{} saved, for muster resurrect to start again\n", counted(names.size(), "app")));
   }
@@ -494,14 +526,19 @@ int run(const command::Resurrect& resurrect) {
   if (!names.is_array() || names.empty())
     return fail("nothing was saved; muster save remembers which apps run", resurrect.json);
   std::vector<Started> all;
-  for (const std::string name : names) {
+  for (const json& entry : names) {
+    if (!entry.is_string() || !valid_app_name(entry.get<std::string>())) continue;
+    const std::string name = entry;
     if (is_running(folders, name)) continue;
-    const json memory = read_json(folders.memory(name));
-    if (!memory.is_object()) {
+    if (access(folders.memory(name).c_str(), F_OK) != 0) {
       all.push_back({name, false, 0, "it was deleted since it was saved"});
       continue;
     }
-    all.push_back(start_one(folders, memory.at("sources").get<Sources>(), name));
+    try {
+      all.push_back(start_one(folders, remembered_sources(folders, name), name));
+    } catch (const std::exception& error) {
+      all.push_back({name, false, 0, error.what()});
+    }
   }
   if (all.empty() && !resurrect.json) print(std::string("every app that was saved runs already\n"));
   return report_started(all, resurrect.json);

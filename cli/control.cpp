@@ -12,6 +12,8 @@
 
 #include <fmt/core.h>
 
+#include "json_text.h"
+
 #include <muster/error.h>
 
 #include "primary/line_reader.h"
@@ -22,9 +24,7 @@ namespace {
 // A client that does not read what it asked for, or sends what nobody asked for.
 constexpr std::size_t most_kept = 4 << 20;
 
-std::string text_of(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
+std::string text_of(const nlohmann::json& json) { return json_text(json) + "\n"; }
 
 std::optional<ucred> peer_of(int fd) {
   ucred credentials{};
@@ -76,7 +76,12 @@ ControlServer::ControlServer(Cluster& cluster, std::string path, Handler handler
   options.path = path_;
   server_.listen(options);
   umask(mask);
+  file_ = os::SocketFile::at(path_);
   server_.unref();
+}
+
+bool ControlServer::is_there() const {
+  return file_ && os::SocketFile::at(path_).identity() == file_.identity();
 }
 
 ControlServer::~ControlServer() {

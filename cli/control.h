@@ -11,6 +11,8 @@
 #include <muster/net.h>
 #include <nlohmann/json.hpp>
 
+#include "os/socket_file.h"
+
 namespace muster::cli {
 
 // Where a primary is told what to do: a Unix socket that only its user (and root) may use. A client sends one line of JSON,
@@ -40,6 +42,8 @@ class ControlServer {
   ~ControlServer();
 
   const std::string& path() const { return path_; }
+  // Whether its socket is still where it was made.
+  bool is_there() const;
 
  private:
   void handle(net::Socket socket);
@@ -48,6 +52,7 @@ class ControlServer {
   Handler handler_;
   Complaint complain_;
   net::Server server_;
+  os::SocketFile file_;
 };
 
 // The other side, which waits: for commands that have nothing else to do.

@@ -9,12 +9,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string_view>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+
+#include "os/file.h"
 
 namespace muster::cli {
 namespace {
@@ -93,9 +94,10 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 nlohmann::json read_json(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return nullptr;
-  auto json = nlohmann::json::parse(file, nullptr, false);
+  constexpr std::size_t limit = 64 << 20;
+  const os::FileText file = os::read_file(path, limit);
+  if (file.error != 0) return nullptr;
+  auto json = nlohmann::json::parse(file.text, nullptr, false);
   return json.is_discarded() ? nlohmann::json(nullptr) : json;
 }
 

@@ -14,8 +14,10 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "json_text.h"
 #include "primary/init.h"
 #include "primary/primary.h"
+#include "say.h"
 #include "start_process.h"
 
 namespace muster::cli {
@@ -32,7 +34,7 @@ int exec_worker(int argc, char** argv) {
   if (getppid() != std::atoi(argv[2])) return exit_failure;
   execvp(argv[5], argv + 5);
   const int error = errno;
-  fmt::print(stderr, "muster: cannot run {}: {}\n", argv[5], std::strerror(error));
+  say_error(fmt::format("cannot run {}: {}", argv[5], std::strerror(error)));
   return error == ENOENT ? 127 : 126;
 }
 
@@ -49,13 +51,13 @@ int start_as_told() {
   const auto order = nlohmann::json::parse(read_all(child::order), nullptr, false);
   close(child::order);
   if (!order.is_object()) {
-    fmt::print(stderr, "muster: `__primary` is not for people: use `muster start`\n");
+    say_error("`__primary` is not for people: use `muster start`");
     return exit_usage;
   }
   Primary::Order what;
   what.line = child::line;
   const auto fail = [&what](const std::string& why) {
-    const std::string text = nlohmann::json{{"error", why}}.dump() + "\n";
+    const std::string text = json_text({{"error", why}}) + "\n";
     if (write(what.line, text.data(), text.size()) < 0) return exit_failure;
     return exit_failure;
   };

@@ -1,7 +1,17 @@
+#include <exception>
+
 #include "commands.h"
 #include "config/options.h"
+#include "say.h"
+#include "standard_streams.h"
 
 int main(int argc, char** argv) {
-  if (const auto code = muster::cli::run_hidden(argc, argv)) return *code;
-  return muster::cli::run(muster::cli::parse(argc, argv));
+  try {
+    muster::cli::open_standard_streams();
+    if (const auto code = muster::cli::run_hidden(argc, argv)) return *code;
+    return muster::cli::run(muster::cli::parse(argc, argv));
+  } catch (const std::exception& error) {
+    muster::cli::say_error(error.what());
+    return 1;
+  }
 }

@@ -13,6 +13,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "json_text.h"
+
 extern char** environ;
 
 namespace muster::cli {
@@ -34,7 +36,7 @@ std::string own_program() {
 StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,
                              const std::vector<int>& descriptors, const std::string& log) {
   // A variable may hold what bytes it likes.
-  const std::string text = order.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string text = json_text(order);
   const int memory = memfd_create("muster", MFD_CLOEXEC);
   int pair[2] = {-1, -1};
   if (memory < 0 || write(memory, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||

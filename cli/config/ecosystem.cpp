@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +22,8 @@
 #include <muster/loop.h>
 
 #include "config/units.h"
+#include "os/fd.h"
+#include "os/spawn.h"
 
 namespace muster::cli {
 namespace {
@@ -408,39 +409,18 @@ import(pathToFileURL(file)).then((module) => {
 )js";
 
 constexpr std::chrono::seconds patience{30};
+constexpr std::size_t max_answer = 16 << 20;
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() { close(); }
-  int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_ = -1;
-};
-
-// Above those that the child is given, so that none is overwritten before it is copied.
-bool open_pipe(Descriptor& reader, Descriptor& writer) {
+bool open_pipe(OwnedFd& reader, OwnedFd& writer) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
-  const Descriptor low_reader(ends[0]);
-  const Descriptor low_writer(ends[1]);
-  reader = Descriptor(fcntl(ends[0], F_DUPFD_CLOEXEC, 10));
-  writer = Descriptor(fcntl(ends[1], F_DUPFD_CLOEXEC, 10));
-  return reader.get() >= 0 && writer.get() >= 0;
+  reader = OwnedFd(ends[0]);
+  writer = OwnedFd(ends[1]);
+  return true;
 }
 
 // Reads both until nobody can write to them any more; false when that takes too long.
-bool read_both(const Descriptor& answer, std::string& answer_text, const Descriptor& output, std::string& output_text) {
+bool read_both(const OwnedFd& answer, std::string& answer_text, const OwnedFd& output, std::string& output_text) {
   std::array<pollfd, 2> all{{{answer.get(), POLLIN, 0}, {output.get(), POLLIN, 0}}};
   const std::array<std::string*, 2> texts{&answer_text, &output_text};
   const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -454,6 +434,7 @@ bool read_both(const Descriptor& answer, std::string& answer_text, const Descrip
       std::array<char, 4096> buffer{};
       const auto size = read(all[i].fd, buffer.data(), buffer.size());
       if (size > 0) {
+        if (texts[i]->size() + static_cast<std::size_t>(size) > max_answer) return false;
         texts[i]->append(buffer.data(), static_cast<std::size_t>(size));
       } else if (size == 0 || errno != EINTR) {
         all[i].fd = -1;
@@ -477,41 +458,26 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   const std::string node = find_program("node", environment, cwd);
   if (node.empty()) return failed("is read by node, and there is no node on the PATH; accepted without: ecosystem.config.json");
 
-  Descriptor answer, answer_end, output, output_end;
+  OwnedFd answer, answer_end, output, output_end;
   if (!open_pipe(answer, answer_end) || !open_pipe(output, output_end))
     return failed(fmt::format("cannot be read: {}", std::strerror(errno)));
 
-  std::vector<std::string> variables;
-  for (const auto& [name, value] : environment) variables.push_back(fmt::format("{}={}", name, value));
-  std::vector<char*> envp;
-  envp.reserve(variables.size() + 1);
-  for (auto& variable : variables) envp.push_back(variable.data());
-  envp.push_back(nullptr);
-  std::vector<std::string> words{"node", "--input-type=commonjs", "-e", evaluation, "--", path};
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output_end.get(), 1);
-  posix_spawn_file_actions_adddup2(&actions, output_end.get(), 2);
-  posix_spawn_file_actions_adddup2(&actions, answer_end.get(), 3);
-  posix_spawn_file_actions_addchdir_np(&actions, cwd.c_str());
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, node.c_str(), &actions, nullptr, argv.data(), envp.data());
-  posix_spawn_file_actions_destroy(&actions);
-  if (error) return failed(fmt::format("node cannot be started: {}", std::strerror(error)));
-  answer_end.close();
-  output_end.close();
+  os::SpawnOptions options;
+  options.file = node;
+  options.argv = {"node", "--input-type=commonjs", "-e", evaluation, "--", path};
+  for (const auto& [name, value] : environment) options.env.push_back(fmt::format("{}={}", name, value));
+  options.cwd = cwd;
+  options.descriptors = {-1, output_end.get(), output_end.get(), answer_end.get()};
+  const os::Spawned started = os::spawn(options);
+  if (started.error != 0) return failed(fmt::format("node cannot be started: {}", std::strerror(started.error)));
+  answer_end.reset();
+  output_end.reset();
 
   std::string answer_text, output_text;
   const bool in_time = read_both(answer, answer_text, output, output_text);
-  if (!in_time) kill(pid, SIGKILL);
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  // It has said all it has to say. What the file has started in it would keep it.
+  kill(started.pid, SIGKILL);
+  while (waitpid(started.pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   if (!in_time) return failed(fmt::format("was not evaluated within {} s", patience.count()));
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <tuple>
 #include <utility>
@@ -21,6 +21,7 @@
 #include "config/nearest.h"
 #include "config/toml_file.h"
 #include "config/units.h"
+#include "os/file.h"
 
 namespace muster::cli {
 namespace {
@@ -31,6 +32,10 @@ using Names = Setting::Names;
 
 constexpr std::string_view default_file = "muster.toml";
 constexpr std::string_view config_variable = "MUSTER_CONFIG";
+
+// Of what somebody writes by hand; a pipe may be written by a program.
+constexpr std::uint64_t max_file_size = 4 << 20;
+constexpr std::chrono::seconds file_patience(10);
 
 // What muster tells a worker, in whose environment it may be run again: not meant for it, whatever else it is the name of.
 constexpr std::array<std::string_view, 5> of_a_worker{"MUSTER_APP", "MUSTER_WORKER", "MUSTER_GENERATION", "MUSTER_REPORT_FD",
@@ -243,12 +248,12 @@ class Resolver {
     Place at;
     at.file = name;
     FileContent content;
-    errno = is_folder(path) ? EISDIR : 0;
-    std::ifstream stream;
-    if (!errno) stream.open(path, std::ios::binary);
-    if (!stream.is_open()) {
-      content.remarks.push_back(
-          {.place = at, .text = fmt::format("cannot be read: {}{}", std::strerror(errno), did_you_mean_file(path))});
+    const os::FileText file = os::read_file(path, max_file_size, file_patience);
+    if (file.error != 0) {
+      const std::string why = file.error == ETIMEDOUT ? fmt::format("nothing has been written to it for {} s", file_patience.count())
+                              : file.error == EFBIG   ? fmt::format("it is larger than {}", format_size(max_file_size))
+                                                      : std::strerror(file.error);
+      content.remarks.push_back({.place = at, .text = fmt::format("cannot be read: {}{}", why, did_you_mean_file(path))});
       return content;
     }
     if (is_ecosystem(name) && !name.ends_with(".json")) {
@@ -256,10 +261,8 @@ class Resolver {
       if (!evaluated.remarks.empty()) return {.remarks = std::move(evaluated.remarks)};
       return read_ecosystem(evaluated.json, name, folder, sources_.env_name);
     }
-    std::ostringstream text;
-    text << stream.rdbuf();
-    if (is_ecosystem(name)) return read_ecosystem(text.str(), name, folder, sources_.env_name);
-    return read_toml(text.str(), name, folder);
+    if (is_ecosystem(name)) return read_ecosystem(file.text, name, folder, sources_.env_name);
+    return read_toml(file.text, name, folder);
   }
 
   // The apps of a file that the words name: all without words. Of a file that is settings only, the words say what runs.

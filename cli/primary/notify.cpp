@@ -1,18 +1,24 @@
 #include "primary/notify.h"
 
+#include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace muster::cli {
 namespace {
+
+// Anybody may send to it, and without end.
+constexpr int datagrams_per_turn = 64;
+
+// A service manager that does not read is not waited for much longer than it takes to be scheduled.
+constexpr int patience_ms = 100;
 
 bool address_of(std::string_view path, sockaddr_un& address, socklen_t& size) {
   if (path.empty() || path.size() >= sizeof address.sun_path) return false;
@@ -31,10 +37,10 @@ void notify_service_manager(std::string_view state) {
   sockaddr_un address{};
   socklen_t size = 0;
   if (!path || !address_of(path, address, size)) return;
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), size);
-  close(fd);
+  const OwnedFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd || connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return;
+  pollfd ready{fd.get(), POLLOUT, 0};
+  if (poll(&ready, 1, patience_ms) > 0) send(fd.get(), state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 unsigned long long watchdog_interval() {
@@ -44,55 +50,44 @@ unsigned long long watchdog_interval() {
   return std::strtoull(microseconds, nullptr, 10);
 }
 
-struct NotifySocket::Poll {
-  uv_poll_t handle{};
-  NotifySocket* owner = nullptr;
-};
-
 NotifySocket::NotifySocket(Loop& loop, std::string path, Handler handler)
     : path_(std::move(path)), handler_(std::move(handler)) {
-  sockaddr_un address{};
-  socklen_t size = 0;
-  fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  socket_ = OwnedFd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   unlink(path_.c_str());
+  // Workers may be of another user; whose word counts is decided by the process that gives it.
   const int on = 1;
-  if (fd_ < 0 || !address_of(path_, address, size) || bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      setsockopt(fd_, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+  if (!socket_ || os::bind_to_path(socket_.get(), path_, file_) != 0 || file_.set_mode(0666) != 0 ||
+      setsockopt(socket_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
     path_.clear();
     return;
   }
-  // Workers may be of another user; whose word counts is decided by the process that gives it.
-  chmod(path_.c_str(), 0666);
-  poll_ = new Poll{{}, this};
-  uv_poll_init(loop.uv_loop(), &poll_->handle, fd_);
-  poll_->handle.data = poll_;
-  uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (auto* owner = static_cast<Poll*>(handle->data)->owner) owner->receive();
-  });
-  uv_unref(reinterpret_cast<uv_handle_t*>(&poll_->handle));
+  try {
+    watch_ = loop.on_readable(socket_.get(), [this] { receive(); });
+  } catch (const std::system_error&) {
+    path_.clear();
+    return;
+  }
+  watch_.unref();
 }
 
 NotifySocket::~NotifySocket() {
-  if (poll_) {
-    poll_->owner = nullptr;
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_->handle),
-             [](uv_handle_t* handle) { delete static_cast<Poll*>(handle->data); });
-  }
-  if (fd_ >= 0) close(fd_);
-  if (!path_.empty()) unlink(path_.c_str());
+  watch_.cancel();
+  file_.remove();
 }
+
+bool NotifySocket::is_there() const { return file_ && os::SocketFile::at(path_).identity() == file_.identity(); }
 
 void NotifySocket::receive() {
   char text[4096];
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 16)];
-  for (;;) {
+  for (int i = 0; i < datagrams_per_turn; ++i) {
     iovec part{text, sizeof text};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    const ssize_t size = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
+    const ssize_t size = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return;
     int pid = 0;

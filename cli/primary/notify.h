@@ -1,11 +1,13 @@
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include <muster/function.h>
 #include <muster/loop.h>
+
+#include "os/fd.h"
+#include "os/socket_file.h"
 
 namespace muster::cli {
 
@@ -28,15 +30,17 @@ class NotifySocket {
   ~NotifySocket();
 
   const std::string& path() const { return path_; }
+  // Whether its file is still there.
+  bool is_there() const;
 
  private:
-  struct Poll;
   void receive();
 
   std::string path_;
   Handler handler_;
-  int fd_ = -1;
-  Poll* poll_ = nullptr;  // closes itself later: libuv's rule
+  OwnedFd socket_;
+  os::SocketFile file_;
+  Watch watch_;
 };
 
 }  // namespace muster::cli

@@ -1,10 +1,8 @@
 #include "primary/primary.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,7 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <filesystem>
+#include <exception>
 #include <utility>
 
 #include <fmt/core.h>
@@ -21,10 +19,10 @@
 #include <nlohmann/json.hpp>
 
 #include "config/listen_url.h"
-#include "primary/assets.h"
-#include "primary/background.h"
+#include "json_text.h"
 #include "primary/init.h"
 #include "primary/process_use.h"
+#include "say.h"
 #include "show/units_text.h"
 #include "start_process.h"
 
@@ -69,12 +67,6 @@ std::vector<Primary::Given> sockets_of_service_manager() {
   return sockets;
 }
 
-bool is_file(int fd, const std::string& path) {
-  struct stat open {
-  }, there{};
-  return fstat(fd, &open) == 0 && stat(path.c_str(), &there) == 0 && open.st_dev == there.st_dev && open.st_ino == there.st_ino;
-}
-
 std::string monotonic_now() {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -89,26 +81,27 @@ Primary::~Primary() {
   admin_.reset();
   control_.reset();
   supervisor_.reset();
-  if (!private_folder_.empty()) {
-    std::error_code ignored;
-    std::filesystem::remove_all(private_folder_, ignored);
+  files_.remove();
+  // Only after the last trace of this one is gone may there be another; before whoever waits for that is told, by the end of the
+  // connection.
+  if (replaced_) {
+    lock_.leave();
+  } else {
+    lock_.free();
   }
-  // Only after the last trace of this one is gone may there be another.
-  if (lock_ >= 0 && !replaced_ && folders_) unlink(folders_->lock(name_).c_str());
 }
 
 int Primary::run() {
   if (const std::string error = begin(); !error.empty()) {
     tell_starter({{"error", error}});
-    if (!order_.background) fmt::print(stderr, "muster: {}\n", error);
+    if (!order_.background) say_error(error);
     exit_code_ = exit_failure;
   } else {
     loop_.run();
   }
   if (order_.takes_over && !was_ready_) {
     // What it was to take over is still its predecessor's, files included.
-    std::error_code ignored;
-    std::filesystem::remove_all(private_folder_, ignored);
+    files_.remove();
     _exit(exit_code_);
   }
   return exit_code_;
@@ -124,34 +117,9 @@ std::string Primary::begin() {
   } catch (const std::exception& error) {
     // A container that can be written to nowhere: everything but commands works.
     if (order_.background) return error.what();
-    fmt::print(stderr, "muster: {}; the app runs, but no commands can be given to it\n", error.what());
+    say_error(fmt::format("{}; the app runs, but no commands can be given to it", error.what()));
   }
-  if (folders_) {
-    // The lock goes with the process, whatever ends it.
-    if (order_.lock >= 0) {
-      lock_ = order_.lock;
-      fcntl(lock_, F_SETFD, FD_CLOEXEC);
-    } else {
-      bool taken = false;
-      do {
-        if (lock_ >= 0) close(lock_);
-        lock_ = open(folders_->lock(name_).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (lock_ < 0) return fmt::format("cannot make {}: {}", folders_->lock(name_), std::strerror(errno));
-        taken = flock(lock_, LOCK_EX | LOCK_NB) == 0;
-        // The one who had it may have removed it in between; somebody else may have the next one.
-      } while (taken && !is_file(lock_, folders_->lock(name_)));
-      if (!taken) {
-        char text[32] = {};
-        const ssize_t size = pread(lock_, text, sizeof text - 1, 0);
-        close(std::exchange(lock_, -1));
-        return fmt::format(
-            "an app \"{}\" runs already{}; `muster reload {}` replaces its workers, --name gives this one another name", name_,
-            size > 0 ? fmt::format(" (pid {})", std::atoi(text)) : "", name_);
-      }
-    }
-    const std::string pid = std::to_string(getpid()) + "\n";
-    if (ftruncate(lock_, 0) != 0 || pwrite(lock_, pid.data(), pid.size(), 0) < 0) return "cannot write the lock";
-  }
+  if (std::string error = take_name(); !error.empty()) return error;
 
   const AppConfig& config = order_.config;
   std::string file = config.log_file;
@@ -168,14 +136,24 @@ std::string Primary::begin() {
                          file);
     default: return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
   }
-  make_private_folder();
+  loop_.on_uncaught_exception([this](const std::exception_ptr& exception) {
+    // A fault of ours, and no reason to end what runs.
+    try {
+      std::rethrow_exception(exception);
+    } catch (const std::exception& error) {
+      log_->say(fmt::format("an error of muster's own, please report it: {}", error.what()));
+    }
+  });
+  if (!files_.restore()) log_->say(files_.error() + "; Node workers report nothing, and nobody can say READY=1");
+  if (!order_.takes_over) lock_.note_folder(files_.folder());
   cluster_ = std::make_unique<Cluster>(loop_, 0, nullptr);
   Supervisor::Events events;
   events.changed = [this] { changed(); };
   events.stopped = [this](const std::optional<std::string>& failed) { stopped(failed); };
-  const std::string agent = private_folder_.empty() ? "" : private_folder_ + "/agent.cjs";
-  const std::string notify = private_folder_.empty() ? "" : private_folder_ + "/notify";
-  supervisor_ = std::make_unique<Supervisor>(loop_, *cluster_, *log_, config, agent, notify, std::move(events));
+  cluster_->on_policy_unavailable([this](const std::string& why) {
+    log_->say(fmt::format("the kernel policy is not available: {}; round robin takes its place", why));
+  });
+  supervisor_ = std::make_unique<Supervisor>(loop_, *cluster_, *log_, config, files_, std::move(events));
   if (!order_.takes_over) order_.sockets = sockets_of_service_manager();
   adopt(std::move(order_.sockets));
   watch_signals();
@@ -189,22 +167,42 @@ std::string Primary::begin() {
   return {};
 }
 
-void Primary::make_private_folder() {
-  const char* base = std::getenv("TMPDIR");
-  std::string path = std::string(base && *base == '/' ? base : "/tmp") + "/muster-XXXXXX";
-  if (!mkdtemp(path.data())) {
-    log_->say(fmt::format("cannot make a folder in {}: {}; workers do without READY=1, and Node workers report nothing",
-                          std::filesystem::path(path).parent_path().string(), std::strerror(errno)));
+std::string Primary::take_name() {
+  if (!folders_) return {};
+  if (order_.lock >= 0) {
+    fcntl(order_.lock, F_SETFD, FD_CLOEXEC);
+    lock_.take_over(folders_->lock(name_), OwnedFd(order_.lock));
+    return {};
+  }
+  const auto error = lock_.take(folders_->lock(name_), name_);
+  if (lock_.left_folder()) WorkerFiles::remove_folder(*lock_.left_folder());
+  if (!error) return {};
+  // A folder that is full or may not be written to: without a lock there are no commands, and the app runs.
+  if (order_.background || !error->starts_with("cannot make")) return *error;
+  say_error(*error + "; the app runs, but no commands can be given to it");
+  folders_.reset();
+  return {};
+}
+
+void Primary::restore_files() {
+  if (!folders_ || !control_ || replaced_) return;
+  try {
+    make_folders();
+  } catch (const std::exception& error) {
+    if (!std::exchange(without_files_, true)) {
+      log_->say(fmt::format("{}; no commands can be given until it is there", error.what()));
+    }
     return;
   }
-  chmod(path.c_str(), 0755);
-  private_folder_ = path;
-  const std::string agent = path + "/agent.cjs";
-  try {
-    write_file(agent, {reinterpret_cast<const char*>(assets::agent), assets::agent_size});
-    chmod(agent.c_str(), 0644);
-  } catch (const std::exception& error) {
-    log_->say(error.what());
+  lock_.restore();
+  lock_.note_folder(files_.folder());
+  if (control_->is_there()) {
+    without_files_ = false;
+  } else if (!std::exchange(without_files_, true)) {
+    log_->say(fmt::format("somebody has removed {}; it is made again", folders_->socket(name_)));
+    open_control();
+  } else {
+    open_control();
   }
 }
 
@@ -240,18 +238,24 @@ void Primary::watch_signals() {
   });
 }
 
+void Primary::open_control() {
+  control_.reset();
+  control_ = std::make_unique<ControlServer>(
+      *cluster_, folders_->socket(name_),
+      [this](const nlohmann::json& request, ControlServer::Client client) {
+        try {
+          command(request, client);
+        } catch (const nlohmann::json::exception& error) {
+          client.fail(fmt::format("the command has a part that it cannot have: {}", error.what()));
+        }
+      },
+      [this](const std::string& complaint) { log_->say(complaint); });
+}
+
 void Primary::listen_to_commands() {
   if (folders_) {
-    control_ = std::make_unique<ControlServer>(
-        *cluster_, folders_->socket(name_),
-        [this](const nlohmann::json& request, ControlServer::Client client) {
-          try {
-            command(request, client);
-          } catch (const nlohmann::json::exception& error) {
-            client.fail(fmt::format("the command has a part that it cannot have: {}", error.what()));
-          }
-        },
-        [this](const std::string& complaint) { log_->say(complaint); });
+    open_control();
+    loop_.set_interval(std::chrono::seconds(1), [this] { restore_files(); }).unref();
   }
   if (!order_.config.admin.empty()) {
     const auto where = parse_host_port(order_.config.admin);
@@ -327,12 +331,14 @@ void Primary::reload(Supervisor::Done done) {
   if (std::exchange(resolving_, true)) return done(Supervisor::Outcome{false, "cannot reload: a reload is under way"});
   // A configuration that is a program may take its time, and connections are not to wait for it.
   auto resolved = std::make_shared<Resolved>();
-  run_in_background(
-      loop_, [resolved, sources = order_.sources] { *resolved = resolve(sources); },
-      [this, resolved, done = std::move(done)]() mutable {
-        resolving_ = false;
-        reload(*resolved, std::move(done));
-      });
+  loop_.run_in_thread([resolved, sources = order_.sources] { *resolved = resolve(sources); },
+                      [this, resolved, done = std::move(done)](std::error_code error) mutable {
+                        resolving_ = false;
+                        if (!error) return reload(*resolved, std::move(done));
+                        std::string text = "cannot reload: no thread can be started: " + error.message();
+                        log_->say(text);
+                        done(Supervisor::Outcome{false, std::move(text)});
+                      });
 }
 
 void Primary::reload(const Resolved& resolved, Supervisor::Done done) {
@@ -389,7 +395,7 @@ void Primary::tell_starter(const nlohmann::json& message) {
   if (order_.line < 0) return;
   // Before the predecessor can be gone, which would be the end otherwise.
   if (order_.takes_over && message.contains("ready")) init::announce();
-  const std::string text = message.dump() + "\n";
+  const std::string text = json_text(message) + "\n";
   send(order_.line, text.data(), text.size(), MSG_NOSIGNAL);
   if (!order_.takes_over || !message.contains("ready")) {
     close(std::exchange(order_.line, -1));
@@ -401,6 +407,7 @@ void Primary::tell_starter(const nlohmann::json& message) {
   predecessor_->on_error([](const Error&) {});
   predecessor_->on_data([](std::string_view) {});
   predecessor_->on_close([this] {
+    lock_.note_folder(files_.folder());
     listen_to_commands();
     remember(true);
   });
@@ -426,7 +433,7 @@ void Primary::stopped(const std::optional<std::string>& failed) {
       text += "\n  (one that listens on nothing is ready after a while with --ready delay)";
     }
     tell_starter({{"error", text}, {"code", exit_code_}});
-    if (!order_.background) fmt::print(stderr, "muster: {}\n", text);
+    if (!order_.background) say_error(text);
   }
   if (!replaced_) remember(false);
   loop_.stop(exit_code_);
@@ -438,7 +445,7 @@ void Primary::remember(bool running) {
   const std::string log = order_.config.log_file.empty() && order_.background ? folders_->log(name_) : order_.config.log_file;
   memory["log"] = log;
   try {
-    write_file(folders_->memory(name_), memory.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    write_file(folders_->memory(name_), json_text(memory));
   } catch (const std::exception& error) {
     log_->say(error.what());
   }
@@ -477,9 +484,9 @@ void Primary::upgrade(Supervisor::Done done) {
                        {"workers", supervisor_->workers()}};
   std::vector<int> descriptors;
   std::vector<Handle> copies;
-  if (lock_ >= 0) {
+  if (lock_) {
     order["lock"] = true;
-    descriptors.push_back(lock_);
+    descriptors.push_back(lock_.descriptor());
   }
   nlohmann::json sockets = nlohmann::json::array();
   const auto give = [&](const std::string& name, Handle socket, const std::string& path, std::uint64_t device,
@@ -516,7 +523,7 @@ void Primary::upgrade(Supervisor::Done done) {
       *answer = nullptr;
       return let_go(pid);
     }
-    if (message.is_object() && message.contains("error")) *text = message["error"];
+    *text = text_member(message, "error");
   });
   successor_->on_close([this, text, answer, pid = started.pid] {
     successor_limit_.cancel();

@@ -14,7 +14,9 @@
 #include "folders.h"
 #include "primary/admin.h"
 #include "primary/log.h"
+#include "primary/name_lock.h"
 #include "primary/supervisor.h"
+#include "primary/worker_files.h"
 
 namespace muster::cli {
 
@@ -58,11 +60,13 @@ class Primary {
 
  private:
   std::string begin();
-  // Where workers find what is theirs; readable for workers of another user.
-  void make_private_folder();
+  std::string take_name();
+  // What is on disk may vanish: makes it again.
+  void restore_files();
   void adopt(std::vector<Given> sockets);
   void watch_signals();
   void listen_to_commands();
+  void open_control();
   void command(const nlohmann::json& request, ControlServer::Client client);
   void reload(Supervisor::Done done);
   void reload(const Resolved& resolved, Supervisor::Done done);
@@ -81,8 +85,8 @@ class Primary {
   Order order_;
   std::string name_;
   std::optional<Folders> folders_;
-  int lock_ = -1;
-  std::string private_folder_;
+  NameLock lock_;
+  WorkerFiles files_;
   Loop loop_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Log> log_;
@@ -93,6 +97,7 @@ class Primary {
   Timer successor_limit_;
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
+  bool without_files_ = false;  // they could not be made again, and that was said
   bool resolving_ = false;  // the configuration is being read again
   bool told_to_stop_ = false;
   bool replaced_ = false;  // by another primary, which has the names and the ports now

@@ -3,11 +3,10 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <fmt/core.h>
-
-#include "primary/background.h"
 
 namespace muster::cli {
 namespace {
@@ -34,8 +33,8 @@ std::string stack_of(int pid) {
 
 void take_stack(Loop& loop, int pid, Function<void(std::string)> done) {
   auto stack = std::make_shared<std::string>();
-  run_in_background(
-      loop, [stack, pid] { *stack = stack_of(pid); }, [stack, done = std::move(done)]() mutable { done(std::move(*stack)); });
+  loop.run_in_thread([stack, pid] { *stack = stack_of(pid); },
+                     [stack, done = std::move(done)](std::error_code) mutable { done(std::move(*stack)); });
 }
 
 }  // namespace muster::cli

@@ -27,6 +27,8 @@ using Phase = core::Supervisor::Phase;
 using Cause = core::Supervisor::Cause;
 
 constexpr std::size_t obituaries_kept = 100;
+constexpr std::size_t max_message_size = 256 << 10;
+constexpr std::size_t max_message_values = 1 << 16;
 constexpr std::chrono::seconds look_interval(1);
 
 std::uint64_t ms(Milliseconds time) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())); }
@@ -102,25 +104,40 @@ int parent_of(int pid) {
 
 }  // namespace
 
-Supervisor::Supervisor(Loop& loop, Cluster& cluster, Log& log, AppConfig config, const std::string& agent,
-                       const std::string& notify_path, Events events)
+Supervisor::Supervisor(Loop& loop, Cluster& cluster, Log& log, AppConfig config, WorkerFiles& files, Events events)
     : loop_(loop),
       cluster_(cluster),
       log_(log),
       config_(std::move(config)),
-      agent_(agent),
+      files_(files),
       events_(std::move(events)),
       random_(static_cast<std::uint64_t>(now_ms()) * 1000 + static_cast<std::uint64_t>(getpid())) {
   core_ = std::make_unique<core::Supervisor>(options_of(config_), core::next_random(random_));
-  if (!notify_path.empty()) {
-    notify_ = std::make_unique<NotifySocket>(loop_, notify_path,
-                                             [this](int pid, std::string_view line) { hear_notification(pid, line); });
+  open_notify_socket();
+}
+
+void Supervisor::open_notify_socket() {
+  notify_.reset();
+  if (files_.folder().empty()) return;
+  notify_ = std::make_unique<NotifySocket>(loop_, files_.notify_socket(),
+                                           [this](int pid, std::string_view line) { hear_notification(pid, line); });
+}
+
+void Supervisor::restore_files() {
+  const std::string before = files_.folder();
+  if (!files_.restore() || (notify_ && notify_->is_there())) return;
+  if (!before.empty()) say(fmt::format("somebody has removed {}; it is made again", before));
+  open_notify_socket();
+  // Nobody could say that it was well.
+  for (const auto& [run, process] : processes_) {
+    if (process->silence()) process->heard();
   }
 }
 
 Supervisor::~Supervisor() {
   deadline_.cancel();
   look_timer_.cancel();
+  release_timer_.cancel();
 }
 
 std::uint64_t Supervisor::now() const {
@@ -173,9 +190,8 @@ void Supervisor::set_worker_settings() {
     for (const std::string& url : config_.listen) stdio.push_back({Kind::descriptor, listen_sockets_.descriptor(url)});
     stdio.push_back({Kind::ipc});
   } else {
-    if (!agent_.empty() && is_node(config_.interpreter)) {
-      settings.exec_argv->insert(settings.exec_argv->begin(), {"--require", agent_});
-    }
+    agent_ = is_node(config_.interpreter) ? files_.agent() : "";
+    if (!agent_.empty()) settings.exec_argv->insert(settings.exec_argv->begin(), {"--require", agent_});
     stdio.push_back({Kind::ipc});
     stdio.push_back({Kind::pipe});
   }
@@ -198,6 +214,10 @@ void Supervisor::set_worker_settings() {
   }
   settings.no_new_privileges = config_.no_new_privileges;
   settings.kill_with_primary = true;
+  // What it reads of them is short: `ready`, and what cluster says. The rest it lets go by.
+  settings.max_message_size = max_message_size;
+  settings.max_message_values = max_message_values;
+  settings.skip_large_messages = true;
   cluster_.setup_primary(settings);
 }
 
@@ -242,7 +262,18 @@ void Supervisor::pump() {
     waiting_.reset();
     finish(done, true, fmt::format("{} of {} workers are ready", core_->ready(), core_->workers()));
   }
+  // What a worker listened on that has died is its successor's, if that wants it.
+  if (complete() && !std::exchange(was_complete_, complete())) release_ports_later();
+  was_complete_ = complete();
   if (events_.changed) events_.changed();
+}
+
+void Supervisor::release_ports_later() {
+  release_timer_.cancel();
+  release_timer_ = loop_.set_timeout(config_.drain_timeout, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.lock() && core_->state() == State::running && complete()) cluster_.release_unused_ports();
+  });
+  release_timer_.unref();
 }
 
 void Supervisor::perform(const core::Supervisor::Effect& effect) {
@@ -258,6 +289,8 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
   }
   std::optional<Worker> worker;
   try {
+    restore_files();
+    if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
     worker = cluster_.fork(environment(fork.seat, fork.generation));
   } catch (const std::exception& error) {
     // Settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
@@ -413,9 +446,7 @@ void Supervisor::perform(const core::Supervisor::ReloadEnded& ended) {
     before_reload_.reset();
     listen_sockets_.keep_only(config_.listen);
     // What only the old version listened on goes with its last worker.
-    loop_.set_timeout(config_.drain_timeout, [this, alive = std::weak_ptr(alive_)] {
-      if (alive.lock()) cluster_.release_unused_ports();
-    });
+    release_ports_later();
   } else {
     ++failed_reloads_;
     last_reload_ = fmt::format("abandoned after {}: {}", took, ended.why);
@@ -423,7 +454,11 @@ void Supervisor::perform(const core::Supervisor::ReloadEnded& ended) {
     if (before_reload_) {
       config_ = *std::exchange(before_reload_, std::nullopt);
       configure();
-      set_worker_settings();
+      try {
+        set_worker_settings();
+      } catch (const std::exception& error) {
+        say(fmt::format("the old settings cannot be had again: {}", error.what()));
+      }
       listen_sockets_.keep_only(config_.listen);
     }
     last_reload_ += "; the old version goes on";
@@ -526,6 +561,7 @@ void Supervisor::kill() {
 }
 
 void Supervisor::look() {
+  restore_files();
   const auto time = Clock::now();
   if (looked_at_ && time - *looked_at_ > 2 * look_interval) {
     // This process itself stood still: it cannot tell who was silent meanwhile.

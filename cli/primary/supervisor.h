@@ -16,6 +16,7 @@
 #include "primary/listen_sockets.h"
 #include "primary/log.h"
 #include "primary/notify.h"
+#include "primary/worker_files.h"
 #include "primary/worker_process.h"
 #include "status.h"
 
@@ -38,10 +39,8 @@ class Supervisor {
     Function<void(const std::optional<std::string>& failed)> stopped;
   };
 
-  // All that are references outlive it. `agent` is the file that Node workers preload, `notify_path` where the socket for
-  // READY=1 is to be; either may be empty.
-  Supervisor(Loop& loop, Cluster& cluster, Log& log, AppConfig config, const std::string& agent, const std::string& notify_path,
-             Events events);
+  // All that are references outlive it.
+  Supervisor(Loop& loop, Cluster& cluster, Log& log, AppConfig config, WorkerFiles& files, Events events);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
@@ -90,10 +89,15 @@ class Supervisor {
   // Of a process, or of one that it started.
   std::optional<Run> run_of(int pid) const;
   void hear_notification(int pid, std::string_view line);
+  // What workers need on disk may have vanished.
+  void restore_files();
+  void open_notify_socket();
   void ready(Run run);
   void look();
   void look_at(Run run, WorkerProcess& process);
   void put_down_hung(Run run, std::chrono::milliseconds silence);
+  // Ports for which nobody asks any more are closed, once there was time to ask.
+  void release_ports_later();
   void finish(Done& done, bool ok, std::string text);
   std::uint64_t now() const;
   void say(std::string_view text) { log_.say(text); }
@@ -103,7 +107,8 @@ class Supervisor {
   Log& log_;
   AppConfig config_;
   std::optional<AppConfig> before_reload_;
-  std::string agent_;
+  WorkerFiles& files_;
+  std::string agent_;  // that new workers load; empty where they load none
   Events events_;
   std::unique_ptr<core::Supervisor> core_;
   ListenSockets listen_sockets_;
@@ -122,7 +127,8 @@ class Supervisor {
   Done reload_done_;
   std::optional<std::pair<Done, unsigned>> waiting_;  // for so many to be ready: restart, scale
   std::uint64_t random_;
-  Timer deadline_, look_timer_;
+  Timer deadline_, look_timer_, release_timer_;
+  bool was_complete_ = false;
   bool pumping_ = false;
   // Stands for "this still exists" in what comes later.
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

@@ -9,6 +9,7 @@
 #include <muster/loop.h>
 
 #include "primary/process_use.h"
+#include "show/printable.h"
 
 namespace muster::cli {
 namespace {
@@ -17,6 +18,20 @@ constexpr unsigned max_refusals_told = 10;
 
 // As many as Node says of an uncaught exception.
 constexpr std::size_t last_words_kept = 24;
+// A bundle that was minified is one line, and a hundred workers are remembered.
+constexpr std::size_t last_word_length = 1024;
+constexpr std::size_t last_words_bytes_kept = 8192;
+
+// What a worker may have us remember of where it listens.
+constexpr std::size_t max_addresses = 64;
+constexpr std::size_t max_address_length = 256;
+
+std::string shortened_bytes(std::string_view text, std::size_t length) {
+  if (text.size() <= length) return std::string(text);
+  // Not in the middle of a character.
+  while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) --length;
+  return std::string(text.substr(0, length)) + "…";
+}
 
 std::string url_of(const Address& address) {
   switch (address.type) {
@@ -47,8 +62,8 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
         [this](std::string_view bytes) { reports_.read(bytes, [this](std::string_view line) { hear_report(line); }); }));
   }
   subscriptions_.emplace_back(worker_.on_listening([this](const Address& address) {
-    const std::string url = url_of(address);
-    if (std::find(listening_.begin(), listening_.end(), url) == listening_.end()) listening_.push_back(url);
+    const std::string url = shortened_bytes(printable(url_of(address)), max_address_length);
+    if (listening_.size() < max_addresses && std::find(listening_.begin(), listening_.end(), url) == listening_.end()) listening_.push_back(url);
     events_.ready();
   }));
   subscriptions_.emplace_back(worker_.on_message([this](Message& message) {
@@ -61,7 +76,7 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
       if (refusals_++ < max_refusals_told) events_.refused(error);
       return;
     }
-    failure_ = error.message;
+    failure_ = shortened_bytes(error.message, last_word_length);
     // There never was a process, and no exit follows.
     if (worker_.process().pid() == 0) end(ExitStatus::exited(127), false);
   }));
@@ -79,8 +94,12 @@ void WorkerProcess::read(net::Socket stream, bool error) {
   LineReader& reader = error ? err_ : out_;
   const auto hear = [this, error](std::string_view line) {
     if (error) {
-      last_words_.emplace_back(line);
-      if (last_words_.size() > last_words_kept) last_words_.pop_front();
+      last_words_.emplace_back(shortened_bytes(line, last_word_length));
+      last_words_bytes_ += last_words_.back().size();
+      while (last_words_.size() > last_words_kept || last_words_bytes_ > last_words_bytes_kept) {
+        last_words_bytes_ -= last_words_.front().size();
+        last_words_.pop_front();
+      }
     }
     events_.line(error, line);
   };
@@ -92,14 +111,16 @@ void WorkerProcess::hear_report(std::string_view line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object()) return;
   heard();
-  const auto take = [&json](const char* name, auto& member) {
+  const auto take = [&json](const char* name, std::optional<std::uint64_t>& member) {
     const auto found = json.find(name);
-    if (found != json.end() && found->is_number()) member = found->template get<std::decay_t<decltype(*member)>>();
+    if (found != json.end() && found->is_number_unsigned()) member = found->get<std::uint64_t>();
   };
   take("connections", status_.connections);
   take("accepted", status_.accepted);
   take("requests", status_.requests);
-  take("lag", status_.lag);
+  if (const auto lag = json.find("lag"); lag != json.end() && lag->is_number() && lag->get<double>() >= 0) {
+    status_.lag = lag->get<double>();
+  }
 }
 
 void WorkerProcess::end(ExitStatus status, bool started) {

@@ -68,6 +68,7 @@ class WorkerProcess {
   Events events_;
   LineReader out_, err_, reports_;
   std::deque<std::string> last_words_;
+  std::size_t last_words_bytes_ = 0;
   std::vector<std::string> listening_;
   std::string failure_;
   bool ended_ = false;

@@ -16,8 +16,8 @@
 
 #include <fmt/format.h>
 #include <muster/loop.h>
-#include <uv.h>
 
+#include "os/fd.h"
 #include "show/printable.h"
 #include "show/units_text.h"
 
@@ -248,30 +248,18 @@ Colour colour_of_output() {
 // The terminal while top has it: another screen, no line editing, no cursor. It is given back when this goes.
 class Screen {
  public:
-  Screen(uv_loop_t* loop, Function<void(std::string_view)> on_keys) : on_keys_(std::move(on_keys)) {
+  Screen(Loop& loop, Function<void(std::string_view)> on_keys) : on_keys_(std::move(on_keys)) {
     // Opened anew, for reading without waiting: that would also hold for the shell, which has the same standard input.
     char name[128];
-    if (ttyname_r(STDOUT_FILENO, name, sizeof name) == 0) keys_ = open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (ttyname_r(STDOUT_FILENO, name, sizeof name) == 0) keys_ = OwnedFd(open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
     enter();
-    if (keys_ < 0) return;
-    poll_ = new uv_poll_t;
-    if (uv_poll_init(loop, poll_, keys_) != 0) {
-      delete std::exchange(poll_, nullptr);
-      return;
-    }
-    poll_->data = this;
-    uv_poll_start(poll_, UV_READABLE,
-                  [](uv_poll_t* poll, int status, int) { static_cast<Screen*>(poll->data)->read_keys(status); });
+    if (keys_) watch_ = loop.on_readable(keys_.get(), [this] { read_keys(); });
   }
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
   ~Screen() {
-    if (poll_) {
-      uv_poll_stop(poll_);
-      uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
-    }
+    watch_.cancel();
     leave();
-    if (keys_ >= 0) close(keys_);
   }
 
   // ctrl-Z: the shell has the terminal until it gives it back.
@@ -298,21 +286,21 @@ class Screen {
     write_out("\x1b[?7h\x1b[?25h\x1b[?1049l");
     if (changed_) tcsetattr(STDOUT_FILENO, TCSADRAIN, &before_);
   }
-  void read_keys(int status) {
+  void read_keys() {
     char bytes[256];
-    const ssize_t size = status < 0 ? 0 : read(keys_, bytes, sizeof bytes);
+    const ssize_t size = read(keys_.get(), bytes, sizeof bytes);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size <= 0) {
       // The terminal is gone.
-      uv_poll_stop(poll_);
+      watch_.cancel();
       return on_keys_("q");
     }
     on_keys_({bytes, static_cast<std::size_t>(size)});
   }
 
   Function<void(std::string_view)> on_keys_;
-  int keys_ = -1;
-  uv_poll_t* poll_ = nullptr;
+  OwnedFd keys_;
+  Watch watch_;
   termios before_{};
   bool changed_ = false;
 };
@@ -324,7 +312,7 @@ class Run : public std::enable_shared_from_this<Run> {
 
   int run(std::chrono::milliseconds interval) {
     if (!once_ && isatty(STDOUT_FILENO)) {
-      screen_.emplace(loop_.uv_loop(), [this](std::string_view keys) { press(keys); });
+      screen_.emplace(loop_, [this](std::string_view keys) { press(keys); });
       resized_ = loop_.on_signal(Signal(SIGWINCH), [this](Signal) { draw(); });
       draw();
     }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <system_error>
 
 #include <muster/event.h>
 #include <muster/function.h>
@@ -15,6 +16,7 @@ namespace muster {
 namespace detail {
 class LoopState;
 struct TimerState;
+struct WatchState;
 }  // namespace detail
 
 // Names a timer. Dropping it changes nothing.
@@ -33,11 +35,28 @@ class Timer {
   std::weak_ptr<detail::TimerState> state_;
 };
 
+// Names what watches a descriptor. Dropping it changes nothing.
+class Watch {
+ public:
+  Watch() = default;
+  explicit Watch(std::weak_ptr<detail::WatchState> state) : state_(std::move(state)) {}
+
+  // Before the descriptor is closed. Also from inside the callback.
+  void cancel();
+  // Whether it keeps the loop alive. It does from the start.
+  void ref();
+  void unref();
+
+ private:
+  std::weak_ptr<detail::WatchState> state_;
+};
+
 // One thread, one loop, and everything made on it. Only post() may be called from another thread.
 // It outlives the Cluster made on it; servers, sockets and timers that are still open when it goes
 // are closed, and what names them does nothing from then on.
 class Loop {
  public:
+  // Both throw std::system_error where the system has no descriptors for a loop.
   Loop();
   // Runs on a libuv loop that somebody else made and closes, after this object is gone. Either side may
   // run it.
@@ -62,7 +81,17 @@ class Loop {
   Timer set_timeout(std::chrono::milliseconds after, Function<void()> callback);
   Timer set_interval(std::chrono::milliseconds every, Function<void()> callback);
 
-  // Replaces what the signal does to this process by the listeners. Does not keep the loop alive.
+  // Calls back as long as there is something to read from a descriptor, which stays the caller's. Throws std::system_error where
+  // the system cannot watch it.
+  Watch on_readable(int descriptor, Function<void()> callback);
+
+  // Runs `work` in a thread of its own, for what cannot be done without waiting, and `done` on the loop when it has ended: with
+  // the system's error where there is no thread to be had, and then `work` has not run. Keeps the loop alive. When the loop goes
+  // first, `work` goes on and `done` never runs.
+  void run_in_thread(Function<void()> work, Function<void(std::error_code)> done);
+
+  // Replaces what the signal does to this process by the listeners. Does not keep the loop alive. Throws std::system_error for
+  // one that cannot be caught.
   Subscription on_signal(Signal signal, Listener<Signal> listener);
   Subscription on_uncaught_exception(Listener<std::exception_ptr> listener);
 

@@ -124,6 +124,12 @@ struct Settings {
   // The largest message a worker may send, in bytes; more closes its channel with
   // Errc::ipc_message_too_large. Default: 512 MiB.
   std::optional<std::size_t> max_message_size = {};
+  // How many values a message may have, each element and member counted; more is too large as well. The memory of a message is
+  // up to some hundred bytes for each. Default: 4,194,304.
+  std::optional<std::size_t> max_message_values = {};
+  // A message over max_message_size is left out, and the channel stays open: for a primary that needs little of what its workers
+  // say. Default: false.
+  std::optional<bool> skip_large_messages = {};
   // How many bytes are kept for a worker that does not read. A message goes in, whatever its size, when less than this is kept;
   // otherwise send() returns false and its error is Errc::ipc_queue_full. Default: 256 MiB.
   std::optional<std::size_t> max_queue_size = {};

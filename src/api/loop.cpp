@@ -1,6 +1,9 @@
 #include <muster/loop.h>
 
+#include <sys/epoll.h>
+
 #include "api/loop_state.h"
+#include "uv/fd_watch.h"
 #include "uv/timer.h"
 
 namespace muster {
@@ -67,7 +70,35 @@ struct TimerState final : Resource {
   std::unique_ptr<uv::Timer> timer;
 };
 
+struct WatchState final : Resource {
+  WatchState(LoopState& loop, Function<void()> callback)
+      : loop(loop), callback(std::move(callback)), watch(std::make_unique<uv::FdWatch>(loop.loop, [this](std::uint32_t) {
+          const auto keep = shared_from_this();
+          this->loop.loop.call(this->callback);
+        })) {}
+
+  void cancel() {
+    if (watch) watch->stop();
+    loop.release(*this);
+  }
+  void abandon() override { watch.reset(); }
+
+  LoopState& loop;
+  Function<void()> callback;
+  std::unique_ptr<uv::FdWatch> watch;
+};
+
 }  // namespace detail
+
+void Watch::cancel() {
+  if (const auto state = state_.lock()) state->cancel();
+}
+void Watch::ref() {
+  if (const auto state = state_.lock(); state && state->watch) state->watch->ref();
+}
+void Watch::unref() {
+  if (const auto state = state_.lock(); state && state->watch) state->watch->unref();
+}
 
 void Timer::cancel() {
   if (const auto state = state_.lock()) state->cancel();
@@ -103,6 +134,21 @@ Timer Loop::set_interval(std::chrono::milliseconds every, Function<void()> callb
   const auto period = std::max(every, std::chrono::milliseconds(1));
   timer->timer->start(period, period);
   return Timer(timer);
+}
+
+Watch Loop::on_readable(int descriptor, Function<void()> callback) {
+  auto watch = std::make_shared<detail::WatchState>(*state_, std::move(callback));
+  if (const int error = watch->watch->start(descriptor, EPOLLIN); error != 0) {
+    throw std::system_error(error, std::generic_category(), "the descriptor cannot be watched");
+  }
+  state_->hold(*watch);
+  return Watch(watch);
+}
+
+void Loop::run_in_thread(Function<void()> work, Function<void(std::error_code)> done) {
+  state_->loop.run_in_thread(std::move(work), [this, done = std::move(done)](int error) mutable {
+    state_->loop.call([&] { done(std::error_code(error, std::generic_category())); });
+  });
 }
 
 Subscription Loop::on_signal(Signal signal, Listener<Signal> listener) {

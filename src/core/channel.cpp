@@ -20,7 +20,11 @@ constexpr std::size_t kept_events = 16;
 }  // namespace
 
 Channel::Channel(Serialization serialization, ChannelLimits limits, wire::UserData user_data)
-    : serialization_(serialization), limits_(limits), user_data_(user_data), frames_(serialization, limits.max_message) {}
+    : serialization_(serialization),
+      limits_(limits),
+      user_data_(user_data),
+      frames_(serialization, limits.max_message,
+              limits.skip_large ? FrameReader::Large::skipped : FrameReader::Large::malformed) {}
 
 Channel::SendResult Channel::send(Outgoing&& message) {
   if (state_ != State::open) return SendResult::closed;
@@ -97,29 +101,68 @@ void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> desc
   auto& mine = frames_.partial() ? brought_ : arrived_;
   MUSTER_ASSERT(mine.empty());
   mine.assign(descriptors.begin(), descriptors.end());
-  bool goes_on = frames_.partial();
-
+  goes_on_ = frames_.partial();
   frames_.feed(bytes);
+  read_frames();
+}
+
+void Channel::read_frames() {
   for (;;) {
     const auto next = frames_.next();
     if (std::holds_alternative<FrameReader::NeedMore>(next)) break;
     if (const auto* malformed = std::get_if<FrameReader::Malformed>(&next)) return fail(malformed->code);
-    std::optional<wire::Packet> packet = wire::decode(serialization_, std::get<FrameReader::Frame>(next).bytes, user_data_);
-    if (!dialect_ && packet) dialect_ = packet->dialect;
-    // Bun's own messages look like Node's where they are the program's; a peer that began like Node does not turn into Bun.
-    if (!packet || (packet->dialect == wire::Dialect::bun && dialect_ != wire::Dialect::bun)) {
-      return fail(Errc::ipc_malformed_message);
+    if (const auto* frame = std::get_if<FrameReader::Frame>(&next)) {
+      if (limits_.decode_apart > 0 && frame->bytes.size() >= limits_.decode_apart) {
+        unread_ = frames_.unread();
+        undecoded_ = frames_.keep(*frame);
+        return;
+      }
+      if (!read_frame(decoding().decode(frame->bytes))) return;
+    } else {
+      skip();
+      if (!end_frame()) return;
     }
-    receive(std::move(*packet));
-    if (state_ == State::closed) return;
-    if (std::exchange(goes_on, false)) {
-      if (!arrived_.empty()) return fail(Errc::ipc_unexpected_handle);
-      arrived_.swap(brought_);
-    }
-    if (writing_acknowledgements_ > max_unread_acknowledgements) return fail(Errc::ipc_queue_full);
   }
   // Nobody asked for them: no frame began, or none that announced any.
   if (!brought_.empty() || (!arrived_.empty() && !frames_.partial())) fail(Errc::ipc_unexpected_handle);
+}
+
+Reading<wire::Packet> Channel::Decoding::decode(std::string_view frame) const {
+  return wire::decode(serialization, frame, user_data, max_values);
+}
+
+void Channel::handle_decoded(Reading<wire::Packet> packet) {
+  if (state_ == State::closed) return;
+  const std::string unread = std::exchange(unread_, {});
+  frames_.feed(unread);
+  if (read_frame(std::move(packet))) read_frames();
+}
+
+bool Channel::read_frame(Reading<wire::Packet>&& packet) {
+  if (packet.too_many_values) return fail(Errc::ipc_message_too_large), false;
+  if (!dialect_ && packet) dialect_ = packet->dialect;
+  // Bun's own messages look like Node's where they are the program's; a peer that began like Node does not turn into Bun.
+  if (!packet || (packet->dialect == wire::Dialect::bun && dialect_ != wire::Dialect::bun)) {
+    return fail(Errc::ipc_malformed_message), false;
+  }
+  receive(std::move(*packet));
+  return state_ != State::closed && end_frame();
+}
+
+bool Channel::end_frame() {
+  if (std::exchange(goes_on_, false)) {
+    if (!arrived_.empty()) return fail(Errc::ipc_unexpected_handle), false;
+    arrived_.swap(brought_);
+  }
+  if (writing_acknowledgements_ > max_unread_acknowledgements) return fail(Errc::ipc_queue_full), false;
+  return true;
+}
+
+void Channel::skip() {
+  // It had a descriptor if one came, and its sender waits for the answer.
+  if (arrived_.empty()) return;
+  for (const FdToken descriptor : std::exchange(arrived_, {})) events_.push_back(Released{descriptor});
+  acknowledge(true);
 }
 
 void Channel::receive(wire::Packet&& packet) {
@@ -274,6 +317,8 @@ void Channel::close() {
   for (auto* unread : {&arrived_, &brought_}) {
     for (const FdToken descriptor : std::exchange(*unread, {})) events_.push_back(Released{descriptor});
   }
+  undecoded_.reset();
+  unread_.clear();
   writing_.clear();
   writing_bytes_ = 0;
   writing_acknowledgements_ = 0;

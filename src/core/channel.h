@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -117,8 +118,19 @@ class Channel {
   std::uint64_t acknowledgement_ms() const { return limits_.acknowledgement_ms; }
   void handle_overdue();
 
-  // Bytes from the peer, with the descriptors that one recvmsg(2) brought.
+  // Bytes from the peer, with the descriptors that one recvmsg(2) brought. Not while a message is to be decoded apart.
   void handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors);
+  // A message that is to be decoded apart (ChannelLimits::decode_apart): once, by whoever then decodes it with decode() and says
+  // what it is by handle_decoded().
+  std::optional<FrameReader::Kept> take_undecoded() { return std::exchange(undecoded_, std::nullopt); }
+  struct Decoding {
+    Serialization serialization;
+    wire::UserData user_data;
+    std::size_t max_values;
+    Reading<wire::Packet> decode(std::string_view frame) const;
+  };
+  Decoding decoding() const { return {serialization_, user_data_, limits_.max_values}; }
+  void handle_decoded(Reading<wire::Packet> packet);
   // The peer closed, or the connection was reset: both are the end.
   void handle_end();
   // The system refuses to go on with the connection, and the peer has not ended it.
@@ -159,6 +171,12 @@ class Channel {
     std::uint64_t number = 0;
   };
 
+  void read_frames();
+  // False when that was the end.
+  bool read_frame(Reading<wire::Packet>&& packet);
+  // Whoever comes after a frame has the descriptors that came with it.
+  bool end_frame();
+  void skip();
   void transmit(Outgoing&& message);
   void put(Writing&& message);
   void acknowledged(bool received);
@@ -184,6 +202,9 @@ class Channel {
   std::optional<Unacknowledged> unacknowledged_;
   std::vector<FdToken> arrived_;  // descriptors whose message is not complete yet
   std::vector<FdToken> brought_;  // those of the message after it, while handle_bytes() has not come to that
+  bool goes_on_ = false;          // the next frame to end began in an earlier read
+  std::optional<FrameReader::Kept> undecoded_;
+  std::string unread_;  // what came behind it
   // Not a deque, which would ask for memory for each: they are large.
   std::vector<Event> events_;
   std::size_t polled_ = 0;  // how many of them are given away

@@ -45,12 +45,16 @@ struct SameKey {
 
 class Reader {
  public:
-  explicit Reader(std::string_view frame)
-      : rest_(frame), elements_left_(frame.size() + std::max(free_holes, frame.size())), view_bytes_left_(frame.size()) {}
+  Reader(std::string_view frame, std::size_t max_values)
+      : rest_(frame),
+        values_left_(max_values),
+        elements_left_(std::min(frame.size() + std::max(free_holes, frame.size()), std::max(free_holes, max_values))),
+        view_bytes_left_(frame.size()) {}
 
-  std::optional<Value> document() {
-    std::optional<Value> value(std::in_place);
+  Reading<Value> document() {
+    Reading<Value> value(std::in_place);
     if (!header() || !read(*value, 0)) value.reset();
+    value.too_many_values = too_many_;
     return value;
   }
 
@@ -159,6 +163,11 @@ class Reader {
   bool read(Value& into, int depth) {
     char next = 0;
     if (!value_tag(next)) return false;
+    if (values_left_ == 0) {
+      too_many_ = true;
+      return false;
+    }
+    --values_left_;
     switch (next) {
       case tag::object: return depth < max_depth && object(into, depth);
       case tag::dense_array: return depth < max_depth && dense_array(into, depth);
@@ -499,12 +508,14 @@ class Reader {
   std::string_view rest_;
   std::uint32_t version_ = 0;
   std::vector<Begun> objects_;
+  std::size_t values_left_;
+  bool too_many_ = false;
   std::size_t elements_left_;
   std::size_t view_bytes_left_;
 };
 
 }  // namespace
 
-std::optional<Value> parse_clone(std::string_view frame) { return Reader(frame).document(); }
+Reading<Value> parse_clone(std::string_view frame, std::size_t max_values) { return Reader(frame, max_values).document(); }
 
 }  // namespace muster::core

@@ -37,13 +37,14 @@ std::size_t plain_run(std::string_view text) {
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : rest_(text) {}
+  Parser(std::string_view text, std::size_t max_values) : rest_(text), values_left_(max_values) {}
 
-  std::optional<Value> document() {
-    std::optional<Value> value(std::in_place);
+  Reading<Value> document() {
+    Reading<Value> value(std::in_place);
     const bool valid = read(*value, 0);
     skip_space();
     if (!valid || !rest_.empty()) value.reset();
+    value.too_many_values = too_many_;
     return value;
   }
 
@@ -70,6 +71,11 @@ class Parser {
   bool read(Value& into, int depth) {
     skip_space();
     if (rest_.empty()) return false;
+    if (values_left_ == 0) {
+      too_many_ = true;
+      return false;
+    }
+    --values_left_;
     switch (rest_[0]) {
       case '{': return object(into, depth);
       case '[': return array(into, depth);
@@ -261,6 +267,8 @@ class Parser {
   }
 
   std::string_view rest_;
+  std::size_t values_left_;
+  bool too_many_ = false;
 };
 
 class Writer {
@@ -400,7 +408,7 @@ void write_u_escape(std::uint32_t code, std::string& out) {
 
 }  // namespace
 
-std::optional<Value> parse_json(std::string_view text) { return Parser(text).document(); }
+Reading<Value> parse_json(std::string_view text, std::size_t max_values) { return Parser(text, max_values).document(); }
 
 void write_json_string(std::string_view text, std::string& out) {
   // Not doubled by and by: a long string is then in memory twice at most, here and in its value. And one that is all there is

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,8 +10,8 @@ namespace muster::core {
 
 // JSON.parse by ECMAScript's rules: a lone surrogate and 1e400 are accepted, the last of duplicate
 // keys wins, and bytes that are not UTF-8 become U+FFFD, as when Node decodes its channel.
-// Empty when the text is not JSON or nests deeper than max_depth.
-std::optional<Value> parse_json(std::string_view text);
+// Empty when the text is not JSON, nests deeper than max_depth or has too many values.
+Reading<Value> parse_json(std::string_view text, std::size_t max_values = any_number_of_values);
 
 // JSON.stringify: appends to `out`, and leaves it as it was when the value cannot be written. What JSON
 // cannot hold is left out of objects and is null in arrays; an undefined top level is null.

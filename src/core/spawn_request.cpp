@@ -82,6 +82,8 @@ SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId wo
   request.env["NODE_UNIQUE_ID"] = std::to_string(static_cast<std::uint32_t>(worker));
   request.cwd = settings.cwd;
   if (settings.max_message_size) request.limits.max_message = *settings.max_message_size;
+  if (settings.max_message_values) request.limits.max_values = *settings.max_message_values;
+  request.limits.skip_large = settings.skip_large_messages.value_or(false);
   if (settings.max_queue_size) request.limits.max_queue = *settings.max_queue_size;
   if (settings.handle_timeout) {
     const auto milliseconds = settings.handle_timeout->count();
@@ -114,6 +116,8 @@ Settings merged(Settings settings, const Settings& changes) {
   take(settings.inspect_port, changes.inspect_port);
   take(settings.windows_hide, changes.windows_hide);
   take(settings.max_message_size, changes.max_message_size);
+  take(settings.max_message_values, changes.max_message_values);
+  take(settings.skip_large_messages, changes.skip_large_messages);
   take(settings.max_queue_size, changes.max_queue_size);
   take(settings.handle_timeout, changes.handle_timeout);
   return settings;

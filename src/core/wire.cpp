@@ -333,10 +333,17 @@ std::optional<Payload> decode_muster(std::string_view frame) {
   return std::nullopt;
 }
 
+template <class T>
+Reading<Packet> unread(const Reading<T>& reading) {
+  Reading<Packet> none;
+  none.too_many_values = reading.too_many_values;
+  return none;
+}
+
 // What is marked is internal, whether it says so or not.
-std::optional<Packet> decode_bun(std::string_view line) {
-  const std::optional<Value> message = parse_json(line);
-  if (!message) return std::nullopt;
+Reading<Packet> decode_bun(std::string_view line, std::size_t max_values) {
+  const Reading<Value> message = parse_json(line, max_values);
+  if (!message) return unread(message);
   Packet packet{read_cluster(*message), {}, Dialect::bun};
   if ((*message)[bun_handle].truthy()) packet.handle.emplace();
   return packet;
@@ -351,21 +358,22 @@ bool may_be_internal(Serialization serialization, std::string_view frame) {
   return frame.find(in_utf16) != std::string_view::npos;
 }
 
-std::optional<Packet> decode_values(Serialization serialization, std::string_view frame) {
+Reading<Packet> decode_values(Serialization serialization, std::string_view frame, std::size_t max_values) {
   if (frame.starts_with(muster_mark)) {
     std::optional<Payload> payload = decode_muster(frame.substr(1));
     if (!payload) return std::nullopt;
     return Packet{std::move(*payload)};
   }
   if (serialization == Serialization::json) {
-    if (frame.starts_with(bun_mark)) return decode_bun(frame.substr(1));
+    if (frame.starts_with(bun_mark)) return decode_bun(frame.substr(1), max_values);
     if (frame == json_ack) return Packet{HandleAck{}};
     if (auto reply = read_json_reply(frame)) return Packet{std::move(*reply)};
   }
-  std::optional<Value> message = serialization == Serialization::json ? parse_json(frame) : parse_clone(frame);
-  if (!message) return std::nullopt;
+  Reading<Value> message =
+      serialization == Serialization::json ? parse_json(frame, max_values) : parse_clone(frame, max_values);
+  if (!message) return unread(message);
 
-  std::optional<Packet> decoded(std::in_place);
+  Reading<Packet> decoded(std::in_place);
   Packet& packet = *decoded;
   std::string_view command = (*message)["cmd"].string_or("");
   for (int wrapping = 0; command == "NODE_HANDLE"; ++wrapping) {
@@ -394,12 +402,12 @@ std::optional<Packet> decode_values(Serialization serialization, std::string_vie
 
 }  // namespace
 
-std::optional<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data) {
-  if (user_data == UserData::values) return decode_values(serialization, frame);
-  std::optional<Packet> packet;
+Reading<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data, std::size_t max_values) {
+  if (user_data == UserData::values) return decode_values(serialization, frame, max_values);
+  Reading<Packet> packet;
   const bool marked = frame.starts_with(muster_mark) || (serialization == Serialization::json && frame.starts_with(bun_mark));
   if (marked || may_be_internal(serialization, frame)) {
-    packet = decode_values(serialization, frame);
+    packet = decode_values(serialization, frame, max_values);
     const bool passes =
         packet && (std::holds_alternative<Value>(packet->payload) || std::holds_alternative<UnknownInternal>(packet->payload));
     if (marked || (packet && !passes)) return packet;

@@ -11,6 +11,7 @@
 #include <muster/settings.h>
 #include <muster/value.h>
 #include "core/ids.h"
+#include "core/limits.h"
 
 // What travels on the channel between a primary and a worker, as Node's cluster module defines it.
 // docs/protocol.md shows a whole session.
@@ -177,9 +178,10 @@ struct Packet {
   Dialect dialect = Dialect::node;
 };
 
-// Empty when the bytes are not a message in this serialization. With UserData::bytes they always are: what is not to be read is
-// the program's.
-std::optional<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data = UserData::values);
+// Empty when the bytes are not a message in this serialization, or have too many values. With UserData::bytes they always are
+// one: what is not to be read is the program's.
+Reading<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data = UserData::values,
+                       std::size_t max_values = any_number_of_values);
 
 // Whole frames, ready to be written. A program's value that cannot be is an Exception: one that nests
 // deeper than max_depth, and in json one with a bigint.

@@ -47,8 +47,10 @@ ChannelIo::~ChannelIo() {
 }
 
 void ChannelIo::watch() {
-  const int error = watch_.start(socket_.get(), EPOLLIN | (wants_write_ ? EPOLLOUT : 0U));
-  if (error != 0) fail_later(error);
+  const std::uint32_t events = (decoding_ ? 0U : EPOLLIN) | (wants_write_ ? EPOLLOUT : 0U);
+  // Its end would be told of without being asked for.
+  if (events == 0) return watch_.stop();
+  if (const int error = watch_.start(socket_.get(), events); error != 0) fail_later(error);
 }
 
 void ChannelIo::pause() {
@@ -65,10 +67,11 @@ void ChannelIo::fail_later(int error_number) {
   if (std::exchange(broken_, true)) return;
   loop_.next_tick([this, alive = std::weak_ptr(self_), error_number] {
     if (!alive.lock() || !socket_) return;
-    read_all();
-    if (!socket_) return;
-    channel_.handle_failure(std::error_code(error_number, std::generic_category()));
-    pump();
+    read_all([this, error_number] {
+      if (!socket_) return;
+      channel_.handle_failure(std::error_code(error_number, std::generic_category()));
+      pump();
+    });
   });
 }
 
@@ -79,13 +82,43 @@ void ChannelIo::handle_ready(std::uint32_t events) {
     if (socket_ && !wants_write_) watch();
   }
   if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
-  for (int i = 0; i < reads_per_turn && socket_ && read_once() == loop_.scratch().size(); ++i) {
+  for (int i = 0; i < reads_per_turn && socket_ && !decoding_ && read_once() == loop_.scratch().size(); ++i) {
   }
 }
 
-void ChannelIo::read_all() {
-  while (socket_ && read_once() > 0) {
+void ChannelIo::read_all(Function<void()> done) {
+  when_read_.push_back(std::move(done));
+  read_rest();
+}
+
+void ChannelIo::read_rest() {
+  while (socket_ && !decoding_ && read_once() > 0) {
   }
+  if (decoding_) return;
+  for (auto& done : std::exchange(when_read_, {})) done();
+}
+
+void ChannelIo::decode_apart(core::FrameReader::Kept frame) {
+  decoding_ = true;
+  watch();
+  auto packet = std::make_shared<core::Reading<core::wire::Packet>>();
+  auto kept = std::make_shared<core::FrameReader::Kept>(std::move(frame));
+  const auto decode = [packet, kept, decoding = channel_.decoding()] {
+    *packet = decoding.decode(kept->bytes());
+    *kept = {};
+  };
+  loop_.run_in_thread(decode, [this, alive = std::weak_ptr(self_), packet, decode](int error) {
+    if (!alive.lock()) return;
+    // Without a thread everybody waits.
+    if (error != 0) decode();
+    decoding_ = false;
+    if (socket_) {
+      channel_.handle_decoded(std::move(*packet));
+      pump();
+    }
+    if (socket_) watch();
+    if (!when_read_.empty()) read_rest();
+  });
 }
 
 std::size_t ChannelIo::read_once() {
@@ -246,6 +279,7 @@ void ChannelIo::pump() {
     if (closed) return;
   }
   if (socket_ && !broken_ && !wants_write_ && channel_.has_output()) loop_.at_end_of_turn(*this);
+  if (auto undecoded = channel_.take_undecoded(); undecoded && socket_) decode_apart(std::move(*undecoded));
 }
 
 void ChannelIo::close() {

@@ -34,8 +34,9 @@ class ChannelIo final : private Loop::EndOfTurn {
   void offer(std::uint64_t first, std::vector<core::FdToken> connections, std::string_view key);
   bool backed_up() const { return channel_.backed_up(); }
   bool disconnect();
-  // Reads what the peer has written so far, to its end if that is there.
-  void read_all();
+  // Reads what the peer has written so far, to its end if that is there, and calls back: at once, unless a message has to be
+  // decoded first.
+  void read_all(Function<void()> done);
   // Writes what can be written at once.
   void flush();
   // Whether the channel keeps the loop alive. It does from the start.
@@ -47,6 +48,8 @@ class ChannelIo final : private Loop::EndOfTurn {
   void handle_ready(std::uint32_t events);
   // How many bytes came; 0 when there is nothing to read now, or ever.
   std::size_t read_once();
+  void read_rest();
+  void decode_apart(core::FrameReader::Kept frame);
   void write_out();
   // False when one of the descriptors is gone, and the output is another now. `control` has room for all of them.
   bool attach(std::span<const core::FdToken> descriptors, msghdr& message, char* control);
@@ -72,6 +75,8 @@ class ChannelIo final : private Loop::EndOfTurn {
   std::optional<std::uint64_t> overdue_;    // what it owed when last looked at
   int times_overdue_ = 0;
   std::unique_ptr<Timer> pause_;
+  bool decoding_ = false;  // in a thread; nothing is read meanwhile
+  std::vector<Function<void()>> when_read_;
   bool wants_write_ = false;  // the system's buffer is full
   bool broken_ = false;       // the peer does not read; what it wrote is still to be read
   // Stands for "this object still exists" in ticks.

@@ -9,6 +9,12 @@
 #include "uv/resolver.h"
 
 namespace muster::uv {
+namespace {
+
+// A message of so many bytes takes some milliseconds to decode, and a thread for it does not cost more than others would wait.
+constexpr std::size_t decode_apart_from = std::size_t{1} << 20;
+
+}  // namespace
 
 PrimaryDriver::PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, core::wire::UserData user_data)
     : loop_(loop), primary_(primary), sink_(sink), user_data_(user_data) {}
@@ -48,8 +54,10 @@ void PrimaryDriver::perform(core::Spawn spawn) {
     primary_.handle_spawn_failed(id, std::move(failure));
     return;
   }
+  core::ChannelLimits limits = spawn.request.limits;
+  limits.decode_apart = decode_apart_from;
   worker.channel = std::make_unique<ChannelIo>(loop_, fds_, worker.process.take_channel(),
-                                               core::Channel(spawn.request.serialization, spawn.request.limits, user_data_),
+                                               core::Channel(spawn.request.serialization, limits, user_data_),
                                                [this, id](core::Channel::Event& event) { handle_channel(id, event); });
   primary_.handle_spawned(id, worker.process.pid());
 }
@@ -325,13 +333,13 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
 }
 
 void PrimaryDriver::handle_exit(core::WorkerId id, ExitStatus status) {
-  Worker& worker = workers_.at(id);
   // What it said before it went comes first, and the end of its channel with it.
-  worker.channel->read_all();
-  worker.exited = true;
-  primary_.handle_exit(id, status);
-  perform();
-  forget_if_gone(id);
+  workers_.at(id).channel->read_all([this, id, status] {
+    workers_.at(id).exited = true;
+    primary_.handle_exit(id, status);
+    perform();
+    forget_if_gone(id);
+  });
 }
 
 void PrimaryDriver::forget_if_gone(core::WorkerId id) {

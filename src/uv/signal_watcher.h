@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <csignal>
+#include <system_error>
 
 #include <muster/function.h>
 #include <muster/signal.h>
@@ -19,8 +20,9 @@ class SignalWatcher {
       : loop_(loop),
         callback_(std::move(callback)),
         handle_(this, [&loop](uv_signal_t* h) { return uv_signal_init(loop.get(), h); }) {
+    if (!handle_) throw std::system_error(-handle_.status(), std::generic_category(), "the signal cannot be watched");
     handle_.unref();
-    uv_signal_start(
+    const int error = uv_signal_start(
         handle_.get(),
         [](uv_signal_t* handle, int) {
           auto* self = static_cast<SignalWatcher*>(handle->data);
@@ -29,6 +31,7 @@ class SignalWatcher {
           self->callback_();
         },
         signal.number());
+    if (error != 0) throw std::system_error(-error, std::generic_category(), "the signal cannot be watched");
   }
 
  private:

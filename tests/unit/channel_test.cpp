@@ -782,5 +782,76 @@ TEST(Channel, ConservesDescriptorsWhateverThePeerSends) {
   }
 }
 
+TEST(Channel, LeavesOutWhatIsTooLargeAndGoesOn) {
+  Channel c(Serialization::json, {.max_message = 100, .skip_large = true});
+  c.handle_bytes("\"" + std::string(200, 'x') + "\"\n1\n", {});
+
+  EXPECT_EQ(events(c), Events{"received"});
+  EXPECT_TRUE(c.connected());
+}
+
+TEST(Channel, AnswersForTheDescriptorOfWhatItLeavesOut) {
+  Channel c(Serialization::json, {.max_message = 100, .skip_large = true});
+  const std::array came{fd1};
+  c.handle_bytes(R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":")" + std::string(200, 'x'), came);
+  c.handle_bytes("\"}\n", {});
+
+  EXPECT_EQ(events(c), Events{"released 1"});
+  EXPECT_EQ(write_all(c), (Writes{{ack, {}}}));
+}
+
+TEST(Channel, RefusesMoreValuesThanAMessageMayHave) {
+  for (const auto serialization : {Serialization::json, Serialization::advanced}) {
+    for (const std::size_t values : {100, 101}) {
+      Array array(std::vector<Value>(values - 1, Value::array()));
+      Channel c(serialization, {.max_values = 100});
+      c.handle_bytes(wire::encode(serialization, Value(std::move(array))), {});
+
+      EXPECT_EQ(events(c), values == 100 ? Events{"received"} : (Events{"ERR_IPC_MESSAGE_TOO_LARGE", "closed"}));
+    }
+  }
+}
+
+TEST(Channel, HasLargeMessagesDecodedApart) {
+  for (const auto serialization : {Serialization::json, Serialization::advanced}) {
+    Channel c(serialization, {.decode_apart = 100});
+    const std::string large = wire::encode(serialization, Value(std::string(100, 'x'))), small = wire::encode(serialization, 1);
+    const std::string bytes = small + large + small + large;
+    c.handle_bytes(bytes, {});
+
+    EXPECT_EQ(events(c), Events{"received"});
+    auto frame = c.take_undecoded();
+    ASSERT_TRUE(frame);
+    EXPECT_FALSE(c.take_undecoded());
+    c.handle_decoded(c.decoding().decode(frame->bytes()));
+    EXPECT_EQ(events(c), (Events{"received", "received"}));
+    frame = c.take_undecoded();
+    ASSERT_TRUE(frame);
+    c.handle_decoded({});
+    EXPECT_EQ(events(c), (Events{"ERR_IPC_MALFORMED_MESSAGE", "closed"}));
+  }
+}
+
+TEST(Channel, KeepsADescriptorWithItsMessageWhileThatIsDecoded) {
+  Channel c(Serialization::json, {.decode_apart = 60});
+  const std::array came{fd1};
+  c.handle_bytes(R"({"cmd":"NODE_HANDLE","type":"net.Socket","msg":")" + std::string(100, 'x'), came);
+  c.handle_bytes("\"}\n2\n", {});
+  const auto frame = c.take_undecoded();
+  ASSERT_TRUE(frame);
+  c.handle_decoded(c.decoding().decode(frame->bytes()));
+
+  EXPECT_EQ(events(c), (Events{"received+1", "received"}));
+}
+
+TEST(Channel, FailsWhereTheSystemRefusesToGoOn) {
+  Channel c = channel();
+  c.send(plain("a\n", SendId{7}));
+  c.handle_failure(std::error_code(EPIPE, std::generic_category()));
+
+  EXPECT_EQ(events(c), (Events{"EPIPE", "failed sent 7", "closed"}));
+  EXPECT_EQ(make_error_code(Errc::ipc_channel_failed), Channel::Failed{std::error_code(EPIPE, std::generic_category())}.error().code);
+}
+
 }  // namespace
 }  // namespace muster::core

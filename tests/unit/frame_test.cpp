@@ -183,5 +183,63 @@ TEST(Frame, IsWrittenAsNodeWritesIt) {
   EXPECT_EQ(frame(Serialization::advanced, std::string(0x010203, 'x')).substr(0, 4), std::string("\0\x01\x02\x03", 4));
 }
 
+// What comes out of a reader that skips: the frames, and "-" for each that was skipped.
+std::vector<std::string> with_skipped(FrameReader& reader, std::string_view piece) {
+  std::vector<std::string> frames;
+  reader.feed(piece);
+  for (;;) {
+    const auto next = reader.next();
+    if (const auto* frame = std::get_if<FrameReader::Frame>(&next)) {
+      frames.emplace_back(frame->bytes);
+    } else if (std::holds_alternative<FrameReader::Skipped>(next)) {
+      frames.emplace_back("-");
+    } else {
+      EXPECT_TRUE(std::holds_alternative<FrameReader::NeedMore>(next));
+      return frames;
+    }
+  }
+}
+
+TEST_P(FrameOf, IsSkippedWhenItIsTooLargeHoweverItIsSplit) {
+  const std::string bytes = frame(GetParam(), "before") + frame(GetParam(), std::string(50, 'x')) + frame(GetParam(), "after");
+  const std::vector<std::string> expected{"before", "-", "after"};
+  for (std::size_t one = 0; one <= bytes.size(); ++one) {
+    for (std::size_t two = one; two <= bytes.size(); ++two) {
+      FrameReader reader(GetParam(), 10, FrameReader::Large::skipped);
+      std::vector<std::string> frames;
+      for (const auto& [from, to] : {std::pair{std::size_t{0}, one}, {one, two}, {two, bytes.size()}}) {
+        const std::string piece = bytes.substr(from, to - from);
+        for (std::string& whole : with_skipped(reader, piece)) frames.push_back(std::move(whole));
+      }
+      ASSERT_EQ(frames, expected) << one << " " << two;
+      ASSERT_FALSE(reader.partial());
+    }
+  }
+}
+
+TEST_P(FrameOf, IsPartialWhileItIsSkipped) {
+  FrameReader reader(GetParam(), 10, FrameReader::Large::skipped);
+  const std::string bytes = frame(GetParam(), std::string(50, 'x'));
+
+  EXPECT_TRUE(with_skipped(reader, bytes.substr(0, 30)).empty());
+  EXPECT_TRUE(reader.partial());
+}
+
+TEST_P(FrameOf, CanBeKept) {
+  const std::string bytes = frame(GetParam(), "payload") + frame(GetParam(), "next");
+  for (std::size_t n = 0; n < bytes.size(); ++n) {
+    FrameReader reader(GetParam(), limit);
+    const std::string first = bytes.substr(0, n), second = bytes.substr(n);
+    std::vector<std::string> kept;
+    for (const std::string& piece : {first, second}) {
+      reader.feed(piece);
+      for (auto next = reader.next(); !std::holds_alternative<FrameReader::NeedMore>(next); next = reader.next()) {
+        kept.emplace_back(reader.keep(std::get<FrameReader::Frame>(next)).bytes());
+      }
+    }
+    ASSERT_EQ(kept, (std::vector<std::string>{"payload", "next"})) << n;
+  }
+}
+
 }  // namespace
 }  // namespace muster::core

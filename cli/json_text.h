@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace muster::cli {
+
+// JSON as text. Bytes that are no UTF-8, which a variable, a path or a line of a worker may have, become U+FFFD.
+inline std::string json_text(const nlohmann::json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// A member of what somebody else has written: what it would be by default where it is missing or of another kind.
+inline std::string text_member(const nlohmann::json& json, const char* name, std::string_view otherwise = {}) {
+  const auto found = json.is_object() ? json.find(name) : json.end();
+  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : std::string(otherwise);
+}
+inline bool flag_member(const nlohmann::json& json, const char* name) {
+  const auto found = json.is_object() ? json.find(name) : json.end();
+  return json.is_object() && found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,37 @@
+#include "say.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "show/printable.h"
+
+namespace muster::cli {
+namespace {
+
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
+
+void say_error(std::string_view text) {
+  // There may be words of an app's in it.
+  std::string lines = "muster: ";
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    lines += printable(text.substr(0, end)) + "\n";
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  write_all(STDERR_FILENO, lines);
+}
+
+}  // namespace muster::cli
