@@ -1,5 +1,7 @@
 #include "commands.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <fstream>
 #include <list>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
@@ -25,6 +28,7 @@
 #include "control.h"
 #include "folders.h"
 #include "json_text.h"
+#include "os/fd.h"
 #include "primary/init.h"
 #include "primary/log.h"
 #include "primary/primary.h"
@@ -53,7 +57,7 @@ Look look() {
   return look;
 }
 
-void print_json(const json& value) { print(json_text(value, 2) + "\n"); }
+void print_json(const json& value) { print_lines(json_text(value, 2) + "\n"); }
 
 int fail(const std::string& why, bool as_json = false, int code = exit_failure) {
   if (as_json) {
@@ -79,7 +83,8 @@ std::optional<json> ask(const Folders& folders, const std::string& app, const js
 // The status in what a primary, or a file, says; nothing when it is none.
 std::optional<AppStatus> read_status(const json& object) {
   try {
-    return object.at("status").get<AppStatus>();
+    const json& status = object.at("status");
+    return status.is_object() && status.contains("name") ? std::optional(status.get<AppStatus>()) : std::nullopt;
   } catch (const json::exception&) {
     return std::nullopt;
   }
@@ -182,7 +187,7 @@ int tell(const std::string& app, json request, bool as_json, std::optional<Milli
     if (as_json) {
       print_json(*line);
     } else if (flag_member(*line, "ok")) {
-      print(fmt::format("{}: {}\n", app, text_member(*line, "text", "done")));
+      print_lines(fmt::format("{}: {}\n", app, text_member(*line, "text", "done")));
     } else {
       say_error(fmt::format("{}: {}", app, text_member(*line, "error", "it could not be done")));
     }
@@ -203,28 +208,32 @@ int tell_one_or_all(const std::string& app, const json& request, bool as_json, s
   return code;
 }
 
-// stop and kill: until it has gone.
-int end(const std::string& app, const char* command, bool as_json, std::optional<Milliseconds> timeout) {
-  const Folders folders = make_folders();
-  if (app == "all") {
-    int code = exit_ok;
-    for (const std::string& each : running_apps(folders)) {
-      if (is_running(folders, each)) code = std::max(code, end(each, command, as_json, timeout));
-    }
-    return code;
-  }
+// Whether some primary has the name, or is about to have it.
+bool is_taken(const Folders& folders, const std::string& app) {
+  const OwnedFd lock(open(folders.lock(app).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+// Tells the primary there is to end, and waits for that. Nothing when it was another one's turn before it heard: its successor
+// is to be told then.
+std::optional<int> end_once(const Folders& folders, const std::string& app, const char* command, bool as_json,
+                            std::chrono::steady_clock::time_point until) {
   auto opened = ControlConnection::open(folders.socket(app));
   auto* connection = std::get_if<ControlConnection>(&opened);
-  if (!connection) return fail(not_running(folders, app), as_json);
-  connection->send({{"command", command}});
-  const auto until =
-      std::chrono::steady_clock::now() + (timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience));
-  while (const auto line = connection->next(
-             std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()))) {
-    if (line->contains("ok")) return fail(text_member(*line, "error", "it could not be done"), as_json);
+  if (!connection) return is_taken(folders, app) ? std::nullopt : std::optional(fail(not_running(folders, app), as_json));
+  bool heard = false;
+  if (connection->send({{"command", command}})) {
+    const auto left = [until] {
+      return std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    };
+    while (const auto line = connection->next(left())) {
+      heard = true;
+      if (line->contains("ok")) return fail(text_member(*line, "error", "it could not be done"), as_json);
+    }
   }
-  if (std::chrono::steady_clock::now() >= until)
+  if (!connection->ended() && std::chrono::steady_clock::now() >= until)
     return fail(fmt::format("{}: it has not ended in time, and goes on ending", app), as_json);
+  if (!heard && is_taken(folders, app)) return std::nullopt;
   // The connection ends after it has remembered how it ended and freed its name.
   if (as_json) {
     print_json(json{{"ok", true}, {"name", app}});
@@ -232,6 +241,33 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
     print(fmt::format("{}: {}\n", app, std::strcmp(command, "kill") == 0 ? "killed" : "stopped"));
   }
   return exit_ok;
+}
+
+// stop and kill: until it has gone.
+int end(const std::string& app, const char* command, bool as_json, std::optional<Milliseconds> timeout) {
+  const Folders folders = make_folders();
+  if (app == "all") {
+    // At the same time: each may take as long as its requests do.
+    std::vector<std::string> apps;
+    for (const std::string& each : running_apps(folders)) {
+      if (is_running(folders, each)) apps.push_back(each);
+    }
+    std::vector<int> codes(apps.size(), exit_ok);
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < apps.size(); ++i) {
+        threads.emplace_back([&, i] { codes[i] = end(apps[i], command, as_json, timeout); });
+      }
+    }
+    return codes.empty() ? exit_ok : *std::max_element(codes.begin(), codes.end());
+  }
+  const auto until =
+      std::chrono::steady_clock::now() + (timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience));
+  for (;;) {
+    if (const auto code = end_once(folders, app, command, as_json, until)) return *code;
+    if (std::chrono::steady_clock::now() >= until) return fail(fmt::format("{}: its primary takes no commands", app), as_json);
+    std::this_thread::sleep_for(20ms);
+  }
 }
 
 void print_remarks(const Resolved& resolved) {
@@ -287,7 +323,7 @@ int report_started(const std::vector<Started>& all, bool as_json) {
     if (as_json) {
       list.push_back({{"name", one.name}, {"ok", one.ok}, {"pid", one.pid}, {"text", one.text}});
     } else if (one.ok) {
-      print(fmt::format("{}: {} (pid {})\n", one.name, one.text, one.pid));
+      print_lines(fmt::format("{}: {} (pid {})\n", one.name, one.text, one.pid));
     } else {
       say_error(fmt::format("{}: {}", one.name, one.text));
     }
@@ -347,7 +383,7 @@ int run(const command::Check& check) {
   if (check.json) {
     print_json(json(resolved));
   } else {
-    print(report(resolved));
+    print_lines(report(resolved));
   }
   return resolved.ok() ? exit_ok : exit_usage;
 }
@@ -385,7 +421,8 @@ int run(const command::Why& why) {
   if (!status) return fail(unknown(folders, why.name), why.json);
   if (why.json) {
     std::erase_if(status->obituaries, [&why](const Obituary& obituary) { return why.worker && obituary.seat != *why.worker; });
-    print_json(json{{"name", status->name}, {"state", status->state}, {"why", status->why}, {"obituaries", status->obituaries}});
+    print_json(
+        json{{"name", status->name}, {"state", status->state}, {"why", status->why}, {"obituaries", status->obituaries}});
   } else {
     print(why_text(*status, why.worker, look()));
   }
@@ -403,7 +440,8 @@ int run(const command::Kill& kill) { return end(kill.name, "kill", kill.json, {}
 
 int run(const command::Scale& scale) {
   const char* how = scale.how == command::Scale::How::by ? "by" : scale.how == command::Scale::How::max ? "max" : "to";
-  return tell(scale.name, {{"command", "scale"}, {"how", how}, {"workers", scale.workers}}, scale.json, {});
+  return tell(scale.name, {{"command", "scale"}, {"how", how}, {"workers", scale.workers}, {"force", scale.force}}, scale.json,
+              {});
 }
 
 // The end of a file, in lines.
@@ -431,6 +469,7 @@ std::string text_of(const json& line, bool as_json) {
 int run(const command::Logs& logs) {
   const Folders folders = make_folders();
   const std::vector<std::string> apps = logs.name.empty() ? all_apps(folders) : std::vector{logs.name};
+  const auto put = logs.raw ? print : print_lines;
   std::list<ControlConnection> connections;
   for (const std::string& app : apps) {
     auto opened = ControlConnection::open(folders.socket(app));
@@ -442,7 +481,7 @@ int run(const command::Logs& logs) {
     const json memory = read_json(folders.memory(app));
     if (!memory.is_object()) return fail(unknown(folders, app), logs.json);
     for (const std::string& line : last_lines(text_member(memory, "log"), logs.lines)) {
-      print((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
+      put((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
     }
   }
   // One app's lines as they come; those of several in turn.
@@ -450,7 +489,7 @@ int run(const command::Logs& logs) {
     for (auto connection = connections.begin(); connection != connections.end();) {
       const auto line = connection->next(connections.size() == 1 ? std::chrono::milliseconds(patience) : 20ms);
       if (line && line->contains("line")) {
-        print(text_of((*line)["line"], logs.json));
+        put(text_of((*line)["line"], logs.json));
       } else if (line || connection->ended()) {
         connection = connections.erase(connection);
         continue;

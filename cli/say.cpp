@@ -19,19 +19,25 @@ void write_all(int descriptor, std::string_view text) {
   }
 }
 
-}  // namespace
-
-void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
-
-void say_error(std::string_view text) {
-  // There may be words of an app's in it.
-  std::string lines = "muster: ";
+std::string printable_lines(std::string_view text) {
+  std::string lines;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     lines += printable(text.substr(0, end)) + "\n";
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
-  write_all(STDERR_FILENO, lines);
+  return lines;
 }
+
+}  // namespace
+
+void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
+
+void print_lines(std::string_view text) {
+  if (isatty(STDOUT_FILENO)) return print(printable_lines(text));
+  print(text);
+}
+
+void say_error(std::string_view text) { write_all(STDERR_FILENO, "muster: " + printable_lines(text)); }
 
 }  // namespace muster::cli

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,11 +27,15 @@ constexpr int high = 64;
 }  // namespace
 
 std::string own_program() {
-  std::error_code ignored;
-  std::string path = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
+  std::error_code none;
+  std::string running = std::filesystem::read_symlink("/proc/self/exe", none).string();
   constexpr std::string_view gone = " (deleted)";
-  if (path.ends_with(gone)) path.erase(path.size() - gone.size());
-  return path;
+  if (running.ends_with(gone)) running.erase(running.size() - gone.size());
+  // The name it was started by may be a link, which leads to another release by then; the file itself may be moved away.
+  const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  if (!name || !std::filesystem::equivalent(name, "/proc/self/exe", none)) return running;
+  const std::string path = std::filesystem::absolute(name, none).string();
+  return path.starts_with("/proc/") ? running : path;
 }
 
 StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,

@@ -28,7 +28,8 @@ struct StartedProcess {
 StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,
                              const std::vector<int>& descriptors, const std::string& log);
 
-// The file that this process was started from, also when another one has taken its name.
+// The file that this process was started from, by the name that it was started by: to be asked while that still is this
+// program's. Another one may have that name later.
 std::string own_program();
 
 }  // namespace muster::cli

@@ -46,6 +46,7 @@ struct AppConfig {
 
   // How many, and who gets a connection.
   unsigned workers = 1;  // 0: max, as many as there are processors to use
+  bool force = false;    // also more than this machine is likely to carry
   SchedulingPolicy policy = SchedulingPolicy::round_robin;
   bool pin = false;  // worker n on one processor
 
@@ -69,6 +70,7 @@ struct AppConfig {
 
   // Being looked at.
   LogFormat log_format = LogFormat::text;
+  bool raw = false;                   // lines of workers go to a terminal with all that is in them
   std::string log_file = {};          // default: standard output in the foreground, a file of its own in the background
   std::uint64_t log_size = 10 << 20;  // rotated when it is larger
   unsigned log_files = 5;             // how many old ones are kept

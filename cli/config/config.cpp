@@ -250,6 +250,7 @@ std::vector<Setting> make_settings() {
 
   heading = "How many, and who gets a connection";
   add("workers", "N", "how many processes; max: one per processor", workers());
+  add("force", "", "also more than this machine is likely to carry", on_off<&C::force>());
   add("policy", "POLICY", "who gets a connection", choice<&C::policy, policies>());
   add("pin", "", "each worker on a processor of its own", on_off<&C::pin>());
 
@@ -273,6 +274,7 @@ std::vector<Setting> make_settings() {
 
   heading = "Being looked at";
   add("log_format", "FORMAT", "text or json", choice<&C::log_format, formats>());
+  add("raw", "", "its lines as they are, on a terminal too", on_off<&C::raw>());
   add("log_file", "FILE", "where its output goes; else the terminal", text<&C::log_file>("a file", Names::path));
   add("log_size", "SIZE", "a new file when it is larger", size<&C::log_size>());
   add("log_files", "N", "how many old ones are kept", count<&C::log_files>());

@@ -82,7 +82,7 @@ std::optional<unsigned> small_number(std::string_view text) {
 }
 
 command::Scale scale(const Line& line) {
-  command::Scale scale{.name = app_name(line.words[0])};
+  command::Scale scale{.name = app_name(line.words[0]), .force = line.has("--force")};
   const std::string& text = line.words[1];
   if (text == "max") {
     scale.how = command::Scale::How::max;
@@ -110,7 +110,8 @@ command::Why why(const Line& line) {
 }
 
 command::Logs logs(const Line& line) {
-  command::Logs logs{.name = line.words.empty() ? "" : app_name(line.words[0]), .follow = line.has("--follow")};
+  command::Logs logs{
+      .name = line.words.empty() ? "" : app_name(line.words[0]), .follow = line.has("--follow"), .raw = line.has("--raw")};
   if (line.has("--lines")) {
     logs.lines = accepted(small_number(line.value("--lines")), "--lines", line.value("--lines"), "a whole number from 0");
   }
@@ -183,14 +184,25 @@ const std::vector<Subcommand>& subcommands() {
        0,
        1,
        false,
-       {{"-f,--follow", "", "go on with what they say"}, {"-n,--lines", "LINES", "how many of the last lines [15]"}},
+       {{"-f,--follow", "", "go on with what they say"},
+        {"-n,--lines", "LINES", "how many of the last lines [15]"},
+        {"--raw", "", "with all that is in them, on a terminal too"}},
        logs},
       {"why", "NAME[/WORKER]", "why workers ended, and what was done", "Look", "", 1, 1, false, {}, why},
       {"reload", "NAME", "new workers for old, without a gap", "Change",
        "The configuration is read again. The old workers go as the new ones are ready.", 1, 1, false, wait,
        timed(command::Reload{})},
       {"restart", "NAME", "stop all workers, then start them", "Change", "", 1, 1, false, wait, timed(command::Restart{})},
-      {"scale", "NAME N", "how many workers: 4, +1, -1, max", "Change", "", 2, 2, false, {}, scale},
+      {"scale",
+       "NAME N",
+       "how many workers: 4, +1, -1, max",
+       "Change",
+       "",
+       2,
+       2,
+       false,
+       {{"--force", "", "also more than this machine is likely to carry"}},
+       scale},
       {"stop", "NAME|all", "end an app, requests first", "Change", "", 1, 1, false, wait, timed(command::Stop{})},
       {"kill", "NAME|all", "end an app at once", "Change", "", 1, 1, false, {}, named(command::Kill{})},
       {"delete", "NAME|all", "end an app and forget it", "Keep", "", 1, 1, false, {}, named(command::Delete{})},

@@ -57,6 +57,7 @@ struct Scale {
   std::string name;
   How how = How::to;
   int workers = 0;  // 4, or +1 -1 for `by`; 0 for `max`
+  bool force = false;
   bool json = false;
 };
 struct Stop {
@@ -72,6 +73,7 @@ struct Logs {
   std::string name;  // empty: of every app
   bool follow = false;
   unsigned lines = 15;
+  bool raw = false;
   bool json = false;
 };
 struct Top {

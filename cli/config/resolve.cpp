@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "config/capacity.h"
 #include "config/config.h"
 #include "config/ecosystem.h"
 #include "config/listen_url.h"
@@ -250,9 +251,10 @@ class Resolver {
     FileContent content;
     const os::FileText file = os::read_file(path, max_file_size, file_patience);
     if (file.error != 0) {
-      const std::string why = file.error == ETIMEDOUT ? fmt::format("nothing has been written to it for {} s", file_patience.count())
-                              : file.error == EFBIG   ? fmt::format("it is larger than {}", format_size(max_file_size))
-                                                      : std::strerror(file.error);
+      const std::string why = file.error == ETIMEDOUT
+                                  ? fmt::format("nothing has been written to it for {} s", file_patience.count())
+                              : file.error == EFBIG ? fmt::format("it is larger than {}", format_size(max_file_size))
+                                                    : std::strerror(file.error);
       content.remarks.push_back({.place = at, .text = fmt::format("cannot be read: {}{}", why, did_you_mean_file(path))});
       return content;
     }
@@ -380,8 +382,8 @@ class Resolver {
     }
     if (!config.user.empty() && config.group.empty() && is_number(config.user) &&
         !getpwuid(static_cast<uid_t>(*parse_count(config.user)))) {
-      mistake(place_of(draft, "user"), fmt::format("{} is {}, which has no entry and so no group; {} must say it",
-                                                   called(draft, "user"), config.user, called(draft, "group")));
+      mistake(place_of(draft, "user"), fmt::format("{} is {}, which has no entry and so no group; --group must say it",
+                                                   called(draft, "user"), config.user));
     }
     // A default gives way to what was said.
     if (config.backoff > config.max_backoff && !draft.has("max_backoff")) config.max_backoff = config.backoff;
@@ -449,7 +451,8 @@ class Resolver {
     const AppConfig& config = draft.result.config;
     if (draft.has("may_listen") && config.user.empty()) {
       warn(place_of(draft, "may_listen"),
-           fmt::format("{} has no meaning without a user: the workers may listen where this process may", called(draft, "may_listen")));
+           fmt::format("{} has no meaning without a user: the workers may listen where this process may",
+                       called(draft, "may_listen")));
     }
     if (!config.listen.empty()) {
       if (config.ready == Readiness::message || config.ready == Readiness::listening) {
@@ -464,6 +467,11 @@ class Resolver {
         warn(place_of(draft, setting), fmt::format("{} has no meaning with {}: the workers take connections themselves",
                                                    called(draft, setting), called(draft, "listen")));
       }
+    }
+    if (const auto why = too_many_workers(config.workers); why && !config.force) {
+      mistake(place_of(draft, "workers"),
+              fmt::format("{} cannot be {}: {}; accepted: fewer, or {} with {}", called(draft, "workers"), config.workers, *why,
+                          config.workers, draft.place.file.empty() ? "--force" : "force = true"));
     }
     if (config.backoff > config.max_backoff) {
       mistake(place_of(draft, "max_backoff"),

@@ -13,6 +13,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "show/printable.h"
 #include "show/units_text.h"
 
 namespace muster::cli {
@@ -64,15 +65,17 @@ std::string short_text(const LogLine& line, const std::string& app) {
   return fmt::format("{} | {}", who(line, app), line.text);
 }
 
-Log::Log(Loop& loop, std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep)
+Log::Log(Loop& loop, const AppConfig& config, std::string file)
     : loop_(loop),
-      app_(std::move(app)),
-      format_(format),
+      app_(config.name),
+      format_(config.log_format),
       file_(std::move(file)),
       out_(loop, STDOUT_FILENO),
       err_(loop, STDERR_FILENO),
-      rotate_at_(rotate_at),
-      keep_(keep) {
+      printable_out_(!config.raw && isatty(STDOUT_FILENO) != 0),
+      printable_err_(!config.raw && isatty(STDERR_FILENO) != 0),
+      rotate_at_(config.log_size),
+      keep_(config.log_files) {
   struct stat out {
   }, err{};
   one_stream_ = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
@@ -125,11 +128,16 @@ void Log::rotate() {
   open();
 }
 
+bool Log::to_terminal(LogLine::Stream stream) const {
+  if (!file_.empty()) return false;
+  return stream == LogLine::Stream::out || one_stream_ ? printable_out_ : printable_err_;
+}
+
 std::string Log::text_of(const LogLine& line) const {
-  return (format_ == LogFormat::json ? json_text(line, app_)
-          : file_.empty()            ? short_text(line, app_)
-                                     : file_text(line, app_)) +
-         "\n";
+  const std::string text = format_ == LogFormat::json ? json_text(line, app_)
+                           : file_.empty()            ? short_text(line, app_)
+                                                      : file_text(line, app_);
+  return (to_terminal(line.stream) ? printable(text) : text) + "\n";
 }
 
 void Log::write(LogLine line) {

@@ -38,8 +38,8 @@ std::string short_text(const LogLine& line, const std::string& app);
 // cannot be written (a full disk, a reader who does not read) is counted, and said when it can again: it stops nobody.
 class Log {
  public:
-  // An empty `file` means standard output and error.
-  Log(Loop& loop, std::string app, LogFormat format, std::string file, std::uint64_t rotate_at, unsigned keep);
+  // As the configuration has it; an empty `file` means standard output and error.
+  Log(Loop& loop, const AppConfig& config, std::string file);
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
   ~Log();
@@ -60,6 +60,7 @@ class Log {
 
  private:
   std::string text_of(const LogLine& line) const;
+  bool to_terminal(LogLine::Stream stream) const;
   bool put(LogLine::Stream stream, const std::string& text);
   bool put_into_file(std::string text);
   std::string name() const;  // of the file in its folder
@@ -71,7 +72,8 @@ class Log {
   LogFormat format_;
   std::string file_;
   Output out_, err_;
-  bool one_stream_ = false;  // both are the same pipe, and a line may be written in parts
+  bool printable_out_ = false, printable_err_ = false;  // they are terminals, which lines of workers must not steer
+  bool one_stream_ = false;                             // both are the same pipe, and a line may be written in parts
   std::uint64_t rotate_at_;
   unsigned keep_;
   os::Folder folder_;  // of the file

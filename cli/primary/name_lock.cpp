@@ -63,8 +63,9 @@ std::optional<std::string> NameLock::take(const std::string& path, const std::st
   const Content before = read_content(file_.get());
   if (!taken) {
     file_.reset();
-    return fmt::format("an app \"{}\" runs already{}; `muster reload {}` replaces its workers, --name gives this one another name",
-                       app, before.pid > 0 ? fmt::format(" (pid {})", before.pid) : "", app);
+    return fmt::format(
+        "an app \"{}\" runs already{}; `muster reload {}` replaces its workers, --name gives this one another name", app,
+        before.pid > 0 ? fmt::format(" (pid {})", before.pid) : "", app);
   }
   if (!before.folder.empty()) left_folder_ = before.folder;
   write();

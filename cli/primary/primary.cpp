@@ -18,6 +18,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "config/capacity.h"
 #include "config/listen_url.h"
 #include "json_text.h"
 #include "primary/init.h"
@@ -58,8 +59,8 @@ std::vector<Primary::Given> sockets_of_service_manager() {
   constexpr int first = 3, max_sockets = 256;
   for (int fd = first; fd < first + std::min(std::atoi(count), max_sockets); ++fd) {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    // Their names are the service manager's; they are found by their addresses. A copy, so that a worker that asks for one by its
-    // number never finds something else there.
+    // Their names are the service manager's; they are found by their addresses. A copy, so that a worker that asks for one by
+    // its number never finds something else there.
     if (const int copy = fcntl(fd, F_DUPFD_CLOEXEC, first + max_sockets); copy >= 0) {
       sockets.push_back({"", Handle(HandleType::server, copy), ""});
     }
@@ -75,15 +76,16 @@ std::string monotonic_now() {
 
 }  // namespace
 
-Primary::Primary(Order order) : order_(std::move(order)), name_(order_.config.name), started_at_(now_ms()) {}
+Primary::Primary(Order order)
+    : order_(std::move(order)), name_(order_.config.name), program_(own_program()), started_at_(now_ms()) {}
 
 Primary::~Primary() {
   admin_.reset();
   control_.reset();
   supervisor_.reset();
   files_.remove();
-  // Only after the last trace of this one is gone may there be another; before whoever waits for that is told, by the end of the
-  // connection.
+  // Only after the last trace of this one is gone may there be another; before whoever waits for that is told, by the end of
+  // the connection.
   if (replaced_) {
     lock_.leave();
   } else {
@@ -99,7 +101,7 @@ int Primary::run() {
   } else {
     loop_.run();
   }
-  if (order_.takes_over && !was_ready_) {
+  if (!in_charge()) {
     // What it was to take over is still its predecessor's, files included.
     files_.remove();
     _exit(exit_code_);
@@ -124,16 +126,17 @@ std::string Primary::begin() {
   const AppConfig& config = order_.config;
   std::string file = config.log_file;
   if (file.empty() && order_.background && folders_) file = folders_->log(name_);
-  log_ = std::make_unique<Log>(loop_, name_, config.log_format, file, config.log_size, config.log_files);
+  log_ = std::make_unique<Log>(loop_, config, file);
   // What becomes of it later stops nobody.
   switch (const int error = log_->error(); error) {
     case 0: break;
     case ENXIO: log_->say(fmt::format("nobody reads the log {} yet; lines are lost until somebody does", file)); break;
     case ELOOP:
     case EPERM:
-      return fmt::format("cannot write to the log {}: others may change its folder, and what is there is a link or another "
-                         "user's; accepted: a file in a folder that only this user may change",
-                         file);
+      return fmt::format(
+          "cannot write to the log {}: others may change its folder, and what is there is a link or another "
+          "user's; accepted: a file in a folder that only this user may change",
+          file);
     default: return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
   }
   loop_.on_uncaught_exception([this](const std::exception_ptr& exception) {
@@ -154,6 +157,14 @@ std::string Primary::begin() {
     log_->say(fmt::format("the kernel policy is not available: {}; round robin takes its place", why));
   });
   supervisor_ = std::make_unique<Supervisor>(loop_, *cluster_, *log_, config, files_, std::move(events));
+  if (order_.takes_over && order_.line >= 0) {
+    predecessor_ = std::make_unique<Predecessor>(
+        loop_, std::exchange(order_.line, -1),
+        Predecessor::Events{
+            [this] { take_over(); },
+            [this](Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); }});
+    predecessor_->tell({{"folder", files_.folder()}});
+  }
   if (!order_.takes_over) order_.sockets = sockets_of_service_manager();
   adopt(std::move(order_.sockets));
   watch_signals();
@@ -163,7 +174,7 @@ std::string Primary::begin() {
     loop_.set_interval(std::chrono::milliseconds(std::max(1ULL, watchdog / 2000)), [] { notify_service_manager("WATCHDOG=1"); })
         .unref();
   }
-  remember(true);
+  if (in_charge()) remember(true);
   return {};
 }
 
@@ -223,16 +234,16 @@ void Primary::watch_signals() {
   loop_.on_signal(Signal::hup, [this](Signal) { reload([](const Supervisor::Outcome&) {}); });
   loop_.on_signal(Signal::term, [this](Signal) {
     // The second time, it is meant.
-    if (asked_to_end_++ == 0) return supervisor_->stop();
-    supervisor_->terminate();
+    end(asked_to_end_++ == 0 ? &Supervisor::stop : &Supervisor::terminate);
   });
-  loop_.on_signal(Signal::interrupt, [this](Signal) {
-    if (asked_to_end_++ == 0) return supervisor_->terminate();
-    supervisor_->kill();
-  });
+  loop_.on_signal(Signal::interrupt,
+                  [this](Signal) { end(asked_to_end_++ == 0 ? &Supervisor::terminate : &Supervisor::kill); });
   loop_.on_signal(Signal::usr1, [this](Signal) { log_->reopen(); });
   loop_.on_signal(Signal::usr2, [this, quiet](Signal) { upgrade(quiet); });
-  loop_.on_signal(sig_ttin, [this, quiet](Signal) { supervisor_->scale(supervisor_->workers() + 1, quiet); });
+  loop_.on_signal(sig_ttin, [this, quiet](Signal) {
+    if (const auto why = too_many_workers(supervisor_->workers() + 1)) return log_->say("not scaled by a signal: " + *why);
+    supervisor_->scale(supervisor_->workers() + 1, quiet);
+  });
   loop_.on_signal(sig_ttou, [this, quiet](Signal) {
     if (supervisor_->workers() > 1) supervisor_->scale(supervisor_->workers() - 1, quiet);
   });
@@ -290,10 +301,10 @@ void Primary::command(const nlohmann::json& request, ControlServer::Client clien
   } else if (what == "upgrade") {
     upgrade(std::move(answer));
   } else if (what == "stop") {
-    supervisor_->stop();
+    end(&Supervisor::stop);
     client.tell({{"text", "stopping"}});
   } else if (what == "kill") {
-    supervisor_->kill();
+    end(&Supervisor::kill);
     client.tell({{"text", "killed"}});
   } else {
     client.fail(
@@ -308,9 +319,13 @@ void Primary::scale(const nlohmann::json& request, ControlServer::Client client,
     return client.fail("scale needs how many \"workers\"");
   }
   std::int64_t workers = how == "max" ? available_parallelism() : found->get<std::int64_t>();
-  constexpr std::int64_t most = 4096;
+  constexpr std::int64_t most = 65'536;
   if (how == "by") workers = std::clamp(workers, -most, most) + supervisor_->workers();
-  if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to 4096 workers, not {}", workers));
+  if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to {} workers, not {}", most, workers));
+  if (const auto why = too_many_workers(static_cast<unsigned>(workers));
+      why && workers > supervisor_->workers() && !flag_member(request, "force")) {
+    return client.fail(fmt::format("{}; accepted: fewer, or {} with --force", *why, workers));
+  }
   supervisor_->scale(static_cast<unsigned>(workers), std::move(done));
 }
 
@@ -392,25 +407,34 @@ void Primary::became_ready() {
 }
 
 void Primary::tell_starter(const nlohmann::json& message) {
+  if (predecessor_) {
+    // Before the predecessor can be gone, which would be the end otherwise.
+    if (message.contains("ready")) init::announce();
+    return predecessor_->tell(message);
+  }
   if (order_.line < 0) return;
-  // Before the predecessor can be gone, which would be the end otherwise.
-  if (order_.takes_over && message.contains("ready")) init::announce();
   const std::string text = json_text(message) + "\n";
   send(order_.line, text.data(), text.size(), MSG_NOSIGNAL);
-  if (!order_.takes_over || !message.contains("ready")) {
-    close(std::exchange(order_.line, -1));
-    return;
+  close(std::exchange(order_.line, -1));
+}
+
+void Primary::take_over() {
+  took_over_ = true;
+  lock_.note_folder(files_.folder());
+  listen_to_commands();
+  remember(true);
+}
+
+void Primary::end(void (Supervisor::*how)()) {
+  if (successor_ && !replaced_) {
+    if (how == &Supervisor::kill) {
+      successor_->end(Successor::How::kill, std::chrono::seconds(1));
+    } else {
+      successor_->end(Successor::How::terminate, order_.config.kill_timeout + std::chrono::seconds(1));
+    }
+    if (auto done = std::exchange(upgraded_, nullptr)) done(Supervisor::Outcome{false, "the app was stopped"});
   }
-  // The predecessor gives up the names, says so by closing, and lets its workers finish.
-  predecessor_ =
-      std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, std::exchange(order_.line, -1))));
-  predecessor_->on_error([](const Error&) {});
-  predecessor_->on_data([](std::string_view) {});
-  predecessor_->on_close([this] {
-    lock_.note_folder(files_.folder());
-    listen_to_commands();
-    remember(true);
-  });
+  ((*supervisor_).*how)();
 }
 
 void Primary::stopped(const std::optional<std::string>& failed) {
@@ -435,7 +459,14 @@ void Primary::stopped(const std::optional<std::string>& failed) {
     tell_starter({{"error", text}, {"code", exit_code_}});
     if (!order_.background) say_error(text);
   }
-  if (!replaced_) remember(false);
+  stopped_ = true;
+  finish();
+}
+
+void Primary::finish() {
+  // Not before a primary that was to take over has ended, whose workers would go on.
+  if (!stopped_ || (successor_ && !replaced_)) return;
+  if (!replaced_ && in_charge()) remember(false);
   loop_.stop(exit_code_);
 }
 
@@ -473,9 +504,15 @@ AppStatus Primary::status() {
 }
 
 void Primary::upgrade(Supervisor::Done done) {
-  if (successor_) return done(Supervisor::Outcome{false, "another primary is starting to take this one's place already"});
+  const auto refuse = [&](std::string why) {
+    // A signal has nobody else to tell.
+    log_->say("no other primary takes this one's place: " + why);
+    done(Supervisor::Outcome{false, std::move(why)});
+  };
+  if (successor_) return refuse("another primary is starting to take this one's place already");
+  if (!in_charge()) return refuse("this one has not taken its predecessor's place yet");
   if (supervisor_->state() != core::Supervisor::State::running) {
-    return done(Supervisor::Outcome{false, "cannot be replaced now: it is " + std::string(to_string(supervisor_->state()))});
+    return refuse("cannot be replaced now: it is " + std::string(to_string(supervisor_->state())));
   }
   nlohmann::json order{{"sources", order_.sources},
                        {"name", name_},
@@ -502,59 +539,41 @@ void Primary::upgrade(Supervisor::Done done) {
     give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);
   }
   order["sockets"] = std::move(sockets);
-  const StartedProcess started = start_primary(own_program(), name_, order, descriptors, "");
-  if (!started.error.empty()) return done(Supervisor::Outcome{false, started.error});
-  log_->say(fmt::format("{} starts as pid {}, to take this one's place", own_program(), started.pid));
-  successor_ = std::make_unique<net::Socket>(net::from_handle(loop_, Handle(HandleType::native, started.line)));
-  successor_->on_error([](const Error&) {});
+  const StartedProcess started = start_primary(program_, name_, order, descriptors, "");
+  if (!started.error.empty()) return refuse(started.error);
+  log_->say(fmt::format("{} starts as pid {}, to take this one's place", program_, started.pid));
+  upgraded_ = std::move(done);
+  Successor::Events events;
+  events.ready = [this] { hand_over(); };
+  events.failed = [this](const std::string& why) {
+    const std::string text = "the new primary did not come up: " + why + "; this one goes on";
+    log_->say(text);
+    if (auto done = std::exchange(upgraded_, nullptr)) done(Supervisor::Outcome{false, text});
+    // It is calling just now, and has still to reap.
+    failed_successors_.push_back(std::move(successor_));
+  };
+  events.ended = [this, pid = started.pid] {
+    std::erase_if(failed_successors_, [pid](const auto& failed) { return failed->pid() == pid; });
+    if (successor_ && successor_->pid() == pid) successor_.reset();
+    finish();
+  };
   // It gives up by itself when its workers are not ready, after three tries; unless it is none of ours.
-  if (const auto limit = order_.config.ready_timeout * 4; limit.count() > 0) {
-    successor_limit_ = loop_.set_timeout(limit, [this] { successor_->destroy(); });
-  }
-  auto answer = std::make_shared<Supervisor::Done>(std::move(done));
-  auto text = std::make_shared<std::string>();
-  successor_->on_data([this, text, answer, pid = started.pid](std::string_view bytes) {
-    *text += bytes;
-    if (text->find('\n') == std::string::npos) return;
-    const auto message = nlohmann::json::parse(*text, nullptr, false);
-    text->clear();
-    if (message.is_object() && message.contains("ready")) {
-      if (*answer) (*answer)(Supervisor::Outcome{true, fmt::format("pid {} has taken the place of pid {}", pid, getpid())});
-      *answer = nullptr;
-      return let_go(pid);
-    }
-    *text = text_member(message, "error");
-  });
-  successor_->on_close([this, text, answer, pid = started.pid] {
-    successor_limit_.cancel();
-    if (replaced_) return;
-    bury(pid, 0);
-    successor_.reset();
-    std::string why = "the new primary did not come up: " + (text->empty() ? "it ended, or said nothing for too long" : *text) +
-                      "; this one goes on";
-    log_->say(why);
-    if (*answer) (*answer)(Supervisor::Outcome{false, std::move(why)});
-  });
+  successor_ =
+      std::make_unique<Successor>(loop_, started.pid, started.line, order_.config.ready_timeout * 4, std::move(events));
 }
 
-// A process that was to take over and does not: it has a moment to clear up.
-void Primary::bury(int pid, unsigned tries) {
-  constexpr unsigned most_tries = 100;
-  if (waitpid(pid, nullptr, WNOHANG) != 0) return;
-  if (tries == most_tries) ::kill(pid, SIGKILL);
-  loop_.set_timeout(std::chrono::milliseconds(20), [this, pid, tries] { bury(pid, tries + 1); });
-}
-
-void Primary::let_go(int successor) {
+void Primary::hand_over() {
   replaced_ = true;
-  successor_limit_.cancel();
-  log_->say(fmt::format("pid {} is ready and has the ports; this one lets its workers finish", successor));
-  notify_service_manager(fmt::format("MAINPID={}", successor));
+  log_->say(fmt::format("pid {} is ready and has the ports; this one lets its workers finish", successor_->pid()));
+  notify_service_manager(fmt::format("MAINPID={}", successor_->pid()));
   cluster_->leave_files();
   supervisor_->listen_sockets().leave_files();
   control_.reset();
   admin_.reset();
-  successor_->end();
+  successor_->give();
+  if (auto done = std::exchange(upgraded_, nullptr)) {
+    done(Supervisor::Outcome{true, fmt::format("pid {} has taken the place of pid {}", successor_->pid(), getpid())});
+  }
   supervisor_->stop();
 }
 

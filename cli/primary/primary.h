@@ -16,6 +16,7 @@
 #include "primary/log.h"
 #include "primary/name_lock.h"
 #include "primary/supervisor.h"
+#include "primary/takeover.h"
 #include "primary/worker_files.h"
 
 namespace muster::cli {
@@ -76,8 +77,13 @@ class Primary {
   void became_ready();
   void stopped(const std::optional<std::string>& failed);
   void upgrade(Supervisor::Done done);
-  void bury(int pid, unsigned tries);
-  void let_go(int successor);
+  void hand_over();
+  void take_over();
+  // Ends the app, and a primary that was to take this one's place.
+  void end(void (Supervisor::*how)());
+  void finish();
+  // Whether the names and the ports are this one's.
+  bool in_charge() const { return !order_.takes_over || took_over_; }
   void tell_starter(const nlohmann::json& message);
   void remember(bool running);
   AppStatus status();
@@ -93,14 +99,19 @@ class Primary {
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Admin> admin_;
-  std::unique_ptr<net::Socket> predecessor_, successor_;
-  Timer successor_limit_;
+  std::unique_ptr<Predecessor> predecessor_;
+  std::unique_ptr<Successor> successor_;
+  std::vector<std::unique_ptr<Successor>> failed_successors_;  // to be reaped
+  Supervisor::Done upgraded_;
+  std::string program_;  // that this process runs, by the name that it was started by
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;
   bool without_files_ = false;  // they could not be made again, and that was said
-  bool resolving_ = false;  // the configuration is being read again
+  bool resolving_ = false;      // the configuration is being read again
   bool told_to_stop_ = false;
+  bool took_over_ = false;
   bool replaced_ = false;  // by another primary, which has the names and the ports now
+  bool stopped_ = false;
   unsigned asked_to_end_ = 0;
   int exit_code_ = exit_ok;
   std::uint64_t cpu_time_ = 0;

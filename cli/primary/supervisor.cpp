@@ -30,6 +30,8 @@ constexpr std::size_t obituaries_kept = 100;
 constexpr std::size_t max_message_size = 256 << 10;
 constexpr std::size_t max_message_values = 1 << 16;
 constexpr std::chrono::seconds look_interval(1);
+// So many start at a time on the smallest machine. More would only keep each other from starting.
+constexpr unsigned fewest_starting = 8;
 
 std::uint64_t ms(Milliseconds time) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())); }
 
@@ -37,6 +39,7 @@ core::SupervisorOptions options_of(const AppConfig& config) {
   core::SupervisorOptions options;
   options.workers = config.workers > 0 ? config.workers : available_parallelism();
   options.parallel = config.parallel;
+  options.starting = std::max(fewest_starting, 4 * available_parallelism());
   options.ready_timeout = ms(config.ready_timeout);
   options.backoff = ms(config.backoff);
   options.max_backoff = ms(config.max_backoff);

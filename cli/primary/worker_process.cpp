@@ -63,7 +63,8 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
   }
   subscriptions_.emplace_back(worker_.on_listening([this](const Address& address) {
     const std::string url = shortened_bytes(printable(url_of(address)), max_address_length);
-    if (listening_.size() < max_addresses && std::find(listening_.begin(), listening_.end(), url) == listening_.end()) listening_.push_back(url);
+    if (listening_.size() < max_addresses && std::find(listening_.begin(), listening_.end(), url) == listening_.end())
+      listening_.push_back(url);
     events_.ready();
   }));
   subscriptions_.emplace_back(worker_.on_message([this](Message& message) {

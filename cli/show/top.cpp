@@ -251,7 +251,8 @@ class Screen {
   Screen(Loop& loop, Function<void(std::string_view)> on_keys) : on_keys_(std::move(on_keys)) {
     // Opened anew, for reading without waiting: that would also hold for the shell, which has the same standard input.
     char name[128];
-    if (ttyname_r(STDOUT_FILENO, name, sizeof name) == 0) keys_ = OwnedFd(open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    if (ttyname_r(STDOUT_FILENO, name, sizeof name) == 0)
+      keys_ = OwnedFd(open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
     enter();
     if (keys_) watch_ = loop.on_readable(keys_.get(), [this] { read_keys(); });
   }

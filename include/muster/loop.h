@@ -81,13 +81,13 @@ class Loop {
   Timer set_timeout(std::chrono::milliseconds after, Function<void()> callback);
   Timer set_interval(std::chrono::milliseconds every, Function<void()> callback);
 
-  // Calls back as long as there is something to read from a descriptor, which stays the caller's. Throws std::system_error where
-  // the system cannot watch it.
+  // Calls back as long as there is something to read from a descriptor, which stays the caller's. Throws std::system_error
+  // where the system cannot watch it.
   Watch on_readable(int descriptor, Function<void()> callback);
 
   // Runs `work` in a thread of its own, for what cannot be done without waiting, and `done` on the loop when it has ended: with
-  // the system's error where there is no thread to be had, and then `work` has not run. Keeps the loop alive. When the loop goes
-  // first, `work` goes on and `done` never runs.
+  // the system's error where there is no thread to be had, and then `work` has not run. Keeps the loop alive. When the loop
+  // goes first, `work` goes on and `done` never runs.
   void run_in_thread(Function<void()> work, Function<void(std::error_code)> done);
 
   // Replaces what the signal does to this process by the listeners. Does not keep the loop alive. Throws std::system_error for

@@ -108,7 +108,8 @@ struct Settings {
   // user; and descriptors of the primary (`fd`), for every worker. Those of LISTEN_FDS, and what Cluster::adopt() was given,
   // are allowed without. Default: none.
   std::optional<std::vector<ListenOptions>> may_listen = {};
-  // The worker can get no more rights than it has, by set-user-ID programs and their like (PR_SET_NO_NEW_PRIVS). Default: false.
+  // The worker can get no more rights than it has, by set-user-ID programs and their like (PR_SET_NO_NEW_PRIVS). Default:
+  // false.
   std::optional<bool> no_new_privileges = {};
   // The worker is killed when the thread that forked it ends, whatever ends it. Default: false, and then it ends when it sees
   // that its channel has.
@@ -127,8 +128,8 @@ struct Settings {
   // How many values a message may have, each element and member counted; more is too large as well. The memory of a message is
   // up to some hundred bytes for each. Default: 4,194,304.
   std::optional<std::size_t> max_message_values = {};
-  // A message over max_message_size is left out, and the channel stays open: for a primary that needs little of what its workers
-  // say. Default: false.
+  // A message over max_message_size is left out, and the channel stays open: for a primary that needs little of what its
+  // workers say. Default: false.
   std::optional<bool> skip_large_messages = {};
   // How many bytes are kept for a worker that does not read. A message goes in, whatever its size, when less than this is kept;
   // otherwise send() returns false and its error is Errc::ipc_queue_full. Default: 256 MiB.

@@ -217,15 +217,16 @@ void DatagramState::connect(int port, const std::string& to, Function<void()> on
 }
 
 void DatagramState::finish_connecting(Error failure, Function<void()>& on_connected) {
-  loop_.loop.next_tick([this, keep = shared_from_this(), failure = std::move(failure), call = std::move(on_connected)]() mutable {
-    if (!failure.code) {
-      if (call) call();
-      return;
-    }
-    connected_ = false;
-    if (error.empty()) return loop_.unhandled(failure);
-    error.emit(loop_.loop, failure);
-  });
+  loop_.loop.next_tick(
+      [this, keep = shared_from_this(), failure = std::move(failure), call = std::move(on_connected)]() mutable {
+        if (!failure.code) {
+          if (call) call();
+          return;
+        }
+        connected_ = false;
+        if (error.empty()) return loop_.unhandled(failure);
+        error.emit(loop_.loop, failure);
+      });
 }
 
 void DatagramState::disconnect() {

@@ -194,7 +194,8 @@ std::vector<ListeningSocket> PrimarySide::kept_ports() {
   if (!driver_) return result;
   for (uv::KeptPorts::Port& port : driver_->kept_ports().copies()) {
     const auto [device, inode] = port.file.identity();
-    result.push_back({std::move(port.name), Handle(HandleType::server, port.socket.release()), port.file.path(), device, inode});
+    result.push_back(
+        {std::move(port.name), Handle(HandleType::server, port.socket.release()), port.file.path(), device, inode});
   }
   return result;
 }

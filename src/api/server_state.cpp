@@ -60,13 +60,13 @@ void ServerState::listen(ListenOptions options, Function<void()> on_listening) {
   const bool alone = options.exclusive || options.reuse_port;
   if (options.host.empty() || !options.path.empty() || options.fd || uv::is_numeric(options.host)) return open(alone);
   // A name is resolved here: a primary that is told a name may die of one that does not resolve.
-  loop_.loop.resolver().resolve(options.host, [this, keep = shared_from_this(), life = life_, alone](
-                                                  const std::string& address, int error) {
-    if (phase_ != Phase::opening || life != life_) return;
-    if (error != 0) return fail(uv::resolve_error(error, *query_.address));
-    set_address(query_, address);
-    open(alone);
-  });
+  loop_.loop.resolver().resolve(options.host,
+                                [this, keep = shared_from_this(), life = life_, alone](const std::string& address, int error) {
+                                  if (phase_ != Phase::opening || life != life_) return;
+                                  if (error != 0) return fail(uv::resolve_error(error, *query_.address));
+                                  set_address(query_, address);
+                                  open(alone);
+                                });
 }
 
 void ServerState::open(bool alone) {

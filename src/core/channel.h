@@ -120,8 +120,8 @@ class Channel {
 
   // Bytes from the peer, with the descriptors that one recvmsg(2) brought. Not while a message is to be decoded apart.
   void handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors);
-  // A message that is to be decoded apart (ChannelLimits::decode_apart): once, by whoever then decodes it with decode() and says
-  // what it is by handle_decoded().
+  // A message that is to be decoded apart (ChannelLimits::decode_apart): once, by whoever then decodes it with decode() and
+  // says what it is by handle_decoded().
   std::optional<FrameReader::Kept> take_undecoded() { return std::exchange(undecoded_, std::nullopt); }
   struct Decoding {
     Serialization serialization;

@@ -13,8 +13,8 @@ inline constexpr int max_depth = 1000;
 inline constexpr std::size_t max_string = 0x1fffffe8;
 inline constexpr std::size_t max_payload = 0x7fffffff;
 
-// How many values a message may have, with those in it, where nobody says otherwise. An empty array is two bytes on the wire and
-// a hundred here.
+// How many values a message may have, with those in it, where nobody says otherwise. An empty array is two bytes on the wire
+// and a hundred here.
 inline constexpr std::size_t default_max_values = std::size_t{1} << 22;
 inline constexpr std::size_t any_number_of_values = SIZE_MAX;
 

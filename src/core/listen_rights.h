@@ -19,8 +19,9 @@ struct Host {
   std::vector<int> descriptors = {};
   // Whether workers may name any descriptor, as Node's may. What is no socket for them is refused all the same.
   bool any_descriptor = false;
-  // How many listening sockets there may be, so that there are descriptors left for connections.
-  std::size_t max_listeners = 16'384;
+  // How many listening sockets there may be, so that there are descriptors left for connections; and how many of one worker.
+  std::size_t max_listeners = 4096;
+  std::size_t max_listeners_of_worker = 1024;
 };
 
 // What a worker may have the primary listen on.

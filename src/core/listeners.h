@@ -26,9 +26,9 @@ struct Listener {
   std::string key;  // names it on the wire
   std::variant<Dealer, SharedHandle, KernelHandle> scheduler;
   bool datagram = false;
-  wire::ListenQuery query = {};  // of the first that asked
+  wire::ListenQuery query = {};   // of the first that asked
   std::optional<User> user = {};  // whose rights it was opened with, where they are not this process's
-  Value data = nullptr;          // of the first worker that gave some; echoed to all
+  Value data = nullptr;           // of the first worker that gave some; echoed to all
   std::optional<wire::SocketName> socket_name = {};
   // `draining`: its last worker left and the port is free; connections in flight are still to be settled.
   enum class Phase { opening, open, draining };

@@ -193,7 +193,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     return refuse(worker.id, seq, key, query.data, std::errc::operation_not_supported);
   }
   if (!listener) {
-    if (listeners_.size() >= host_.max_listeners || listeners_.count_of(worker.id) >= host_.max_listeners / 2) {
+    if (listeners_.size() >= host_.max_listeners || listeners_.count_of(worker.id) >= host_.max_listeners_of_worker) {
       return refuse(worker.id, seq, key, query.data, std::errc::too_many_files_open);
     }
     const ListenMode mode = mode_for(worker, query);

@@ -75,7 +75,27 @@ void Supervisor::set_options(SupervisorOptions options) {
 }
 
 void Supervisor::start(std::uint64_t now) {
-  for (auto& [number, seat] : seats_) seat.current = fork(number, now);
+  for (auto& [number, seat] : seats_) fill(number, seat, now);
+}
+
+bool Supervisor::may_start() const {
+  const auto starting =
+      std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) { return entry.second.phase == Phase::starting; });
+  return options_.starting == 0 || starting < static_cast<std::ptrdiff_t>(options_.starting);
+}
+
+void Supervisor::fill(unsigned number, Seat& seat, std::uint64_t now) {
+  seat.waits = !may_start();
+  if (!seat.waits) seat.current = fork(number, now);
+}
+
+void Supervisor::fill_waiting(std::uint64_t now) {
+  if (options_.starting == 0 || !going_on()) return;
+  for (auto& [number, seat] : seats_) {
+    if (!seat.waits) continue;
+    if (!may_start()) return;
+    fill(number, seat, now);
+  }
 }
 
 RunId Supervisor::fork(unsigned seat, std::uint64_t now) {
@@ -162,6 +182,7 @@ void Supervisor::advance_reload(std::uint64_t now) {
       terminate(late, Cause::reload, now);
     }
     seat.retry.reset();
+    seat.waits = false;
     seat.replacing = Cause::reload;
     seat.next = fork(number, now);
     ++reload_->under_way;
@@ -196,7 +217,7 @@ std::optional<std::string> Supervisor::restart(std::uint64_t now) {
       drain(runs_.at(*seat.current), Cause::restart, now);
     } else {
       seat.retry.reset();
-      seat.current = fork(number, now);
+      fill(number, seat, now);
     }
   }
   return std::nullopt;
@@ -211,7 +232,7 @@ std::optional<std::string> Supervisor::scale(unsigned workers, std::uint64_t now
   for (unsigned number = 1; number <= workers; ++number) {
     if (seats_.contains(number)) continue;
     add_seat(number);
-    seats_.at(number).current = fork(number, now);
+    fill(number, seats_.at(number), now);
   }
   while (!seats_.empty() && seats_.rbegin()->first > workers) {
     const Seat& seat = seats_.rbegin()->second;
@@ -253,6 +274,7 @@ void Supervisor::handle_ready(RunId id, std::uint64_t now) {
     run.expires = now + options_.max_age + next_random(random_) % (options_.max_age / 10 + 1);
   }
   if (state_ == State::starting) state_ = State::running;
+  fill_waiting(now);
   const auto place = seats_.find(run.seat);
   if (place == seats_.end()) return;
   Seat& seat = place->second;
@@ -304,7 +326,7 @@ void Supervisor::handle_exited(RunId id, ExitStatus status, std::uint64_t now, b
                      (cause == Cause::not_started                  ? "could not be started"
                       : cause == Cause::never_ready && run.leaving ? "was not ready within " + seconds(options_.ready_timeout)
                                                                    : "ended before it was ready, " + to_text(status)));
-      return;
+      return fill_waiting(now);
     }
     // The one that was to be replaced goes on, and is replaced the next time somebody finds it over its limit.
     seat.replacing.reset();
@@ -314,6 +336,7 @@ void Supervisor::handle_exited(RunId id, ExitStatus status, std::uint64_t now, b
   }
   effects_.push_back(died);
   if (failed) fail(std::move(*failed), now);
+  fill_waiting(now);
   stop_when_empty();
 }
 
@@ -333,7 +356,7 @@ std::optional<std::string> Supervisor::lost_current(Seat& seat, const Run& run, 
     ++seat.restarts;
     ++restarts_;
     died.next_try = 0;
-    seat.current = fork(run.seat, now);
+    fill(run.seat, seat, now);
     died.successor = seat.current;
     return std::nullopt;
   }
@@ -344,7 +367,7 @@ std::optional<std::string> Supervisor::lost_current(Seat& seat, const Run& run, 
   const std::uint64_t wait = seat.backoff.next();
   died.next_try = wait;
   if (wait == 0) {
-    seat.current = fork(run.seat, now);
+    fill(run.seat, seat, now);
     died.successor = seat.current;
   } else {
     seat.retry = now + wait;
@@ -355,7 +378,8 @@ std::optional<std::string> Supervisor::lost_current(Seat& seat, const Run& run, 
 std::optional<std::string> Supervisor::spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now) {
   const std::string worker = "worker " + std::to_string(run.seat);
   if (state_ == State::starting && !run.ready) {
-    if (++failed_starts_ < tries_to_start * options_.workers) return std::nullopt;
+    const unsigned at_a_time = options_.starting == 0 ? options_.workers : std::min(options_.workers, options_.starting);
+    if (++failed_starts_ < tries_to_start * at_a_time) return std::nullopt;
     const std::string last = cause == Cause::not_started         ? "could not be started"
                              : run.leaving == Cause::never_ready ? "was not ready within " + seconds(options_.ready_timeout)
                                                                  : "ended with " + to_text(status);
@@ -401,7 +425,7 @@ void Supervisor::handle_time(std::uint64_t now) {
   for (auto& [number, seat] : seats_) {
     if (!seat.retry || *seat.retry > now) continue;
     seat.retry.reset();
-    seat.current = fork(number, now);
+    fill(number, seat, now);
   }
 }
 

@@ -20,6 +20,7 @@ enum class RunId : std::uint32_t {};
 struct SupervisorOptions {
   unsigned workers = 1;
   unsigned parallel = 1;  // of a reload: how many are replaced at a time
+  unsigned starting = 0;  // how many may be starting at a time; the others wait. 0: any number
   // Milliseconds. 0 for ready_timeout, max_age and max_restarts: no limit.
   std::uint64_t ready_timeout = 30'000;
   std::uint64_t backoff = 100;
@@ -120,6 +121,7 @@ class Supervisor {
     std::optional<RunId> next = {};           // will take its place when it is ready
     std::optional<Cause> replacing = {};      // why there is a next one
     std::optional<std::uint64_t> retry = {};  // when to start the next one, because there is no current one
+    bool waits = false;                       // to be started when others have
     unsigned restarts = 0;
   };
 
@@ -172,6 +174,10 @@ class Supervisor {
 
   bool going_on() const { return state_ == State::starting || state_ == State::running || state_ == State::reloading; }
   RunId fork(unsigned seat, std::uint64_t now);
+  // A process for an empty seat: now, or when others have started.
+  void fill(unsigned number, Seat& seat, std::uint64_t now);
+  void fill_waiting(std::uint64_t now);
+  bool may_start() const;
   void add_seat(unsigned number);
   void drain(Run& run, Cause cause, std::uint64_t now);
   void terminate(Run& run, Cause cause, std::uint64_t now);

@@ -54,8 +54,8 @@ void ActingAs::begin(uid_t uid, gid_t gid) {
   std::uint32_t without[6];
   std::memcpy(without, capabilities_, sizeof without);
   without[0] &= ~file_capabilities;  // of the effective ones
-  const bool done = set_groups({}) && (setfsgid(gid), file_gid() == gid) && (setfsuid(uid), file_uid() == uid) &&
-                    set_capabilities(without);
+  const bool done =
+      set_groups({}) && (setfsgid(gid), file_gid() == gid) && (setfsuid(uid), file_uid() == uid) && set_capabilities(without);
   if (!done) error_ = EPERM;
 }
 

@@ -19,8 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Whether only this user and root may change what is in a folder. `next` is the entry on the way: in a folder like /tmp everybody
-// may make entries, and nobody may change another's.
+// Whether only this user and root may change what is in a folder. `next` is the entry on the way: in a folder like /tmp
+// everybody may make entries, and nobody may change another's.
 bool is_private(const struct stat& folder, const std::optional<struct stat>& next) {
   const uid_t self = geteuid();
   const auto trusted = [self](const struct stat& status) { return status.st_uid == 0 || status.st_uid == self; };

@@ -27,8 +27,8 @@ class Folder {
   // Whether another user may put something else in the place of what is in it.
   bool is_shared() const { return shared_; }
 
-  // Opens a file to write at its end, and makes it where there is none. In a shared folder it must be this user's or the folder's
-  // own, with no second name: EPERM otherwise. Does not wait for the reader of a pipe: ENXIO.
+  // Opens a file to write at its end, and makes it where there is none. In a shared folder it must be this user's or the
+  // folder's own, with no second name: EPERM otherwise. Does not wait for the reader of a pipe: ENXIO.
   struct Opened {
     OwnedFd file = {};
     int error = 0;

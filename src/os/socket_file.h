@@ -10,8 +10,8 @@
 namespace muster::os {
 
 // The file of a Unix socket, which is removed when the socket is closed for good. Whoever may change the folders on the way to
-// it could put something else in its place meanwhile, so it is named by its folder, held open, and by what it is: only that very
-// file is changed or removed.
+// it could put something else in its place meanwhile, so it is named by its folder, held open, and by what it is: only that
+// very file is changed or removed.
 class SocketFile {
  public:
   // Which file it is.

@@ -95,7 +95,8 @@ bool place_descriptors(Plan& plan) {
       if (call(SYS_fcntl, fd, F_SETFD, 0) < 0) return false;
     } else {
       const bool ignore = fd < 0;
-      if (ignore) fd = static_cast<int>(call(SYS_openat, AT_FDCWD, address("/dev/null"), (place == 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+      if (ignore)
+        fd = static_cast<int>(call(SYS_openat, AT_FDCWD, address("/dev/null"), (place == 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC));
       if (fd < 0) return false;
       if (fd == place) {
         if (call(SYS_fcntl, fd, F_SETFD, 0) < 0) return false;

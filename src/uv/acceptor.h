@@ -25,8 +25,8 @@ class Acceptor {
 
   // listen(2) and the start of accepting. Returns an errno, 0 for success. 0 for the backlog means 511.
   int start(int backlog);
-  // Counts what it accepts for a program in the kernel that deals to this socket. The kernel counts a client that never finishes
-  // its handshake as waiting until the queue is looked at, so it is looked at every second.
+  // Counts what it accepts for a program in the kernel that deals to this socket. The kernel counts a client that never
+  // finishes its handshake as waiting until the queue is looked at, so it is looked at every second.
   void count(kernel::AcceptCounters counters);
   // Accepts what the system has queued, so that closing the socket refuses nobody who is there already.
   void accept_queued();

@@ -15,9 +15,10 @@ constexpr int datagrams_per_turn = 64;
 }  // namespace
 
 Datagram::Datagram(Loop& loop, OwnedFd socket, Client& client)
-    : loop_(loop), socket_(std::move(socket)), client_(client), watch_(loop, [this](std::uint32_t events) {
-        handle_ready(events);
-      }) {
+    : loop_(loop),
+      socket_(std::move(socket)),
+      client_(client),
+      watch_(loop, [this](std::uint32_t events) { handle_ready(events); }) {
   watch();
 }
 

@@ -10,7 +10,6 @@ namespace muster::uv {
 namespace {
 
 constexpr rlim_t fewest_listeners = 64;
-constexpr rlim_t most_listeners = 16'384;
 
 }  // namespace
 
@@ -20,7 +19,9 @@ core::Host host() {
   // Half of the descriptors: the rest is for connections.
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    host.max_listeners = std::clamp(limit.rlim_cur / 2, fewest_listeners, most_listeners);
+    const std::size_t half = std::max(limit.rlim_cur / 2, fewest_listeners);
+    host.max_listeners = std::min(host.max_listeners, half);
+    host.max_listeners_of_worker = std::min(host.max_listeners_of_worker, half / 2);
   }
   // A service manager's contract: so many, from 3 on, for the process of this number.
   const char* pid = std::getenv("LISTEN_PID");

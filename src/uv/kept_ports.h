@@ -20,8 +20,8 @@ class KeptPorts {
   struct Port {
     std::string name;  // the key of the query that opened it, or what the one who gave it calls it
     OwnedFd socket = {};
-    os::SocketFile file = {};  // to be removed with it
-    bool adopted = false;      // it serves every worker
+    os::SocketFile file = {};             // to be removed with it
+    bool adopted = false;                 // it serves every worker
     std::optional<core::User> user = {};  // whose rights it was opened with, as in core::Listen
     std::set<core::ListenerId> users = {};
   };

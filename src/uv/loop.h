@@ -56,8 +56,8 @@ class Loop {
   void post(Function<void()> task) { mailbox_->post(std::move(task)); }
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
 
-  // Runs `work` in a thread of its own, and `done` here when it has ended, in a turn; with an errno where there is no thread for
-  // it. Keeps the loop alive meanwhile. When the loop goes first, `done` goes with it, and `work` runs on.
+  // Runs `work` in a thread of its own, and `done` here when it has ended, in a turn; with an errno where there is no thread
+  // for it. Keeps the loop alive meanwhile. When the loop goes first, `done` goes with it, and `work` runs on.
   void run_in_thread(Function<void()> work, Function<void(int error_number)> done);
 
   // Runs the program's code. Its exception does not pass through: it goes to the handler of uncaught

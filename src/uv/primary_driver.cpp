@@ -182,7 +182,8 @@ void PrimaryDriver::perform(core::Part part) {
 
 bool PrimaryDriver::owns(int fd) const {
   return fds_.contains(fd) || kept_ports_.contains(fd) ||
-         std::any_of(acceptors_.begin(), acceptors_.end(), [fd](const auto& entry) { return entry.second->descriptor() == fd; });
+         std::any_of(acceptors_.begin(), acceptors_.end(),
+                     [fd](const auto& entry) { return entry.second->descriptor() == fd; });
 }
 
 Bound PrimaryDriver::bind(const core::Listen& listen, const std::string& numeric) {
@@ -193,7 +194,11 @@ Bound PrimaryDriver::bind(const core::Listen& listen, const std::string& numeric
   Bound bound = bind_socket(query, listen.user);
   if (bound.error == 0 && keep_ports_ && listen.query.fd.value_or(-1) < 0) {
     if (OwnedFd copy = duplicate(bound.socket.get())) {
-      kept_ports_.add({core::Listeners::key_of(listen.query), std::move(copy), std::exchange(bound.file, {}), false, listen.user,
+      kept_ports_.add({core::Listeners::key_of(listen.query),
+                       std::move(copy),
+                       std::exchange(bound.file, {}),
+                       false,
+                       listen.user,
                        {listen.listener}});
     }
   }

@@ -13,7 +13,8 @@ namespace muster::uv {
 // What Node says of a name that has no address: "getaddrinfo ENOTFOUND localhos".
 Error resolve_error(int error_number, const std::string& host);
 
-// Host names to numeric addresses, by the system's resolver, which may wait for a server: in a thread, so that nobody else does.
+// Host names to numeric addresses, by the system's resolver, which may wait for a server: in a thread, so that nobody else
+// does.
 class Resolver {
  public:
   // Gets the first address of the name, or an errno: ENOENT where it has none. Not from inside resolve(). Never, once the

@@ -177,6 +177,33 @@ TEST_F(Config, ReadsEveryKindOfSetting) {
   EXPECT_EQ(found.admin, "127.0.0.1:9000");
 }
 
+TEST_F(Config, AsksToBeForcedToMoreWorkersThanAMachineCarries) {
+  sources.words = {"server.js"};
+  flag("workers", {"5000"});
+  ASSERT_EQ(remarks().size(), 1U);
+  EXPECT_NE(remarks()[0].find("--workers cannot be 5000: 5000 workers are more than"), std::string::npos) << remarks()[0];
+  EXPECT_NE(remarks()[0].find("accepted: fewer, or 5000 with --force"), std::string::npos) << remarks()[0];
+  flag("force", {"true"});
+  EXPECT_EQ(remarks(), Texts{});
+}
+
+TEST_F(Config, SaysWhereWorkersOfAnotherUserMayListen) {
+  sources.words = {"server.js"};
+  flag("user", {"nobody"});
+  flag("may_listen", {"80", "127.0.0.1:443", "unix:run/x", "0", "tcp://*:80", "http"});
+  EXPECT_EQ(remarks(), (Texts{"--may-listen cannot be \"0\"; accepted: a port from 1, host:port or unix:/path",
+                              "--may-listen cannot be \"tcp://*:80\"; accepted: a port from 1, host:port or unix:/path",
+                              "--may-listen cannot be \"http\"; accepted: a port from 1, host:port or unix:/path"}));
+}
+
+TEST_F(Config, SaysWhichGroupAUserWithoutAnEntryNeeds) {
+  sources.words = {"server.js"};
+  flag("user", {"3999999"});
+  EXPECT_EQ(remarks(), (Texts{"--user is 3999999, which has no entry and so no group; --group must say it"}));
+  flag("group", {"3999999"});
+  EXPECT_EQ(remarks(), Texts{});
+}
+
 TEST_F(Config, SaysWhatIsAcceptedInPlaceOfWhatIsWrong) {
   sources.words = {"server.js"};
   sources.environment["MUSTER_POLICY"] = "least_connection";

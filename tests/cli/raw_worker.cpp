@@ -43,7 +43,8 @@ def ask(act, **members):
 def query(**members): return ask('queryServer', **{**dict(index=0, data=None, flags=0, backlog=0), **members})
 def online(): tell('online')
 def listening(port): tell('listening', address='127.0.0.1', port=port, addressType=4)
-)" + body + R"(
+)" + body +
+         R"(
 while True:
     for message in read():
         if message.get('act') == 'disconnect':

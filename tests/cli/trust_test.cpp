@@ -38,7 +38,8 @@ class Trust : public testing::Test {
     words.push_back("worker.py");
     Running muster(session, {.words = words});
     std::vector<json> said;
-    for (std::string line = muster.line("app/1 | "); !line.empty() && !line.ends_with("\"done\""); line = muster.line("app/1 | ")) {
+    for (std::string line = muster.line("app/1 | "); !line.empty() && !line.ends_with("\"done\"");
+         line = muster.line("app/1 | ")) {
       said.push_back(json::parse(line.substr(line.find(" | ") + 3), nullptr, false));
     }
     muster.signal(SIGTERM);
@@ -190,8 +191,12 @@ say([line.split()[1] for line in open('/proc/self/status') if line.startswith(('
                         {"--no-new-privileges"});
 
   ASSERT_EQ(said.size(), 4U);
-  EXPECT_EQ(said[0], (json{{"HOME", "/nonexistent"}, {"USER", "nobody"}, {"LOGNAME", "nobody"},
-                           {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"SUDO_USER", nullptr}, {"XDG_RUNTIME_DIR", nullptr},
+  EXPECT_EQ(said[0], (json{{"HOME", "/nonexistent"},
+                           {"USER", "nobody"},
+                           {"LOGNAME", "nobody"},
+                           {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+                           {"SUDO_USER", nullptr},
+                           {"XDG_RUNTIME_DIR", nullptr},
                            {"XDG_STATE_HOME", nullptr}}));
   EXPECT_EQ(said[1], (json{0, 1, 2, 3, 4}));
   EXPECT_EQ(said[2], (json{65534, 65534, json::array()}));

@@ -244,5 +244,114 @@ TEST_F(Upgrade, OfAnAppInTheBackground) {
   EXPECT_EQ(session.run({"list", "--json"}).json()[0]["state"], "stopped");
 }
 
+// The app as it is while another primary is starting, which takes its time.
+struct InTheMiddle : Upgrade {
+  void SetUp() override {
+    session.write("app.js", fmt::format("if (require('fs').existsSync('{}')) setInterval(() => {{}}, 1000); else {}",
+                                        session.file("slow"), server_js(port)));
+    start({"app.js"});
+    session.write("slow", "");
+    muster->signal(SIGUSR2);
+    successor = std::stoi(after(muster->line("to take this one's place"), "starts as pid "));
+    // It is there, and has a worker.
+    ASSERT_TRUE(eventually([&] { return !children_of(successor).empty(); }, "it has a worker"));
+    workers = children_of(successor);
+  }
+  void expect_nothing_left() {
+    EXPECT_EQ(muster->exit_code(), 0);
+    EXPECT_TRUE(gone(successor));
+    for (const int worker : workers) EXPECT_TRUE(gone(worker));
+    EXPECT_EQ(get(port), "refused");
+    EXPECT_TRUE(session.temporary_files().empty());
+    EXPECT_FALSE(std::filesystem::exists(session.runtime("app.lock")));
+    EXPECT_EQ(session.run({"list", "--json"}).json()[0]["state"], "stopped");
+  }
+  static std::string after(const std::string& text, std::string_view part) {
+    const auto at = text.find(part);
+    return at == std::string::npos ? "0" : text.substr(at + part.size());
+  }
+
+  int successor = 0;
+  std::vector<int> workers;
+};
+
+TEST_F(InTheMiddle, OfAnUpgradeStopEndsBoth) {
+  const Ended stopped = session.run({"stop", "app"});
+  EXPECT_EQ(stopped.out, "app: stopped\n") << stopped.all();
+  // When that was said, and not some time later.
+  EXPECT_FALSE(is_alive(successor));
+  expect_nothing_left();
+}
+
+TEST_F(InTheMiddle, OfAnUpgradeKillEndsBoth) {
+  EXPECT_EQ(session.run({"kill", "app"}).out, "app: killed\n");
+  expect_nothing_left();
+}
+
+TEST_F(InTheMiddle, OfAnUpgradeATermSignalEndsBoth) {
+  muster->signal(SIGTERM);
+  expect_nothing_left();
+}
+
+TEST_F(InTheMiddle, OfAnUpgradeAnInterruptEndsBoth) {
+  muster->signal(SIGINT);
+  expect_nothing_left();
+}
+
+TEST_F(InTheMiddle, OfAnUpgradeAStopEndsASuccessorThatHearsNothing) {
+  kill(successor, SIGSTOP);
+  session.run({"kill", "app"});
+  expect_nothing_left();
+}
+
+TEST_F(InTheMiddle, OfAnUpgradeAKilledPrimaryIsReplaced) {
+  muster->signal(SIGKILL);
+  std::filesystem::remove(session.file("slow"));
+  for (const int worker : workers) kill(worker, SIGKILL);
+  EXPECT_TRUE(eventually([&] { return get(port) != "refused"; }, "the other one serves"));
+  EXPECT_TRUE(eventually([&] { return primary() == successor; }, "it can be asked"));
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+}
+
+TEST_F(Upgrade, StartsWhatHasTheNameNowWhereverTheOldFileWent) {
+  session.write("app.js", server_js(port));
+  start({"app.js"});
+  std::filesystem::rename(program, session.file("bin/old"));
+  const std::string newer = session.write("newer", "#!/bin/sh\necho this is newer\nexec " MUSTER_BINARY_DIR "/muster \"$@\"\n");
+  replace(newer);
+  muster->signal(SIGUSR2);
+  muster->line("this is newer");
+  EXPECT_EQ(muster->own_exit_code(), 0);
+}
+
+TEST_F(Upgrade, FollowsALinkToAnotherRelease) {
+  session.write("app.js", server_js(port));
+  start({"app.js"});
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  muster.reset();
+  std::filesystem::create_symlink("muster", session.file("bin/current"));
+  muster.emplace(session, Launch{.words = {"run", "app.js"}, .program = session.file("bin/current")});
+  muster->line(" ready on ");
+  session.write("bin/next", "#!/bin/sh\necho this is the next\nexec " MUSTER_BINARY_DIR "/muster \"$@\"\n");
+  chmod(session.file("bin/next").c_str(), 0755);
+  std::filesystem::remove(session.file("bin/current"));
+  std::filesystem::create_symlink("next", session.file("bin/current"));
+  muster->signal(SIGUSR2);
+  muster->line("this is the next");
+  EXPECT_EQ(muster->own_exit_code(), 0);
+}
+
+TEST_F(Upgrade, SaysWhyASignalDidNothing) {
+  session.write("app.js", server_js(port));
+  start({"app.js"});
+  std::filesystem::remove(program);
+  muster->signal(SIGUSR2);
+  muster->line("no other primary takes this one's place: cannot run");
+  replace("/bin/true");
+  muster->signal(SIGUSR2);
+  muster->line("this one goes on");
+  EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
+}
+
 }  // namespace
 }  // namespace muster::test

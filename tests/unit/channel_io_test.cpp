@@ -38,9 +38,7 @@ class ChannelIoTest : public testing::Test {
   }
 
   void say(const std::string& text) const { EXPECT_EQ(::send(peer.get(), text.data(), text.size(), 0), ssize_t(text.size())); }
-  void send(std::uint64_t id) {
-    io->send({.frame = "1\n", .id = core::SendId{id}});
-  }
+  void send(std::uint64_t id) { io->send({.frame = "1\n", .id = core::SendId{id}}); }
 
   Loop loop;
   FdTable fds;

@@ -850,7 +850,8 @@ TEST(Channel, FailsWhereTheSystemRefusesToGoOn) {
   c.handle_failure(std::error_code(EPIPE, std::generic_category()));
 
   EXPECT_EQ(events(c), (Events{"EPIPE", "failed sent 7", "closed"}));
-  EXPECT_EQ(make_error_code(Errc::ipc_channel_failed), Channel::Failed{std::error_code(EPIPE, std::generic_category())}.error().code);
+  EXPECT_EQ(make_error_code(Errc::ipc_channel_failed),
+            Channel::Failed{std::error_code(EPIPE, std::generic_category())}.error().code);
 }
 
 }  // namespace

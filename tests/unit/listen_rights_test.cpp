@@ -73,11 +73,12 @@ TEST(ListenRights, GiveADescriptorOnlyWhereItWasNamed) {
     EXPECT_FALSE(refused(rights(uid, {}, {.uid = root, .any_descriptor = true}), descriptor(5)));
   }
   // A descriptor that is none is what Node's datagram sockets send.
-  EXPECT_EQ(user(rights(nobody), [] {
-              auto query = tcp(0);
-              query.fd = -1;
-              return query;
-            }()),
+  EXPECT_EQ(user(rights(nobody),
+                 [] {
+                   auto query = tcp(0);
+                   query.fd = -1;
+                   return query;
+                 }()),
             User{nobody});
 }
 

@@ -62,6 +62,29 @@ TEST(Supervisor, StartsAWorkerOnEachSeat) {
   EXPECT_EQ(supervisor.ready(), 1U);
 }
 
+TEST(Supervisor, StartsNoMoreAtATimeThanItMay) {
+  Supervisor supervisor({.workers = 5, .starting = 2}, 1);
+  supervisor.start(0);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 1 on 1", "fork 2 on 2"}));
+  supervisor.handle_ready(RunId{2}, 5);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 3 on 3"}));
+  supervisor.handle_exited(RunId{1}, killed, 6);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 4 on 1", "died 1 never became ready"}));
+  EXPECT_FALSE(supervisor.scale(6, 7));
+  EXPECT_EQ(effects(supervisor), Strings{});
+  for (const unsigned run : {3, 4, 5, 6, 7}) supervisor.handle_ready(RunId{run}, 8);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 5 on 4", "fork 6 on 5", "fork 7 on 6"}));
+  EXPECT_EQ(supervisor.ready(), 6U);
+}
+
+TEST(Supervisor, StartsNobodyWhoWaitsForThatWhenItStops) {
+  Supervisor supervisor({.workers = 3, .starting = 1}, 1);
+  supervisor.start(0);
+  supervisor.stop(1);
+  supervisor.handle_exited(RunId{1}, killed, 2);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 1 on 1", "term 1", "died 1 stop", "stopped"}));
+}
+
 TEST(Supervisor, StartsAnotherAtOnceForOneThatDied) {
   auto supervisor = running({.workers = 2});
   supervisor.handle_exited(RunId{1}, killed, 100);
@@ -297,6 +320,7 @@ TEST(Supervisor, LosesNoSeatWhateverHappens) {
     const auto chance = [&](unsigned of) { return static_cast<unsigned>(random() % of); };
     Supervisor supervisor({.workers = 1 + chance(4),
                            .parallel = 1 + chance(3),
+                           .starting = chance(4),
                            .ready_timeout = 500,
                            .max_restarts = chance(3) * 50,
                            .max_age = chance(2) * 5000,
@@ -350,7 +374,9 @@ TEST(Supervisor, LosesNoSeatWhateverHappens) {
       const State state = supervisor.state();
       if (state == State::starting || state == State::running || state == State::reloading) {
         for (const auto& [number, seat] : supervisor.seats()) {
-          ASSERT_TRUE(seat.current || seat.next || seat.retry) << "seat " << number << ", seed " << seed << ", step " << step;
+          ASSERT_TRUE(!seat.waits || !supervisor.runs().empty()) << "seat " << number << ", seed " << seed << ", step " << step;
+          ASSERT_TRUE(seat.current || seat.next || seat.retry || seat.waits)
+              << "seat " << number << ", seed " << seed << ", step " << step;
           ASSERT_TRUE(!seat.current || alive.contains(*seat.current)) << "seed " << seed;
           ASSERT_TRUE(!seat.next || alive.contains(*seat.next)) << "seed " << seed;
         }

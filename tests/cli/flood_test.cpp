@@ -1,0 +1,133 @@
+// What a worker sends or asks for without end costs its primary, and the other workers, little.
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+
+#include <fmt/core.h>
+
+#include "raw_worker.h"
+#include "support.h"
+
+namespace muster::test {
+namespace {
+
+using nlohmann::json;
+
+std::size_t peak_memory(int pid) {
+  std::ifstream file(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoul(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+class Flood : public testing::Test {
+ protected:
+  // A worker that does this and then is ready.
+  std::unique_ptr<Running> run(const std::string& body, std::vector<std::string> flags = {}) {
+    session.write("worker.py", raw_worker("online()\n" + body + "\nlistening(1)\n"));
+    std::vector<std::string> words{"run", "--name", "app", "--interpreter", "python3"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.push_back("worker.py");
+    auto muster = std::make_unique<Running>(session, Launch{.words = words});
+    EXPECT_TRUE(eventually([&] { return session.status("app")["state"] == "running"; }, "it runs"));
+    return muster;
+  }
+  // The next line that the worker says.
+  static json said(Running& muster) {
+    const std::string line = muster.line("app/1 | ");
+    return json::parse(line.substr(line.find(" | ") + 3), nullptr, false);
+  }
+  Session session;
+};
+
+TEST_F(Flood, OfOneLineCostsNoMemory) {
+  const auto muster = run("raw(b'[' + b'[],' * (20 << 20) + b'[]]\\n')");
+
+  EXPECT_LT(peak_memory(muster->pid()), 64U << 20);
+  EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+TEST_F(Flood, OfPortsEndsBeforeTheDescriptorsDo) {
+  const auto muster = run(R"(
+codes = [query(index=n, address='127.0.0.1', port=0, addressType=4)[0].get('errno') for n in range(1100)]
+say([codes.count(None), sorted(set(code for code in codes if code))])
+)",
+                          {"--drain-timeout", "100ms"});
+  const json counted = said(*muster);
+  EXPECT_EQ(counted[1], json{-EMFILE});
+  EXPECT_GT(counted[0], 20);
+  const std::size_t open = open_descriptors(muster->pid());
+
+  // Its successor asks for one of them; the others are nobody's.
+  session.write("worker.py", raw_worker("online()\nquery(address='127.0.0.1', port=0, addressType=4)\nlistening(1)\n"));
+  kill(session.workers("app").at(0), SIGKILL);
+  EXPECT_TRUE(eventually([&] { return open_descriptors(muster->pid()) < open / 2; }, "its ports are closed"));
+}
+
+TEST_F(Flood, OfLastWordsIsKeptShort) {
+  session.write("app.js", R"(
+    const words = Buffer.from(('é'.repeat(32000) + '\n').repeat(24));
+    for (let at = 0; at < words.length;) {
+      try { at += require('fs').writeSync(2, words, at); } catch { }
+    }
+    process.exit(1);)");
+  Running muster(session, {.words = {"run", "--log-file", "log", "app.js"}});
+  EXPECT_EQ(muster.exit_code(), 1);
+  const std::string why = session.run({"why", "--json", "app"}).out;
+
+  EXPECT_GT(why.size(), 1000U);
+  EXPECT_LT(why.size(), 64U << 10);
+  EXPECT_TRUE(has(why, "é…"));
+}
+
+TEST_F(Flood, OfAddressesIsKeptShort) {
+  const auto muster = run(R"(
+for n in range(500): tell('listening', address='x' * 10000 + str(n), port=n, addressType=4)
+)");
+
+  EXPECT_LE(session.status("app")["listening"].size(), 64U);
+  EXPECT_LT(session.status("app").dump().size(), 64U << 10);
+}
+
+TEST_F(Flood, OfReportsThatMakeNoSenseChangesNothing) {
+  const auto muster = run(R"(
+reports = os.fdopen(4, 'wb', 0)
+for line in (b'{"requests":1e300,"connections":-5,"accepted":"x","lag":-1}\n', b'[' * 60000 + b'\n', b'null\n', b'\xff\xfe\n', b'x' * 100000 + b'\n', b'{"requests":7}\n'):
+    reports.write(line)
+)");
+
+  EXPECT_TRUE(eventually([&] { return session.status("app")["workers"][0].value("requests", 0) == 7; }, "the last"));
+  EXPECT_FALSE(session.status("app")["workers"][0].contains("connections"));
+}
+
+TEST_F(Flood, OfNotificationsLeavesRoomForCommands) {
+  const auto muster = run(R"(
+if os.fork() == 0:
+    channel.close()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    while True:
+        try: s.sendto(b'READY=1\n' * 100, os.environ['NOTIFY_SOCKET'])
+        except OSError: os._exit(0)
+)");
+
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(session.status("app")["state"], "running");
+  EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+}
+
+// One of them asks for names that nobody answers for; the other is served meanwhile.
+TEST_F(Flood, OfHostNamesKeepsNobodyWaiting) {
+  const auto muster = run(R"(
+for n in range(200): tell('queryServer', index=0, data=None, address='host-%d.invalid' % n, port=0, addressType=4, flags=0, backlog=0)
+say(query(address='127.0.0.1', port=0, addressType=4)[0].get('errno'))
+)");
+
+  EXPECT_EQ(said(*muster), nullptr);
+  EXPECT_EQ(session.status("app")["state"], "running");
+}
+
+}  // namespace
+}  // namespace muster::test

@@ -1,0 +1,186 @@
+// What is away, full, slow or odd on disk stops no app that runs.
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "support.h"
+
+namespace muster::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class Vanish : public testing::Test {
+ protected:
+  std::string files() const {
+    for (const auto& entry : fs::directory_iterator(session.file("tmp"))) {
+      if (entry.path().filename().string().starts_with("muster-")) return entry.path();
+    }
+    return {};
+  }
+  Session session;
+};
+
+TEST_F(Vanish, WorkersComeWhenTheirFilesWereRemoved) {
+  const int port = free_port();
+  session.write("app.js", server_js(port));
+  Running muster(session, {.words = {"run", "app.js"}});
+  muster.line("1 worker is ready");
+  const std::string folder = files();
+  ASSERT_FALSE(folder.empty());
+  fs::remove_all(folder);
+
+  kill(session.workers("app").at(0), SIGKILL);
+  muster.line("it is made again");
+  muster.line("is ready");
+  EXPECT_EQ(session.run({"reload", "app"}).code, 0);
+  EXPECT_EQ(get(port), std::to_string(session.workers("app").at(0)));
+  // By its old name, which older workers know.
+  EXPECT_EQ(files(), folder);
+  muster.signal(SIGTERM);
+  EXPECT_EQ(muster.exit_code(), 0);
+  EXPECT_TRUE(session.temporary_files().empty());
+}
+
+TEST_F(Vanish, AWorkerThatNotifiesIsHeardByTheOldName) {
+  session.write("app.py", R"(import os, socket, time
+def say(text):
+    try:
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.sendto(text, os.environ['NOTIFY_SOCKET'])
+        s.close()
+    except OSError: pass
+say(b'READY=1')
+while True:
+    say(b'WATCHDOG=1')
+    time.sleep(0.02)
+)");
+  Running muster(
+      session, {.words = {"run", "--listen", "tcp://127.0.0.1:0", "--heartbeat", "30s", "--interpreter", "python3", "app.py"}});
+  muster.line("1 worker is ready");
+  const std::string folder = files();
+  fs::remove_all(folder);
+  muster.line("it is made again");
+  EXPECT_TRUE(eventually([&] { return fs::exists(folder + "/notify"); }, "its socket"));
+  EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+TEST_F(Vanish, CommandsAreGivenWhenTheRuntimeFolderWasRemoved) {
+  session.write("app.js", server_js(0));
+  Running muster(session, {.words = {"run", "app.js"}});
+  muster.line("1 worker is ready");
+  fs::remove_all(session.file("run/muster"));
+
+  muster.line("it is made again");
+  EXPECT_TRUE(eventually([&] { return session.run({"status", "app"}).code == 0; }, "it can be asked"));
+  // The name is taken as it was.
+  const Ended second = session.run({"run", "app.js"});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_TRUE(has(second.err, "runs already")) << second.all();
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+}
+
+TEST_F(Vanish, ARuntimeFolderThatCannotBeMadeIsSaidOnce) {
+  session.write("app.js", server_js(0));
+  Running muster(session, {.words = {"run", "app.js"}});
+  muster.line("1 worker is ready");
+  fs::remove_all(session.file("run"));
+  session.write("run", "no folder");
+
+  muster.line("no commands can be given until it is there");
+  fs::remove(session.file("run"));
+  fs::create_directory(session.file("run"));
+  EXPECT_TRUE(eventually([&] { return session.run({"status", "app"}).code == 0; }, "it can be asked again"));
+  EXPECT_EQ(count_of(muster.output(), "no commands can be given"), 1);
+}
+
+TEST_F(Vanish, AKilledPrimaryLeavesNothingBehindForLong) {
+  session.write("app.js", "process.on('SIGTERM', () => {}); process.on('disconnect', () => {});" + server_js(0) +
+                              "setInterval(() => {}, 1000);");
+  int primary = 0, worker = 0;
+  std::string folder;
+  {
+    Running muster(session, {.words = {"run", "app.js"}});
+    muster.line("1 worker is ready");
+    primary = muster.pid();
+    worker = session.workers("app").at(0);
+    folder = files();
+    muster.signal(SIGKILL);
+    EXPECT_TRUE(gone(primary));
+    EXPECT_TRUE(gone(worker));
+  }
+  EXPECT_TRUE(fs::exists(folder));
+  Running muster(session, {.words = {"run", "app.js"}});
+  muster.line("1 worker is ready");
+  EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(Vanish, ALogThatIsAPipeWaitsForNoReader) {
+  session.write("app.js", "for (let i = 0; i < 20000; ++i) console.log('line', i);" + server_js(0));
+  ASSERT_EQ(mkfifo(session.file("pipe").c_str(), 0600), 0);
+  Running muster(session, {.words = {"run", "--log-file", "pipe", "app.js"}});
+  EXPECT_TRUE(eventually([&] { return session.status("app")["state"] == "running"; }, "it runs"));
+  // A reader who does not read.
+  const int reader = open(session.file("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  EXPECT_EQ(session.run({"reload", "app"}).code, 0);
+  EXPECT_EQ(session.run({"status", "app"}).code, 0);
+  std::string text(1 << 16, '\0');
+  EXPECT_TRUE(eventually(
+      [&] {
+        const ssize_t size = read(reader, text.data(), text.size());
+        return size > 0 && has(std::string_view(text).substr(0, static_cast<std::size_t>(size)), "app/1");
+      },
+      "a line"));
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  close(reader);
+}
+
+TEST_F(Vanish, AConfigurationThatIsAPipeIsReadToItsEnd) {
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(mkfifo(session.file("pipe.toml").c_str(), 0600), 0);
+  std::jthread writer([&] { session.write("pipe.toml", "[apps.api]\napp = \"app.js\"\n"); });
+  const Ended checked = session.run({"check", "pipe.toml"});
+  EXPECT_EQ(checked.code, 0) << checked.all();
+  EXPECT_TRUE(has(checked.out, "1 app, no mistakes")) << checked.all();
+}
+
+TEST_F(Vanish, AStateFileOfAWrongKindBreaksNoOther) {
+  session.write("app.js", server_js(0));
+  EXPECT_EQ(session.run({"start", "app.js"}).code, 0);
+  for (const auto& [name, text] :
+       std::map<std::string, std::string>{{"number", "1"},
+                                          {"words", R"({"status": "no", "running": "maybe", "sources": 5, "log": 7})"},
+                                          {"none", "{"},
+                                          {"pids", R"({"status": {"pid": "x"}, "sources": {}})"}}) {
+    session.write("state/muster/" + name + ".json", text);
+  }
+  mkfifo(session.state("pipe.json").c_str(), 0600);
+  fs::create_directory(session.state("folder.json"));
+  const Ended list = session.run({"list"});
+  EXPECT_EQ(list.code, 0) << list.all();
+  EXPECT_TRUE(has(list.out, "app")) << list.all();
+  for (const std::string name : {"number", "words", "none", "pids", "pipe", "folder"}) {
+    const Ended status = session.run({"status", name});
+    EXPECT_TRUE(has(status.all(), "cannot be read")) << name << ": " << status.all();
+    const Ended start = session.run({"start", name});
+    EXPECT_EQ(start.code, 1) << name;
+    EXPECT_TRUE(has(start.err, "cannot be read")) << name << ": " << start.all();
+    EXPECT_NE(session.run({"logs", name}).code, -1);
+    EXPECT_NE(session.run({"why", name}).code, -1);
+  }
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+}
+
+}  // namespace
+}  // namespace muster::test
