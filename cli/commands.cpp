@@ -466,35 +466,50 @@ std::string text_of(const json& line, bool as_json) {
   return fmt::format("{} {} | {}\n", text_member(line, "time"), who, text_member(line, "text"));
 }
 
+// The last of one that runs no more.
+bool put_remembered_logs(const Folders& folders, const std::string& app, const command::Logs& logs) {
+  const json memory = read_json(folders.memory(app));
+  if (!memory.is_object()) return false;
+  const auto put = logs.raw ? print : print_lines;
+  for (const std::string& line : last_lines(text_member(memory, "log"), logs.lines)) {
+    put((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
+  }
+  return true;
+}
+
 int run(const command::Logs& logs) {
+  struct Source {
+    std::string app;
+    ControlConnection connection;
+    bool answered = false;
+  };
   const Folders folders = make_folders();
   const std::vector<std::string> apps = logs.name.empty() ? all_apps(folders) : std::vector{logs.name};
   const auto put = logs.raw ? print : print_lines;
-  std::list<ControlConnection> connections;
+  std::list<Source> sources;
   for (const std::string& app : apps) {
     auto opened = ControlConnection::open(folders.socket(app));
     if (auto* connection = std::get_if<ControlConnection>(&opened)) {
       connection->send({{"command", "logs"}, {"lines", logs.lines}, {"follow", logs.follow}});
-      connections.push_back(std::move(*connection));
-      continue;
-    }
-    const json memory = read_json(folders.memory(app));
-    if (!memory.is_object()) return fail(unknown(folders, app), logs.json);
-    for (const std::string& line : last_lines(text_member(memory, "log"), logs.lines)) {
-      put((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
+      sources.push_back({app, std::move(*connection)});
+    } else if (!put_remembered_logs(folders, app, logs)) {
+      return fail(unknown(folders, app), logs.json);
     }
   }
   // One app's lines as they come; those of several in turn.
-  while (!connections.empty()) {
-    for (auto connection = connections.begin(); connection != connections.end();) {
-      const auto line = connection->next(connections.size() == 1 ? std::chrono::milliseconds(patience) : 20ms);
+  while (!sources.empty()) {
+    for (auto source = sources.begin(); source != sources.end();) {
+      const auto line = source->connection.next(sources.size() == 1 ? std::chrono::milliseconds(patience) : 20ms);
+      if (line) source->answered = true;
       if (line && line->contains("line")) {
         put(text_of((*line)["line"], logs.json));
-      } else if (line || connection->ended()) {
-        connection = connections.erase(connection);
+      } else if (line || source->connection.ended()) {
+        // It was about to end.
+        if (!source->answered) put_remembered_logs(folders, source->app, logs);
+        source = sources.erase(source);
         continue;
       }
-      ++connection;
+      ++source;
     }
   }
   return exit_ok;

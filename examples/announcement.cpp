@@ -1,21 +1,18 @@
 // Tells all workers the same. The example of cluster.workers in Node's cluster manual. WORKERS in the environment changes how
 // many there are.
 
-#include <cstdlib>
-#include <string>
-
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
-  const char* workers = std::getenv("WORKERS");
+#include "options.h"
 
+int main(int argc, char** argv) try {
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
 
   if (cluster.is_primary()) {
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
 
     // What is sent to a worker that is not online yet waits for it.
     for (auto& [id, worker] : cluster.workers()) worker.send("we close at six");
@@ -26,4 +23,6 @@ int main(int argc, char** argv) {
     });
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

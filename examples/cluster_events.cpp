@@ -2,24 +2,23 @@
 // Node's cluster manual. PORT (8000) and WORKERS in the environment change what it does.
 
 #include <cstdio>
-#include <cstdlib>
-#include <string>
 
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* workers = std::getenv("WORKERS");
+  const int port = options::port();
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
-  unsigned listening = 0;
+  int listening = 0;
 
   if (cluster.is_primary()) {
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
 
     cluster.on_online([](muster::Worker worker) { fmt::print("worker #{} has answered\n", worker.id()); });
     cluster.on_listening([&, count](muster::Worker worker, const muster::Address& address) {
@@ -30,9 +29,11 @@ int main(int argc, char** argv) {
   } else {
     auto server = muster::net::create_server(cluster, [](muster::net::Socket socket) { socket.end("hello\n"); });
     muster::ListenOptions options;
-    options.port = port ? std::stoi(port) : 8000;
+    options.port = port;
     options.host = "127.0.0.1";
     server.listen(options);
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

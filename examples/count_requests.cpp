@@ -3,16 +3,15 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <string>
 
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* workers = std::getenv("WORKERS");
+  const int port = options::port();
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -22,8 +21,8 @@ int main(int argc, char** argv) {
     // Keep track of HTTP requests.
     loop.set_interval(std::chrono::seconds(1), [&] { fmt::print("requests = {}\n", requests); });
 
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
 
     for (auto& [id, worker] : cluster.workers()) {
       worker.on_message([&](muster::Message& message) {
@@ -37,7 +36,9 @@ int main(int argc, char** argv) {
       // Notify the primary about the request.
       cluster.process().send({{"cmd", "notifyRequest"}});
     });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

@@ -5,16 +5,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <string>
 
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* workers = std::getenv("WORKERS");
-  const char* patience = std::getenv("PATIENCE_MS");
+  const int port = options::port();
+  const int patience = options::number("PATIENCE_MS", 2000, 0, 3'600'000);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
 
   if (cluster.is_primary()) {
     cluster.on_fork([&](muster::Worker worker) {
-      const std::chrono::milliseconds time(patience ? std::stoi(patience) : 2000);
+      const std::chrono::milliseconds time(patience);
       timeouts[worker.id()] = loop.set_timeout(time, [worker]() mutable {
         fmt::print("worker {} does not listen: killing it\n", worker.id());
         worker.kill();
@@ -38,11 +38,13 @@ int main(int argc, char** argv) {
       fmt::print("worker {} has ended: {}\n", worker.id(), status.to_string());
     });
 
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
   } else if (!std::getenv("MUTE")) {
     auto server = muster::net::create_server(cluster, [](muster::net::Socket socket) { socket.end("hello\n"); });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

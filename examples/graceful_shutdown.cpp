@@ -11,10 +11,12 @@
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* patience = std::getenv("PATIENCE_MS");
+  const int port = options::port();
+  const int patience = options::number("PATIENCE_MS", 2000, 0, 3'600'000);
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -28,7 +30,7 @@ int main(int argc, char** argv) {
     worker.on_message([&, worker](muster::Message&) mutable {
       worker.send("shutdown");
       worker.disconnect();
-      timeout = loop.set_timeout(std::chrono::milliseconds(patience ? std::stoi(patience) : 2000), [worker]() mutable {
+      timeout = loop.set_timeout(std::chrono::milliseconds(patience), [worker]() mutable {
         fmt::print("worker does not leave: killing it\n");
         worker.kill();
       });
@@ -43,7 +45,7 @@ int main(int argc, char** argv) {
       connections.push_back(socket);
       cluster.process().send("a client is here");
     });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
 
     cluster.process().on_message([&](muster::Message& message) {
       if (message.data != "shutdown" || !std::getenv("POLITE")) return;
@@ -52,4 +54,6 @@ int main(int argc, char** argv) {
     });
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

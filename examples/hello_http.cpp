@@ -2,16 +2,15 @@
 // PORT (8000) and WORKERS (one for each processor) in the environment change what it does.
 
 #include <cstdio>
-#include <cstdlib>
-#include <string>
 
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* workers = std::getenv("WORKERS");
+  const int port = options::port();
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -20,9 +19,13 @@ int main(int argc, char** argv) {
     fmt::print("Primary {} is running\n", cluster.process().pid());
 
     // Fork workers.
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
 
+    cluster.on_listening(muster::once([count](muster::Worker, const muster::Address& address) {
+      fmt::print("http://localhost:{}/ is served by {} {}\n", address.port.value_or(0), count,
+                 count == 1 ? "worker" : "workers");
+    }));
     cluster.on_exit([](muster::Worker worker, muster::ExitStatus) { fmt::print("worker {} died\n", worker.process().pid()); });
 
     // A worker that cannot listen says why; the others could not either.
@@ -40,9 +43,11 @@ int main(int argc, char** argv) {
       cluster.process().send(fmt::format("cannot listen on *:{}: {} ({})", error.port.value_or(0), error.code.message(),
                                          muster::error_name(error.code)));
     });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
 
     fmt::print("Worker {} started\n", cluster.process().pid());
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

@@ -2,16 +2,15 @@
 // Node's cluster manual. PORT (8000) and WORKERS in the environment change what it does.
 
 #include <cstdio>
-#include <cstdlib>
-#include <string>
 
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* workers = std::getenv("WORKERS");
+  const int port = options::port();
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -19,8 +18,8 @@ int main(int argc, char** argv) {
   if (cluster.is_primary()) {
     fmt::print("Primary {} is running\n", cluster.process().pid());
 
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
 
     cluster.on_fork([](muster::Worker worker) { fmt::print("worker is dead: {}\n", worker.is_dead()); });
     cluster.on_exit([](muster::Worker worker, muster::ExitStatus) { fmt::print("worker is dead: {}\n", worker.is_dead()); });
@@ -30,7 +29,9 @@ int main(int argc, char** argv) {
       response.on_finish([&] { cluster.process().kill(); });
       response.end(fmt::format("Current process\n {}\n", cluster.process().pid()));
     });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

@@ -2,16 +2,15 @@
 // ends the worker that gets it. PORT (8000) and WORKERS in the environment change what it does.
 
 #include <cstdio>
-#include <cstdlib>
-#include <string>
 
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const char* port = std::getenv("PORT");
-  const char* workers = std::getenv("WORKERS");
+  const int port = options::port();
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -23,14 +22,16 @@ int main(int argc, char** argv) {
       fmt::print("worker {} died ({}). restarting...\n", worker.process().pid(), status.to_string());
       cluster.fork();
     });
-    const unsigned count = workers ? static_cast<unsigned>(std::stoul(workers)) : muster::available_parallelism();
-    for (unsigned i = 0; i < count; ++i) cluster.fork();
+    const int count = options::workers();
+    for (int i = 0; i < count; ++i) cluster.fork();
   } else {
     auto server = muster::http::create_server(cluster, [](muster::http::Request& request, muster::http::Response& response) {
       if (request.url() == "/crash") std::abort();
       response.end("hello world\n");
     });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

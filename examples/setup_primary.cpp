@@ -8,7 +8,9 @@
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
 
@@ -35,4 +37,6 @@ int main(int argc, char** argv) {
     cluster.worker()->disconnect();
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

@@ -4,7 +4,9 @@
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
 
@@ -29,4 +31,6 @@ int main(int argc, char** argv) {
     cluster.process().on_message([&](muster::Message&) { cluster.worker()->kill(); });
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

@@ -5,7 +5,9 @@
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
+#include "options.h"
+
+int main(int argc, char** argv) try {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
 
   muster::Loop loop;
@@ -21,4 +23,6 @@ int main(int argc, char** argv) {
     cluster.worker()->disconnect();
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

@@ -1,14 +1,13 @@
 // What a primary hears of one worker's life. The examples of the `online`, `listening` and `disconnect` events of Worker in
 // Node's cluster manual. PORT (8000) in the environment changes where it listens.
 
-#include <cstdlib>
-#include <string>
-
 #include <fmt/core.h>
 #include <muster/muster.h>
 
-int main(int argc, char** argv) {
-  const char* port = std::getenv("PORT");
+#include "options.h"
+
+int main(int argc, char** argv) try {
+  const int port = options::port();
 
   muster::Loop loop;
   muster::Cluster cluster(loop, argc, argv);
@@ -23,7 +22,9 @@ int main(int argc, char** argv) {
     worker.on_disconnect([] { fmt::print("the worker has disconnected\n"); });
   } else {
     auto server = muster::net::create_server(cluster, [](muster::net::Socket socket) { socket.end("hello\n"); });
-    server.listen(port ? std::stoi(port) : 8000);
+    server.listen(port);
   }
   return loop.run();
+} catch (const std::exception& error) {
+  return options::fail(error);
 }

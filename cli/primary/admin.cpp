@@ -23,9 +23,12 @@ namespace {
 // Its clients are near and ask for little. One that sends nothing must not stay.
 http::ServerOptions server_options() {
   using namespace std::chrono_literals;
-  return {.max_body_size = 65536, .headers_timeout = 5s, .request_timeout = 5s, .keep_alive_timeout = 5s};
+  return {.max_body_size = 65536,
+          .headers_timeout = 5s,
+          .request_timeout = 5s,
+          .keep_alive_timeout = 5s,
+          .max_waiting_connections = 64};
 }
-constexpr std::size_t most_connections = 64;
 
 constexpr std::string_view content_policy =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
@@ -159,8 +162,6 @@ Admin::Admin(Cluster& cluster, std::string host, std::uint16_t port, Function<Ap
         response.end(answer.body);
       });
   state_->server->unref();
-  state_->server->set_max_connections(most_connections);
-  state_->server->set_drop_max_connection(true);
   state_->server->on_error([weak = std::weak_ptr(state_), failed = std::move(failed)](const Error& error) mutable {
     const auto state = weak.lock();
     if (!state) return;

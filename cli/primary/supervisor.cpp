@@ -29,7 +29,7 @@ using Cause = core::Supervisor::Cause;
 constexpr std::size_t obituaries_kept = 100;
 constexpr std::size_t max_message_size = 256 << 10;
 constexpr std::size_t max_message_values = 1 << 16;
-constexpr std::chrono::seconds look_interval(1);
+constexpr Milliseconds look_interval(core::Supervisor::look_interval);
 // So many start at a time on the smallest machine. More would only keep each other from starting.
 constexpr unsigned fewest_starting = 8;
 
@@ -48,6 +48,7 @@ core::SupervisorOptions options_of(const AppConfig& config) {
   options.max_age = ms(config.max_age);
   options.drain_timeout = ms(config.drain_timeout);
   options.kill_timeout = ms(config.kill_timeout);
+  options.heartbeat = ms(config.heartbeat);
   return options;
 }
 
@@ -131,10 +132,7 @@ void Supervisor::restore_files() {
   if (!files_.restore() || (notify_ && notify_->is_there())) return;
   if (!before.empty()) say(fmt::format("somebody has removed {}; it is made again", before));
   open_notify_socket();
-  // Nobody could say that it was well.
-  for (const auto& [run, process] : processes_) {
-    if (process->silence()) process->heard();
-  }
+  core_->handle_deafness(now());
 }
 
 Supervisor::~Supervisor() {
@@ -156,7 +154,6 @@ std::string Supervisor::start() {
   } catch (const std::exception& error) {
     return error.what();
   }
-  looked_at_ = Clock::now();
   look_timer_ = loop_.set_interval(look_interval, [this] { look(); });
   core_->start(now());
   pump();
@@ -320,6 +317,7 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
     say(fmt::format("worker {} (pid {}): {}{}", process->seat(), process->pid(), error.message,
                     where.empty() ? "" : fmt::format("; --may-listen {} allows it", where)));
   };
+  events.heard = [this, run] { core_->handle_heard(run, now()); };
   events.message = [this, run](std::string_view text) {
     if (config_.ready == Readiness::message && text == "ready") ready(run);
   };
@@ -349,8 +347,6 @@ void Supervisor::ready(Run run) {
   const auto* known = core_->find(run);
   if (!known || known->phase != Phase::starting) return;
   if (WorkerProcess* process = find(run)) {
-    // It may have been silent while it started, for as long as it liked.
-    if (process->silence()) process->heard();
     say(fmt::format("worker {} (pid {}) is ready", known->seat, process->pid()));
   }
   core_->handle_ready(run, now());
@@ -361,7 +357,7 @@ void Supervisor::hear_notification(int pid, std::string_view line) {
   const auto run = run_of(pid);
   if (!run) return;
   if (line == "READY=1" && (config_.ready == Readiness::notify || config_.ready == Readiness::automatic)) ready(*run);
-  if (line == "WATCHDOG=1") processes_.at(*run)->heard();
+  if (line == "WATCHDOG=1") core_->handle_heard(*run, now());
 }
 
 std::optional<core::RunId> Supervisor::run_of(int pid) const {
@@ -435,7 +431,6 @@ void Supervisor::perform(const core::Supervisor::Died& died) {
   ++ended_[obituary.cause];
   obituaries_.push_front(std::move(obituary));
   if (obituaries_.size() > obituaries_kept) obituaries_.pop_back();
-  hung_.erase(died.run);
   started_at_.erase(died.run);
   request_limits_.erase(died.run);
 }
@@ -565,32 +560,20 @@ void Supervisor::kill() {
 
 void Supervisor::look() {
   restore_files();
-  const auto time = Clock::now();
-  if (looked_at_ && time - *looked_at_ > 2 * look_interval) {
-    // This process itself stood still: it cannot tell who was silent meanwhile.
-    for (const auto& [run, process] : processes_) {
-      if (process->silence()) process->heard();
-    }
-  }
-  looked_at_ = time;
+  core_->look(now());
   std::vector<Run> runs;
   runs.reserve(processes_.size());
   for (const auto& [run, process] : processes_) runs.push_back(run);
   for (const Run run : runs) {
     if (WorkerProcess* process = find(run)) look_at(run, *process);
   }
+  pump();
 }
 
 void Supervisor::look_at(Run run, WorkerProcess& process) {
   process.look();
   const auto* known = core_->find(run);
   if (!known || known->phase != Phase::ready) return;
-  if (config_.heartbeat.count() > 0) {
-    const auto silence = process.silence();
-    if (silence && *silence > config_.heartbeat) {
-      return put_down_hung(run, std::chrono::duration_cast<Milliseconds>(*silence));
-    }
-  }
   const auto limit = request_limits_.find(run);
   if (config_.max_memory > 0 && process.memory() > config_.max_memory) {
     details_[run] = fmt::format("used {} of {}", bytes_text(process.memory()), bytes_text(config_.max_memory));
@@ -598,15 +581,13 @@ void Supervisor::look_at(Run run, WorkerProcess& process) {
   } else if (limit != request_limits_.end() && process.requests() >= limit->second) {
     details_[run] = fmt::format("answered {} requests", process.requests());
     core_->replace(run, Cause::requests, now());
-  } else {
-    return;
   }
-  pump();
 }
 
-void Supervisor::put_down_hung(Run run, Milliseconds silence) {
-  if (!hung_.insert(run).second) return;
-  details_[run] = fmt::format("nothing was heard of it for {}", duration_text(silence.count()));
+void Supervisor::perform(const core::Supervisor::Hung& hung) {
+  const Run run = hung.run;
+  if (!find(run)) return core_->put_down(run, Cause::hung);
+  details_[run] = fmt::format("nothing was heard of it for {}", duration_text(static_cast<std::int64_t>(hung.silence)));
   const int pid = find(run)->pid();
   say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", find(run)->seat(), pid, details_[run]));
   take_stack(loop_, pid, [this, run, alive = std::weak_ptr(alive_)](const std::string& stack) {

@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -77,6 +76,7 @@ class Supervisor {
   void perform(const core::Supervisor::Drain& drain);
   void perform(const core::Supervisor::Terminate& terminate);
   void perform(const core::Supervisor::Kill& kill);
+  void perform(const core::Supervisor::Hung& hung);
   void perform(const core::Supervisor::Died& died);
   void perform(const core::Supervisor::ReloadEnded& ended);
   void perform(const core::Supervisor::Failed& failed);
@@ -95,7 +95,6 @@ class Supervisor {
   void ready(Run run);
   void look();
   void look_at(Run run, WorkerProcess& process);
-  void put_down_hung(Run run, std::chrono::milliseconds silence);
   // Ports for which nobody asks any more are closed, once there was time to ask.
   void release_ports_later();
   void finish(Done& done, bool ok, std::string text);
@@ -115,8 +114,6 @@ class Supervisor {
   std::unique_ptr<NotifySocket> notify_;
   std::map<Run, std::unique_ptr<WorkerProcess>> processes_;
   std::map<Run, std::string> details_;  // of what is to end: for its obituary
-  std::set<Run> hung_;                  // whose stack is being taken
-  std::optional<Clock::time_point> looked_at_;
   std::map<Run, std::int64_t> started_at_;
   std::map<Run, std::uint64_t> request_limits_;
   std::deque<Obituary> obituaries_;

@@ -111,7 +111,7 @@ void WorkerProcess::read(net::Socket stream, bool error) {
 void WorkerProcess::hear_report(std::string_view line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object()) return;
-  heard();
+  events_.heard();
   const auto take = [&json](const char* name, std::optional<std::uint64_t>& member) {
     const auto found = json.find(name);
     if (found != json.end() && found->is_number_unsigned()) member = found->get<std::uint64_t>();
@@ -127,11 +127,6 @@ void WorkerProcess::hear_report(std::string_view line) {
 void WorkerProcess::end(ExitStatus status, bool started) {
   if (std::exchange(ended_, true)) return;
   events_.ended(status, started);
-}
-
-std::optional<Clock::duration> WorkerProcess::silence() const {
-  if (!heard_) return std::nullopt;
-  return Clock::now() - *heard_;
 }
 
 void WorkerProcess::look() {

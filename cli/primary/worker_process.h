@@ -29,6 +29,7 @@ class WorkerProcess {
     Function<void(bool error, std::string_view line)> line;
     Function<void()> ready;  // it listens
     Function<void(std::string_view text)> message;
+    Function<void()> heard;                      // it gave a sign of life
     Function<void(const Error& error)> refused;  // it wanted to listen where it may not
     // It has ended and been read to the end, or never was (`started`).
     Function<void(ExitStatus status, bool started)> ended;
@@ -47,9 +48,6 @@ class WorkerProcess {
   // The last lines it wrote to its standard error, and what went wrong with starting it.
   std::vector<std::string> last_words() const { return {last_words_.begin(), last_words_.end()}; }
   const std::string& failure() const { return failure_; }
-  // Since when nothing was heard of it; nothing for one that never reports.
-  std::optional<Clock::duration> silence() const;
-  void heard() { heard_ = Clock::now(); }
   std::uint64_t requests() const { return status_.requests.value_or(0); }
 
   // Looks at /proc, and at what it reported since the last look.
@@ -72,7 +70,6 @@ class WorkerProcess {
   std::vector<std::string> listening_;
   std::string failure_;
   bool ended_ = false;
-  std::optional<Clock::time_point> heard_;
   WorkerStatus status_;
 
   struct Look {

@@ -51,6 +51,9 @@ using ChooseWorker = Function<std::optional<Worker>(const IncomingConnection&, c
 // In a worker SIGPIPE is ignored from then on, unless the program has a handler: to print where nobody reads any more must not
 // end it, as it does not end a Node worker.
 //
+// A primary that is process 1, as in a container, is not ended by SIGTERM and SIGINT unless something handles them. Where the
+// program does not, Loop::run() returns 128 and the signal's number.
+//
 // No listener runs inside a call you make. For one event the worker's listeners run first, then the
 // cluster's, then those of the worker's process; for `message` the cluster's come first.
 class Cluster {

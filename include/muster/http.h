@@ -35,6 +35,9 @@ struct ServerOptions {
   std::chrono::milliseconds request_timeout{300'000};
   // How long an idle connection is kept for the next request. 0: no limit.
   std::chrono::milliseconds keep_alive_timeout{5'000};
+  // How many connections may be open that the program owes no answer: idle, slow with a request, or slow to take a response.
+  // When one more comes, the oldest of them is closed, so that clients who do nothing shut nobody out. Empty: no limit.
+  std::optional<std::size_t> max_waiting_connections = {};
 };
 
 // A request that came in. A handle: keep a copy to use it after the request listener returned.

@@ -215,6 +215,7 @@ napi_value asked(const Call& call) {
     void operator()(const core::Supervisor::Drain& e) const { tell("drain", e.run); }
     void operator()(const core::Supervisor::Terminate& e) const { tell("terminate", e.run); }
     void operator()(const core::Supervisor::Kill& e) const { tell("kill", e.run); }
+    void operator()(const core::Supervisor::Hung&) const {}
     void operator()(const core::Supervisor::Died&) const {}
     void operator()(const core::Supervisor::ReloadEnded& e) const { tell("ended", {}, e.why); }
     void operator()(const core::Supervisor::Failed& e) const { tell("ended", {}, e.why); }

@@ -1,6 +1,11 @@
 #include <muster/cluster.h>
 
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <charconv>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
@@ -38,6 +43,22 @@ Settings default_settings(int argc, char** argv) {
   return settings;
 }
 
+// The kernel drops a signal to process 1 that has no handler, so `docker stop` would wait and then kill. Where the
+// program handles none itself, the loop ends as the signal would have ended the process.
+void obey_as_process_one(LoopState& loop) {
+  if (getpid() != 1) return;
+  for (const Signal signal : {Signal::term, Signal::interrupt}) {
+    struct sigaction now = {};
+    if (sigaction(signal.number(), nullptr, &now) == 0 && now.sa_handler == SIG_DFL) loop.watch(signal).ends_loop = true;
+  }
+}
+
+// What the environment names may be anything, or gone.
+bool is_socket(int fd) {
+  struct stat file = {};
+  return fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode);
+}
+
 }  // namespace
 
 void ClusterState::shut_down() {
@@ -55,6 +76,7 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
   // Node asks only whether it exists; what it says is the id.
   const char* unique_id = std::getenv("NODE_UNIQUE_ID");
   if (!unique_id) {
+    obey_as_process_one(loop);
     const auto policy = scheduling_policy_from_name(variable("NODE_CLUSTER_SCHED_POLICY"));
     return std::make_shared<PrimarySide>(loop, default_settings(argc, argv), policy.value_or(SchedulingPolicy::round_robin));
   }
@@ -63,7 +85,7 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
   const std::string serialization(variable("NODE_CHANNEL_SERIALIZATION_MODE"));
   // A process that this one starts is not a worker of our primary.
   for (const char* name : {"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"}) unsetenv(name);
-  if (!channel) {
+  if (!channel || *channel > INT_MAX || !is_socket(static_cast<int>(*channel))) {
     throw Exception(Errc::ipc_channel_closed,
                     "NODE_UNIQUE_ID says that this is a worker, but NODE_CHANNEL_FD names no channel to a primary");
   }

@@ -30,11 +30,19 @@ std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::S
 }
 
 void HttpServerState::add(HttpConnection& connection) {
+  if (options.max_waiting_connections && connections_.size() >= *options.max_waiting_connections) make_room();
   connection.place = connections_.insert(connections_.end(), &connection);
   if (overdue_) return;
   overdue_ = std::make_unique<uv::Timer>(loop.loop, [this] { close_overdue(); });
   overdue_->unref();
   overdue_->start(check_interval(), check_interval());
+}
+
+void HttpServerState::make_room() {
+  const auto waits = [](const HttpConnection* connection) { return !connection->answering(); };
+  const auto waiting = static_cast<std::size_t>(std::count_if(connections_.begin(), connections_.end(), waits));
+  if (waiting < *options.max_waiting_connections) return;
+  (*std::find_if(connections_.begin(), connections_.end(), waits))->close();
 }
 
 void HttpServerState::remove(HttpConnection& connection) {

@@ -112,10 +112,15 @@ void HttpConnection::set_deadline(std::chrono::milliseconds after) {
 void HttpConnection::handle_read(std::string_view bytes) {
   if (phase_ != Phase::open) return;
   // The time for a head runs from its first byte, and not while the client still takes its last response.
-  if (!exchange_ && reader_.idle() && !unsent()) set_deadline(server_->options.headers_timeout);
+  if (!exchange_ && !head_begun_ && !unsent()) await_head();
   reader_.feed(bytes);
   process();
   reader_.detach();
+}
+
+void HttpConnection::await_head() {
+  head_begun_ = true;
+  set_deadline(server_->options.headers_timeout);
 }
 
 void HttpConnection::process() {
@@ -155,16 +160,21 @@ void HttpConnection::process() {
 }
 
 void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
+  head_begun_ = false;
   set_deadline(server_->options.request_timeout);
   ++server_->loop.counts.requests;
   exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
   exchange_->writer.keep_alive_seconds =
       static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(server_->options.keep_alive_timeout).count());
   const http1::RequestHead& request_head = *exchange_->head;
-  if (request_head.expects_continue && request_head.has_body && request_head.minor_version >= 1) {
+  if (request_head.expectation == http1::Expectation::to_continue && request_head.has_body) {
     output() += "HTTP/1.1 100 Continue\r\n\r\n";
   }
   const auto keep = exchange_;
+  if (request_head.expectation == http1::Expectation::unknown) {
+    keep->writer.set_status(417);
+    return keep->end({});
+  }
   server_->loop.loop.call([&] {
     http::Request request(keep);
     http::Response response(keep);
@@ -271,7 +281,11 @@ void HttpConnection::handle_drained() {
   if (phase_ == Phase::closed || unsent()) return;
   if (phase_ == Phase::open) {
     if (exchange_) return;
-    set_deadline(reader_.idle() ? server_->options.keep_alive_timeout : server_->options.headers_timeout);
+    if (reader_.idle()) {
+      set_deadline(server_->options.keep_alive_timeout);
+    } else {
+      await_head();
+    }
     process();
   } else if (peer_ended_) {
     close();
@@ -302,6 +316,8 @@ void HttpConnection::close_if_idle() {
     close();
   }
 }
+
+bool HttpConnection::answering() const { return exchange_ && exchange_->request_ended && !exchange_->response_ended; }
 
 void HttpConnection::close_if_overdue(std::uint64_t now) {
   if (phase_ == Phase::closed || deadline_ == 0 || now < deadline_) return;

@@ -79,6 +79,10 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   // From the server.
   void close_if_idle();
   void close_if_overdue(std::uint64_t now);
+  // Whether the program has a request of it, whole, and has not answered.
+  bool answering() const;
+  // At once.
+  void close();
   std::list<HttpConnection*>::iterator place;
 
  private:
@@ -95,8 +99,9 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   bool full() const;
   void update_reading();
   void set_deadline(std::chrono::milliseconds after);
+  // From the first byte of a request to the end of its head, however many empty lines come before.
+  void await_head();
   void end_of_turn() override;
-  void close();
 
   void handle_read(std::string_view bytes) override;
   void handle_end() override;
@@ -119,6 +124,7 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   bool processing_ = false;
   bool process_queued_ = false;
   bool peer_ended_ = false;
+  bool head_begun_ = false;     // the time for it runs
   bool backed_up_ = false;      // somebody waits for `drain`
   std::uint64_t deadline_ = 0;  // 0: none
 };

@@ -39,6 +39,8 @@ class HttpServerState final : public Reusable, public std::enable_shared_from_th
   std::shared_ptr<ServerState> server;
 
  private:
+  // Closes the oldest of those that wait, when there are too many.
+  void make_room();
   void close_idle();
   void close_overdue();
   std::chrono::milliseconds check_interval() const;

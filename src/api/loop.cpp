@@ -42,6 +42,19 @@ void LoopState::release(Resource& resource) {
   loop.at_end_of_turn(*this);
 }
 
+LoopState::SignalListeners& LoopState::watch(Signal signal) {
+  const auto found = signals.find(signal.number());
+  if (found != signals.end()) return found->second;
+  auto watcher = std::make_unique<uv::SignalWatcher>(loop, signal, [this, signal] {
+    SignalListeners& known = signals[signal.number()];
+    if (known.ends_loop && known.listeners.empty()) return loop.stop(128 + signal.number());
+    known.listeners.emit(loop, signal);
+  });
+  SignalListeners& listeners = signals[signal.number()];
+  listeners.watcher = std::move(watcher);
+  return listeners;
+}
+
 void LoopState::unhandled(Error error) {
   loop.call([&error] { throw UnhandledError(std::move(error)); });
 }
@@ -152,13 +165,7 @@ void Loop::run_in_thread(Function<void()> work, Function<void(std::error_code)> 
 }
 
 Subscription Loop::on_signal(Signal signal, Listener<Signal> listener) {
-  auto& listeners = state_->signals[signal.number()];
-  if (!listeners.watcher) {
-    listeners.watcher = std::make_unique<uv::SignalWatcher>(state_->loop, signal, [state = state_.get(), signal] {
-      state->signals[signal.number()].listeners.emit(state->loop, signal);
-    });
-  }
-  return listeners.listeners.on(std::move(listener));
+  return state_->watch(signal).listeners.on(std::move(listener));
 }
 
 Subscription Loop::on_uncaught_exception(Listener<std::exception_ptr> listener) {

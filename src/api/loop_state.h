@@ -60,7 +60,10 @@ class LoopState final : private uv::Loop::EndOfTurn {
   struct SignalListeners {
     std::unique_ptr<uv::SignalWatcher> watcher;
     Emitter<Signal> listeners;
+    bool ends_loop = false;  // where nobody listens: this is process 1
   };
+  // Those of a signal, watched from now on.
+  SignalListeners& watch(Signal signal);
   std::map<int, SignalListeners> signals;
 
  private:

@@ -268,6 +268,8 @@ void Supervisor::handle_ready(RunId id, std::uint64_t now) {
   Run& run = found->second;
   run.phase = Phase::ready;
   run.ready = now;
+  // It may have been silent while it started, for as long as it liked.
+  if (run.heard) run.heard = now;
   run.deadline.reset();
   if (options_.max_age > 0) {
     // Up to a tenth later: those that began together need not end together.
@@ -402,6 +404,27 @@ void Supervisor::stop_when_empty() {
   if (going_on() || state_ == State::stopped || !runs_.empty()) return;
   if (state_ == State::stopping) state_ = State::stopped;
   effects_.push_back(Stopped{});
+}
+
+void Supervisor::handle_heard(RunId id, std::uint64_t now) {
+  if (const auto found = runs_.find(id); found != runs_.end()) found->second.heard = now;
+}
+
+void Supervisor::handle_deafness(std::uint64_t now) {
+  for (auto& [id, run] : runs_) {
+    if (run.heard) run.heard = now;
+  }
+}
+
+void Supervisor::look(std::uint64_t now) {
+  if (looked_ && now - *looked_ > 2 * look_interval) handle_deafness(now);
+  looked_ = now;
+  if (options_.heartbeat == 0) return;
+  for (auto& [id, run] : runs_) {
+    if (run.phase != Phase::ready || run.hung || !run.heard || now - *run.heard <= options_.heartbeat) continue;
+    run.hung = true;
+    effects_.push_back(Hung{id, now - *run.heard});
+  }
 }
 
 void Supervisor::handle_time(std::uint64_t now) {

@@ -30,6 +30,7 @@ struct SupervisorOptions {
   std::uint64_t max_age = 0;
   std::uint64_t drain_timeout = 30'000;  // then it is asked by a signal
   std::uint64_t kill_timeout = 5'000;    // then it is killed
+  std::uint64_t heartbeat = 0;           // a ready worker that was heard of and is silent for longer hangs; 0: never
 };
 
 // Keeps an app alive: so many workers, each on its seat, replaced when they end, when they are to be replaced, or when a reload
@@ -80,6 +81,11 @@ class Supervisor {
   struct Kill {
     RunId run;
   };
+  // It hangs, as is told once. put_down() is due, when whoever wants to has looked at it.
+  struct Hung {
+    RunId run;
+    std::uint64_t silence;
+  };
   struct Died {
     RunId run;
     unsigned seat;
@@ -102,7 +108,7 @@ class Supervisor {
   };
   // Nothing runs any more, and nothing will. The last effect.
   struct Stopped {};
-  using Effect = std::variant<Fork, Drain, Terminate, Kill, Died, ReloadEnded, Failed, Stopped>;
+  using Effect = std::variant<Fork, Drain, Terminate, Kill, Hung, Died, ReloadEnded, Failed, Stopped>;
 
   struct Run {
     RunId id;
@@ -114,6 +120,8 @@ class Supervisor {
     std::optional<Cause> leaving = {};           // it was told to end, and why
     std::optional<std::uint64_t> deadline = {};  // of its phase
     std::optional<std::uint64_t> expires = {};   // by its age
+    std::optional<std::uint64_t> heard = {};     // when it last gave a sign of life
+    bool hung = false;
   };
   struct Seat {
     Backoff backoff;
@@ -149,6 +157,14 @@ class Supervisor {
 
   void handle_ready(RunId run, std::uint64_t now);
   void handle_exited(RunId run, ExitStatus status, std::uint64_t now, bool started = true);
+  // A sign of life. Who never gave one is not missed.
+  void handle_heard(RunId run, std::uint64_t now);
+  // Nobody could be heard until now.
+  void handle_deafness(std::uint64_t now);
+  // Looks who hangs. To be called again and again, once in this time; when it was not, this process stood still itself and
+  // cannot tell who was silent meanwhile.
+  static constexpr std::uint64_t look_interval = 1'000;
+  void look(std::uint64_t now);
   void handle_time(std::uint64_t now);
   std::optional<std::uint64_t> next_deadline() const;
 
@@ -196,6 +212,7 @@ class Supervisor {
   std::map<unsigned, Seat> seats_;
   std::map<RunId, Run> runs_;
   Budget budget_;
+  std::optional<std::uint64_t> looked_;
   std::optional<Reload> reload_;
   std::uint32_t next_run_ = 1;
   unsigned generation_ = 0;

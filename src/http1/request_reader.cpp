@@ -64,6 +64,22 @@ std::size_t quoted_size(std::string_view text) {
   return 0;
 }
 
+// A target, as Node takes one: a path, *, or a URL. Beast takes any printable bytes, and others.
+bool is_target(std::string_view text) {
+  const auto printable = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
+  if (!std::all_of(text.begin(), text.end(), printable)) return false;
+  if (text.starts_with('/') || text.starts_with('*')) return true;
+  const std::size_t scheme = static_cast<std::size_t>(
+      std::find_if_not(text.begin(), text.end(), [](unsigned char c) { return std::isalpha(c); }) - text.begin());
+  if (scheme == 0 || !text.substr(scheme).starts_with("://")) return false;
+  text.remove_prefix(scheme + 3);
+  const std::string_view host = text.substr(0, text.find_first_of("/?"));
+  static constexpr std::string_view others = "-_.!~*'()%;:&=+$,@[]";
+  return std::all_of(host.begin(), host.end(), [](unsigned char c) {
+    return std::isalnum(c) || others.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
 // What may follow the size of a chunk: ;name, ;name=token, ;name="text". Nobody needs them, but a reader
 // that is lax here and one that is not see different chunks.
 bool are_extensions(std::string_view text) {
@@ -117,8 +133,16 @@ class RequestReader::Parser final : public http::basic_parser<true> {
 
   std::unique_ptr<RequestHead> head = std::make_unique<RequestHead>();
 
+  // What the fields say together.
+  void conclude() const {
+    // Nobody who speaks HTTP/1.0 could tell where such a body ends.
+    if (version_ == 10 && encodings_ > 0) head->keep_alive = false;
+    if (version_ == 10) head->expectation = Expectation::none;
+  }
+
   bool acceptable() const {
     if (version_ != 10 && version_ != 11) return false;
+    if (!is_target(head->target)) return false;
     if (!known_method_ || hosts_ > 1 || (version_ == 11 && hosts_ == 0)) return false;
     if (lengths_ > 1 || encodings_ > 1 || (lengths_ > 0 && encodings_ > 0)) return false;
     if (bad_length_) return false;
@@ -154,7 +178,12 @@ class RequestReader::Parser final : public http::basic_parser<true> {
         close_ |= has_token(value, "close");
         head->keep_alive = !close_ && (head->keep_alive || has_token(value, "keep-alive"));
         break;
-      case http::field::expect: head->expects_continue = equals(value, "100-continue"); break;
+      case http::field::expect:
+        // Of several, the one that is known will do.
+        head->expectation = head->expectation == Expectation::to_continue || has_token(value, "100-continue")
+                                ? Expectation::to_continue
+                                : Expectation::unknown;
+        break;
       default: break;
     }
   }
@@ -238,6 +267,7 @@ RequestReader::Event RequestReader::next_head() {
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
   if (error || !parser.is_header_done() || !parser.acceptable()) return bad(400);
 
+  parser.conclude();
   RequestHead& head = *parser.head;
   if (const auto length = parser.content_length()) head.content_length = *length;
   chunked_ = parser.chunked();

@@ -12,6 +12,9 @@
 
 namespace muster::http1 {
 
+// What a client waits for before it sends a body.
+enum class Expectation { none, to_continue, unknown };
+
 // The head of a request. The views look into `text`.
 struct RequestHead {
   std::string text;
@@ -19,7 +22,7 @@ struct RequestHead {
   int minor_version = 1;  // HTTP/1.x
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   bool keep_alive = true;
-  bool expects_continue = false;
+  Expectation expectation = Expectation::none;
   bool has_body = false;
   std::optional<std::uint64_t> content_length;
 };

@@ -16,6 +16,19 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
          });
 }
 
+// Whether it is one of a list, with commas and spaces between them.
+bool has_token(std::string_view list, std::string_view token) {
+  while (!list.empty()) {
+    const std::size_t begin = list.find_first_not_of(" \t,");
+    if (begin == std::string_view::npos) return false;
+    list.remove_prefix(begin);
+    const std::size_t end = std::min(list.find_first_of(" \t,"), list.size());
+    if (equals_ignoring_case(list.substr(0, end), token)) return true;
+    list.remove_prefix(end);
+  }
+  return false;
+}
+
 bool is_token(std::string_view text) {
   static constexpr std::string_view others = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -150,7 +163,7 @@ void ResponseWriter::write_head(std::optional<std::size_t> body_size, std::strin
     has_date |= equals_ignoring_case(header.first, "date");
     if (equals_ignoring_case(header.first, "connection")) connection = &header;
   }
-  if (connection && equals_ignoring_case(connection->second, "close")) keep_alive_ = false;
+  if (connection && has_token(connection->second, "close")) keep_alive_ = false;
   // That the connection ends is said whatever the program said.
   if (!keep_alive_) connection = nullptr;
 

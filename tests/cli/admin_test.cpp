@@ -81,6 +81,24 @@ TEST_F(AdminPort, SaysWhetherThePrimaryWorks) {
   EXPECT_EQ(body_of(answer), "failed: worker 1 was restarted 10 times\n");
 }
 
+// Clients that only ever send empty lines.
+TEST_F(AdminPort, IsShutToNobodyByClientsThatNeverAsk) {
+  listen();
+
+  constexpr int count = 100;
+  int connected = 0;
+  for (int i = 0; i < count; ++i) {
+    net::Socket socket = net::connect(primary.loop, port, "127.0.0.1", [this, &connected] {
+      if (++connected == count) primary.stop();
+    });
+    socket.write("\r\n\r\n");
+  }
+  primary.run();
+
+  EXPECT_TRUE(has(ask("/healthz"), "\r\n\r\nok\n"));
+  EXPECT_FALSE(primary.gave_up);
+}
+
 TEST_F(AdminPort, SaysWhetherAWorkerIsReadyAndWhyNot) {
   listen();
   EXPECT_EQ(body_of(ask("/readyz")), "ok: 3 of 4 workers ready\n");

@@ -151,39 +151,5 @@ TEST(KeepAlive, GivesUpWhenNobodyIsReadyAnyMoreEither) {
   EXPECT_TRUE(has(ended.err.substr(ended.err.rfind("muster: ")), "once only")) << ended.all();
 }
 
-TEST(KeepAlive, DoesNotCallItHungThatTookItsTimeToStart) {
-  Session session;
-  session.write("app.js", "const end = Date.now() + 1600; while (Date.now() < end);\n" + server_js(0));
-  Running muster(session, {.words = {"run", "--heartbeat", "1s", "app.js"}});
-  muster.line("1 worker is ready");
-  const auto pids = session.workers("app");
-  EXPECT_TRUE(eventually([&] {
-    const auto status = session.status("app");
-    return status["workers"][0]["uptime"].get<int>() > 2800;
-  }));
-  EXPECT_EQ(session.workers("app"), pids);
-  EXPECT_FALSE(has(muster.output(), "hangs")) << muster.output();
-}
-
-TEST(KeepAlive, DoesNotCallThemHungWhenItStoodStillItself) {
-  Session session;
-  session.write("app.js", server_js(0));
-  Running muster(session, {.words = {"run", "-n", "2", "--heartbeat", "1s", "app.js"}});
-  muster.line("2 workers are ready");
-  const auto pids = session.workers("app");
-  // Let them report first.
-  EXPECT_TRUE(eventually([&] { return session.status("app")["workers"][0].contains("lag"); }));
-  muster.signal(SIGSTOP);
-  // The clock of the test itself: nobody else tells.
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2300);
-  eventually([&] { return std::chrono::steady_clock::now() > until; });
-  muster.signal(SIGCONT);
-  session.status("app");
-  const auto again = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
-  eventually([&] { return std::chrono::steady_clock::now() > again; });
-  EXPECT_EQ(session.workers("app"), pids);
-  EXPECT_FALSE(has(muster.output(), "hangs")) << muster.output();
-}
-
 }  // namespace
 }  // namespace muster::test

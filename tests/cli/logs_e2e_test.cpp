@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include "os/fd.h"
 #include "support.h"
 
 namespace muster::test {
@@ -108,6 +111,29 @@ TEST(Logs, TakeLinesOfAnyLengthAndAnyBytes) {
   }
   EXPECT_EQ(long_ones, 200'000U);
   EXPECT_TRUE(last) << muster.output().substr(muster.output().size() - 1000);
+}
+
+// A primary that was about to end takes the command, and ends.
+TEST(Logs, AreThoseKeptWhereThePrimaryEndsBeforeItAnswers) {
+  Session session;
+  session.write("app.js", "console.log('the last words'); process.exit(1);\n");
+  Running start(session, {.words = {"start", "--backoff", "1ms", "app.js"}});
+  EXPECT_EQ(start.exit_code(), 1);
+  EXPECT_TRUE(eventually([&] { return !session.status("app").is_object(); }, "its primary is gone"));
+
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  session.runtime("app.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+  unlink(address.sun_path);
+  const OwnedFd ending(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(ending.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(ending.get(), 1), 0);
+  Running logs(session, {.words = {"logs", "app"}});
+  const int client = accept(ending.get(), nullptr, nullptr);
+  close(client);
+
+  logs.line("the last words");
+  EXPECT_EQ(logs.exit_code(), 0);
 }
 
 TEST(Logs, AreRotatedAndTheOldestGoes) {

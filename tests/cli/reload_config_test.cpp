@@ -72,8 +72,11 @@ TEST(Reload, IsAbandonedWhenTheNewVersionIsNeverReady) {
   Session session;
   const int port = free_port();
   session.write("app.js", server_js(port, "'old'"));
-  Running muster(session, {.words = {"run", "--ready-timeout", "400ms", "app.js"}});
+  session.write("muster.toml", "name = \"app\"\napp = \"app.js\"\n");
+  Running muster(session, {.words = {"run"}});
   muster.line("1 worker is ready");
+  // The old version was given all the time it needed.
+  session.write("muster.toml", "name = \"app\"\napp = \"app.js\"\nready_timeout = \"400ms\"\n");
   session.write("app.js", "setInterval(() => {}, 1000);\n");
   const Ended reloaded = session.run({"reload", "app"});
   EXPECT_EQ(reloaded.code, 1);

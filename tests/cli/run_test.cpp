@@ -91,9 +91,12 @@ TEST(Run, TakesAllTheDescriptorsItMayHave) {
 TEST(Run, RunsWhatListensOnNothing) {
   Session session;
   session.write("idle.js",
-                "setInterval(() => {}, 1000); process.on('SIGTERM', () => { console.log('finished'); process.exit(); });\n");
+                "setInterval(() => {}, 1000); process.on('SIGTERM', () => { console.log('finished'); process.exit(); });"
+                "console.log('works');\n");
   Running muster(session, {.words = {"run", "--ready", "delay", "--ready-delay", "100ms", "idle.js"}});
-  muster.line("1 worker is ready");
+  // It may be called ready before it has come so far.
+  muster.line("idle/1 | works");
+  EXPECT_TRUE(eventually([&] { return session.status("idle")["state"] == "running"; }, "it is ready"));
   EXPECT_EQ(session.run({"reload", "idle"}).code, 0);
   muster.line("idle/1 | finished");
   muster.signal(SIGTERM);

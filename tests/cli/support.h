@@ -18,7 +18,7 @@
 namespace muster::test {
 
 // How long a test waits for what ought to happen, before it fails.
-inline constexpr std::chrono::seconds patience{20};
+inline constexpr std::chrono::seconds patience{100};
 
 // What runs the command: whatever it is, with words before and after.
 struct Launch {

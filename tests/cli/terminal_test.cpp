@@ -35,7 +35,7 @@ class Terminal {
   std::string until(std::string_view part) {
     while (!has(shown_, part)) {
       pollfd ready{master_, POLLIN, 0};
-      if (poll(&ready, 1, 20'000) <= 0) {
+      if (poll(&ready, 1, 100'000) <= 0) {
         ADD_FAILURE() << part << " was never shown; this was: " << shown_;
         return shown_;
       }

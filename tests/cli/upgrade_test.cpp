@@ -151,7 +151,7 @@ TEST_F(Upgrade, ToAProgramThatIsBrokenIsAbandoned) {
 
 TEST_F(Upgrade, ToAProgramThatSaysNothingIsAbandonedInTheEnd) {
   // In C++, which starts in no time.
-  start({"--ready-timeout", "700ms", "--name", "app", "--env", fmt::format("PORT={}", port), MUSTER_BINARY_DIR "/hello_http"});
+  start({"--ready-timeout", "2s", "--name", "app", "--env", fmt::format("PORT={}", port), MUSTER_BINARY_DIR "/hello_http"});
   replace(session.write("silent", "#!/bin/sh\nexec sleep 1000\n"));
   muster->signal(SIGUSR2);
   muster->line("to take this one's place");

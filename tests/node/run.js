@@ -9,7 +9,7 @@ const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 
-const limitMs = 30_000;
+const limitMs = 150_000;
 const oracleRuns = 8;
 
 // The program as an ES module.

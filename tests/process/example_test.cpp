@@ -1,5 +1,8 @@
 // The programs in examples/ that serve, run as a user would and spoken to by a real client.
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <set>
 
 #include <gtest/gtest.h>
@@ -38,6 +41,53 @@ TEST(Example, TheProgramInTheReadmeServes) {
   example.run();
 
   EXPECT_EQ(body, "hello world, you asked for /some/where\n");
+}
+
+TEST(Example, RefusesAnOptionThatCannotBe) {
+  struct {
+    const char *name, *value, *says;
+  } const cases[] = {
+      {"PORT", "abc", "PORT cannot be \"abc\"; accepted: a number from 0 to 65535\n"},
+      {"PORT", "65536", "PORT cannot be \"65536\"; accepted: a number from 0 to 65535\n"},
+      {"PORT", "", "PORT cannot be \"\"; accepted: a number from 0 to 65535\n"},
+      {"WORKERS", "0", "WORKERS cannot be \"0\"; accepted: a number from 1 to 1024, or max\n"},
+      {"WORKERS", "many", "WORKERS cannot be \"many\"; accepted: a number from 1 to 1024, or max\n"},
+  };
+  for (const auto& c : cases) {
+    const ProgramResult result = run_example("hello_http", {{c.name, c.value}});
+    EXPECT_EQ(result.exit_code, 2) << c.name << '=' << c.value;
+    EXPECT_NE(result.output.find(c.says), std::string::npos) << result.output;
+  }
+}
+
+TEST(Example, EndsWithWhatWasThrownWhereTheEnvironmentNamesNoChannel) {
+  for (const char* fd : {"1000", "0", "-1", "4294967299", "x", ""}) {
+    const ProgramResult result =
+        run_program({"/bin/sh", "-c", std::string(MUSTER_BINARY_DIR) + "/hello_http </dev/null"},
+                    {{"PORT", "0"}, {"WORKERS", "1"}, {"NODE_UNIQUE_ID", "1"}, {"NODE_CHANNEL_FD", fd}});
+    EXPECT_EQ(result.exit_code, 1) << fd;
+    EXPECT_NE(result.output.find("NODE_CHANNEL_FD"), std::string::npos) << result.output;
+  }
+}
+
+// Process 1 of a container is not ended by a signal that it does not handle.
+TEST(Example, ObeysSignalsAsProcessOne) {
+  std::vector<std::string> alone{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"};
+  if (geteuid() != 0) alone.insert(alone.begin() + 1, {"--user", "--map-root-user"});
+  const auto as_process_one = [&](const std::string& script) {
+    std::vector<std::string> command = alone;
+    command.insert(command.end(), {"sh", "-c", script});
+    return run_program(command, {{"PORT", "0"}, {"WORKERS", "1"}});
+  };
+  if (as_process_one("true").exit_code != 0) GTEST_SKIP() << "there can be no namespace of processes here";
+  for (const auto& [signal, code] : {std::pair("TERM", 128 + SIGTERM), std::pair("INT", 128 + SIGINT)}) {
+    // Its own child sends the signal when it serves.
+    const std::string program = std::string(MUSTER_BINARY_DIR) + "/hello_http";
+    const ProgramResult result = as_process_one(
+        std::string("out=$(mktemp); (until grep -q 'is served by 1 worker$' $out; do sleep 0.02; done; rm $out; kill -") +
+        signal + " 1) & exec " + program + " >$out");
+    EXPECT_EQ(result.exit_code, code) << signal << result.output;
+  }
 }
 
 TEST(Example, HelloHttpSaysThatItsPortIsTakenAndFails) {

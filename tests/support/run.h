@@ -10,7 +10,7 @@ namespace muster::test {
 
 // A primary for a test: a loop that gives up, failing the test, when what it waits for does not happen.
 struct Primary {
-  explicit Primary(std::chrono::seconds patience = std::chrono::seconds(60));
+  explicit Primary(std::chrono::seconds patience = std::chrono::seconds(200));
 
   // Runs until stop() or until nothing is left.
   void run();

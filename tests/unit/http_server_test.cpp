@@ -72,7 +72,7 @@ class HttpServer : public testing::Test {
   // Runs the loop until something is so. Not to wait for what may be so already by chance.
   void until(std::function<bool()> condition, const char* what) {
     bool late = false;
-    Timer guard = loop_->set_timeout(10s, [&] {
+    Timer guard = loop_->set_timeout(100s, [&] {
       late = true;
       loop_->stop();
     });
@@ -480,6 +480,70 @@ TEST_F(HttpServer, AnswersAHeadThatDoesNotComeWith408) {
 
   UNTIL(client->closed);
   EXPECT_EQ(client->in, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
+}
+
+// A client that sends empty lines for as long as it is let.
+TEST_F(HttpServer, GivesNoMoreTimeForEmptyLinesBeforeAHead) {
+  serve({.headers_timeout = 50ms, .keep_alive_timeout = 50ms}, [](Request&, Response& response) { response.end(); });
+  for (const std::string_view first : {std::string_view(), get}) {
+    const auto client = connect(first);
+    Timer again = loop().set_interval(1ms, [client] { client->socket.write("\r\n"); });
+
+    UNTIL(client->closed);
+
+    again.cancel();
+  }
+}
+
+TEST_F(HttpServer, ClosesTheOldestOfTooManyThatWait) {
+  std::optional<Response> pending;
+  serve({.max_waiting_connections = 3}, [&](Request& request, Response& response) {
+    if (request.url() == "/slow") {
+      pending = response;
+    } else {
+      response.end("answer");
+    }
+  });
+  const auto slow = connect("GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  UNTIL(pending.has_value());
+  std::vector<std::shared_ptr<Client>> idle;
+  for (const char* said : {"", "GET / HTTP/1.1\r\nHo", "\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"}) {
+    idle.push_back(connect(said));
+    round_trip();
+  }
+
+  // Who asks, is answered.
+  const auto client = connect("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  UNTIL(client->closed);
+  EXPECT_TRUE(client->in.ends_with("answer"));
+  UNTIL(idle[0]->closed);
+  EXPECT_FALSE(slow->closed);
+  pending->end("late");
+  UNTIL(slow->closed);
+  EXPECT_TRUE(slow->in.ends_with("late"));
+}
+
+TEST_F(HttpServer, AnswersAnExpectationItDoesNotKnowWith417) {
+  serve([](Request&, Response& response) { response.end("answer"); });
+
+  const auto client = connect("POST / HTTP/1.1\r\nHost: a\r\nExpect: x\r\nContent-Length: 2\r\n\r\nab" +
+                              std::string("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+
+  UNTIL(client->closed);
+  EXPECT_TRUE(client->in.starts_with("HTTP/1.1 417 Expectation Failed\r\n")) << client->in;
+  EXPECT_TRUE(client->in.ends_with("answer")) << client->in;
+}
+
+TEST_F(HttpServer, ClosesWhereTheProgramSaysCloseInAList) {
+  for (const char* value : {"close", "Close", "keep-alive, close", "close , TE", "TE,close"}) {
+    serve([value](Request&, Response& response) {
+      response.set_header("Connection", value);
+      response.end("answer");
+    });
+    const auto client = connect(get);
+    UNTIL(client->closed);
+    EXPECT_TRUE(client->got("\r\nConnection: close\r\n")) << client->in;
+  }
 }
 
 TEST_F(HttpServer, AnswersAPipelinedHeadThatDoesNotComeWith408) {

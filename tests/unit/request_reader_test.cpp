@@ -98,7 +98,7 @@ const std::string chunked = post + "Transfer-Encoding: chunked\r\n\r\n";
 
 TEST(RequestReader, AnswersEveryVectorAsNodeDoes) {
   const Value all = vectors();
-  ASSERT_EQ(all.size(), 26U);
+  ASSERT_EQ(all.size(), 67U);
 
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string& request = all[i]["request"].as_string();
@@ -385,6 +385,30 @@ TEST(RequestReader, IsStricterThanNodeWhereTheStandardIs) {
   EXPECT_EQ(refusal("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 400);
   EXPECT_EQ(refusal("\n" + get + "\r\n"), 400);
   EXPECT_EQ(refusal("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+}
+
+TEST(RequestReader, KnowsWhatAClientExpects) {
+  const auto expectation = [](const std::string& head) {
+    RequestReader reader({});
+    reader.feed(head);
+    const auto event = reader.next();
+    const auto* read = std::get_if<RequestReader::Head>(&event);
+    return read ? std::optional(read->head->expectation) : std::nullopt;
+  };
+  EXPECT_EQ(expectation(get + "\r\n"), Expectation::none);
+  for (const char* known : {"100-continue", "100-Continue", "100-continue, x", "x\r\nExpect: 100-continue"}) {
+    EXPECT_EQ(expectation(get + "Expect: " + known + "\r\n\r\n"), Expectation::to_continue) << known;
+  }
+  for (const char* unknown : {"x", "", "100-continued"}) {
+    EXPECT_EQ(expectation(get + "Expect: " + unknown + "\r\n\r\n"), Expectation::unknown) << unknown;
+  }
+  EXPECT_EQ(expectation("GET / HTTP/1.0\r\nExpect: x\r\n\r\n"), Expectation::none);
+}
+
+TEST(RequestReader, EndsAConnectionOfHttp10AfterATransferCoding) {
+  RequestReader reader({});
+  reader.feed("POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_FALSE(std::get<RequestReader::Head>(reader.next()).head->keep_alive);
 }
 
 }  // namespace

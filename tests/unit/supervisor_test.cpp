@@ -29,6 +29,8 @@ Strings effects(Supervisor& supervisor) {
       all.push_back("term " + text(term->run));
     } else if (const auto* kill = std::get_if<Supervisor::Kill>(&*effect)) {
       all.push_back("kill " + text(kill->run));
+    } else if (const auto* hung = std::get_if<Supervisor::Hung>(&*effect)) {
+      all.push_back("hung " + text(hung->run) + " for " + std::to_string(hung->silence));
     } else if (const auto* died = std::get_if<Supervisor::Died>(&*effect)) {
       all.push_back("died " + text(died->run) + " " + std::string(to_string(died->cause)));
     } else if (const auto* ended = std::get_if<Supervisor::ReloadEnded>(&*effect)) {
@@ -302,6 +304,52 @@ TEST(Supervisor, KillsAWorkerThatHangsAndStartsAnother) {
   EXPECT_EQ(effects(supervisor), (Strings{"kill 1"}));
   supervisor.handle_exited(RunId{1}, killed, 1);
   EXPECT_EQ(effects(supervisor), (Strings{"fork 2 on 1", "died 1 hung"}));
+}
+
+TEST(Supervisor, TellsOnceOfOneThatIsSilentForTooLong) {
+  auto supervisor = running({.workers = 3, .heartbeat = 1500});
+  supervisor.handle_heard(RunId{1}, 100);
+  supervisor.handle_heard(RunId{2}, 100);
+  for (std::uint64_t now = 1000; now <= 5000; now += 1000) {
+    supervisor.handle_heard(RunId{2}, now);
+    supervisor.look(now);
+  }
+  // Not of 3, which never said anything.
+  EXPECT_EQ(effects(supervisor), (Strings{"hung 1 for 1900"}));
+}
+
+TEST(Supervisor, DoesNotMissOneWhileItStarts) {
+  Supervisor supervisor({.workers = 1, .ready_timeout = 0, .heartbeat = 1500}, 1);
+  supervisor.start(0);
+  supervisor.handle_heard(RunId{1}, 0);
+  for (std::uint64_t now = 1000; now <= 5000; now += 1000) supervisor.look(now);
+  supervisor.handle_ready(RunId{1}, 5500);
+  supervisor.look(6000);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 1 on 1"}));
+  supervisor.look(7000);
+  supervisor.look(8000);
+  EXPECT_EQ(effects(supervisor), (Strings{"hung 1 for 2500"}));
+}
+
+TEST(Supervisor, MissesNobodyWhenItStoodStillItself) {
+  auto supervisor = running({.workers = 2, .heartbeat = 1500});
+  for (const unsigned run : {1, 2}) supervisor.handle_heard(RunId{run}, 0);
+  supervisor.look(1000);
+  supervisor.look(9000);
+  EXPECT_EQ(effects(supervisor), Strings{});
+  supervisor.handle_heard(RunId{1}, 9100);
+  supervisor.look(10'000);
+  supervisor.look(10'600);
+  EXPECT_EQ(effects(supervisor), (Strings{"hung 2 for 1600"}));
+}
+
+TEST(Supervisor, MissesNobodyWhoCouldNotBeHeard) {
+  auto supervisor = running({.workers = 1, .heartbeat = 1500});
+  supervisor.handle_heard(RunId{1}, 0);
+  supervisor.look(1000);
+  supervisor.handle_deafness(1900);
+  supervisor.look(2000);
+  EXPECT_EQ(effects(supervisor), Strings{});
 }
 
 TEST(Supervisor, RestartsAllWhenTheyHaveEnded) {
