@@ -11,10 +11,7 @@ ChildDriver::ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd soc
       sink_(sink),
       serialization_(serialization),
       channel_(loop, fds_, std::move(socket), core::Channel(serialization),
-               [this](core::Channel::Event& event) { handle_channel(event); }),
-      answering_(this, [&loop](uv_prepare_t* handle) { return uv_prepare_init(loop.get(), handle); }) {
-  answering_.unref();
-}
+               [this](core::Channel::Event& event) { handle_channel(event); }) {}
 
 void ChildDriver::perform() {
   while (auto effect = child_.poll_effect()) {
@@ -63,17 +60,8 @@ bool ChildDriver::disconnect() {
   return channel_.disconnect();
 }
 
-void ChildDriver::answer_later() {
-  uv_prepare_start(answering_.get(), [](uv_prepare_t* handle) {
-    auto* self = static_cast<ChildDriver*>(handle->data);
-    if (!self) return;
-    const Loop::Turn turn(self->loop_);
-    self->answer_offers();
-  });
-}
-
 void ChildDriver::answer_offers() {
-  uv_prepare_stop(answering_.get());
+  loop_.forget(static_cast<BeforeWait&>(*this));
   child_.answer_offers();
   perform();
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <uv.h>
-
 #include <optional>
 #include <system_error>
 
@@ -11,12 +9,11 @@
 #include "uv/fd_table.h"
 #include "uv/loop.h"
 #include "uv/user_message.h"
-#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
 // Does what a core::Child asks for, and tells it what comes from the primary.
-class ChildDriver {
+class ChildDriver final : private Loop::BeforeWait {
  public:
   // What the program's side gets to hear, in order. Called when the core is at rest.
   class Sink {
@@ -35,6 +32,7 @@ class ChildDriver {
 
   // All but the socket outlive the driver.
   ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization);
+  ~ChildDriver() { loop_.forget(static_cast<BeforeWait&>(*this)); }
 
   // Does what the core has asked for by now. After every command to the core.
   void perform();
@@ -61,7 +59,8 @@ class ChildDriver {
   void handle_offered(const core::Channel::Offered& offered);
   // Answers for offers before the loop waits again, not at once: their requests are read by then. So if this process is killed
   // in between, the primary still has the connections that were not touched, and deals them again.
-  void answer_later();
+  void answer_later() { loop_.before_wait(*this); }
+  void before_wait() override { answer_offers(); }
   void answer_offers();
 
   Loop& loop_;
@@ -71,7 +70,6 @@ class ChildDriver {
   FdTable fds_;
   std::optional<kernel::LoadBoard> board_;
   ChannelIo channel_;
-  UvHandle<uv_prepare_t> answering_;
 };
 
 }  // namespace muster::uv

@@ -31,9 +31,9 @@ void FdWatch::hold_loop() {
   const bool holds = ref_ && started();
   if (std::exchange(holds_loop_, holds) == holds) return;
   if (holds) {
-    loop_.poller().hold_loop();
+    loop_.hold();
   } else {
-    loop_.poller().release_loop();
+    loop_.release();
   }
 }
 

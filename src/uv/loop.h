@@ -35,6 +35,10 @@ class Mailbox {
 
 // A libuv loop, owned or borrowed, with Node's ticks on top: what is queued by next_tick() runs when
 // the callback at hand returns, before the loop waits again.
+//
+// Descriptors are watched by the Poller. One that is owned waits in the Poller, which watches libuv's epoll too, so that
+// libuv is asked only when it has something: one system call a turn. In one that is borrowed libuv waits, and watches the
+// Poller's.
 class Loop {
  public:
   // Both throw std::system_error where the system has no descriptors for it.
@@ -119,6 +123,25 @@ class Loop {
   void at_end_of_turn(EndOfTurn& task);
   void forget(EndOfTurn& task);
 
+  // Something to do once before the loop waits again, in a turn: what was taken in together is answered together.
+  class BeforeWait {
+   public:
+    virtual void before_wait() = 0;
+
+   protected:
+    ~BeforeWait() = default;
+
+   private:
+    friend class Loop;
+    bool queued_ = false;
+  };
+  void before_wait(BeforeWait& task);
+  void forget(BeforeWait& task);
+
+  // How many keep the loop alive.
+  void hold();
+  void release();
+
   // Gets uncaught exceptions in place of run(). Empty: back to run().
   void on_uncaught_exception(Function<void(std::exception_ptr)> handler) { uncaught_handler_ = std::move(handler); }
 
@@ -137,8 +160,20 @@ class Loop {
  private:
   friend class Turn;
 
+  // What watches the Poller in a loop that is borrowed.
+  struct Guest;
+  // What is told that libuv has something, in one that is owned.
+  class Host final : public Poller::Client {
+   public:
+    void handle_ready(std::uint32_t) override { ready = true; }
+    bool ready = false;
+  };
+
   void init();
   void close();
+  void run_owned();
+  void stop();
+  void prepare_to_wait();
   bool failed() const { return exception_ != nullptr; }
   void uncaught(std::exception_ptr exception);
   void finish_turn();
@@ -152,11 +187,16 @@ class Loop {
   std::unique_ptr<UvHandle<uv_idle_t>> idle_;    // wakes the loop for ticks queued outside a turn
   std::unique_ptr<UvHandle<uv_async_t>> async_;  // wakes it for post()
   std::unique_ptr<Poller> poller_;
+  Host host_;
+  std::unique_ptr<Guest> guest_;
   std::deque<Function<void()>> ticks_;
   std::vector<EndOfTurn*> end_of_turn_;
+  std::vector<BeforeWait*> before_wait_;
+  int holders_ = 0;
   int turns_ = 0;
   bool in_program_ = false;
   bool armed_ = false;
+  bool stopped_ = false;
   int exit_code_ = 0;
   std::exception_ptr exception_;
   Function<void(std::exception_ptr)> uncaught_handler_;

@@ -19,19 +19,6 @@ constexpr int batch = 128;
 
 Poller::Poller(Loop& loop) : loop_(loop), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (!epoll_) throw std::system_error(errno, std::generic_category(), "epoll_create");
-  poll_ =
-      std::make_unique<UvHandle<uv_poll_t>>(this, [this](uv_poll_t* h) { return uv_poll_init(loop_.get(), h, epoll_.get()); });
-  if (!*poll_) throw std::system_error(-poll_->status(), std::generic_category(), "uv_poll_init");
-  poll_->unref();
-  uv_poll_start(poll_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (auto* self = static_cast<Poller*>(handle->data)) self->tell_ready();
-  });
-  check_ = std::make_unique<UvHandle<uv_check_t>>(this, [this](uv_check_t* h) { return uv_check_init(loop_.get(), h); });
-  check_->unref();
-  uv_check_start(check_->get(), [](uv_check_t* handle) {
-    auto* self = static_cast<Poller*>(handle->data);
-    if (self && self->asked_) self->tell_ready();
-  });
 }
 
 int Poller::watch(int fd, std::uint32_t events, Client& client, Trigger trigger) {
@@ -57,18 +44,10 @@ void Poller::forget(int fd) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void Poller::hold_loop() {
-  if (holders_++ == 0) poll_->ref();
-}
-
-void Poller::release_loop() {
-  if (--holders_ == 0) poll_->unref();
-}
-
-void Poller::tell_ready() {
+void Poller::tell_ready(int timeout) {
   asked_ = false;
   std::array<epoll_event, batch> ready;
-  const int count = epoll_wait(epoll_.get(), ready.data(), batch, 0);
+  const int count = epoll_wait(epoll_.get(), ready.data(), batch, timeout);
   for (int i = 0; i < count; ++i) {
     const std::uint64_t token = ready[static_cast<std::size_t>(i)].data.u64;
     const Entry& entry = entries_[static_cast<std::uint32_t>(token)];

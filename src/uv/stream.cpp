@@ -39,9 +39,9 @@ void Stream::hold_loop() {
   const bool holds = ref_ && open() && (reading_ || kept() > 0);
   if (std::exchange(holds_loop_, holds) == holds) return;
   if (holds) {
-    loop_.poller().hold_loop();
+    loop_.hold();
   } else {
-    loop_.poller().release_loop();
+    loop_.release();
   }
 }
 

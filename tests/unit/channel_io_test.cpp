@@ -1,3 +1,4 @@
+#include "unit/libuv_loop.h"
 #include "uv/channel_io.h"
 
 #include <fcntl.h>
@@ -40,7 +41,8 @@ class ChannelIoTest : public testing::Test {
   void say(const std::string& text) const { EXPECT_EQ(::send(peer.get(), text.data(), text.size(), 0), ssize_t(text.size())); }
   void send(std::uint64_t id) { io->send({.frame = "1\n", .id = core::SendId{id}}); }
 
-  Loop loop;
+  LibuvLoop borrowed;
+  Loop loop{&borrowed};
   FdTable fds;
   OwnedFd peer;
   int descriptor = -1;

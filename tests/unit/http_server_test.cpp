@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <muster/muster.h>
+#include "unit/libuv_loop.h"
 #include "uv/uv_handle.h"
 
 namespace muster {
@@ -42,7 +43,8 @@ constexpr std::size_t huge = 32 << 20;
 class HttpServer : public testing::Test {
  protected:
   HttpServer() {
-    loop_.emplace();
+    uv_loop_.emplace();
+    loop_.emplace(&*uv_loop_);
     cluster_.emplace(*loop_, 1, argv_);
     // Looks at the condition of until() whenever something may have happened.
     const auto look = [](auto* handle) {
@@ -50,11 +52,11 @@ class HttpServer : public testing::Test {
       if (self && self->condition_ && self->condition_()) self->loop_->stop();
     };
     prepare_ = std::make_unique<uv::UvHandle<uv_prepare_t>>(this, [&](uv_prepare_t* handle) {
-      uv_prepare_init(loop_->uv_loop(), handle);
+      uv_prepare_init(&*uv_loop_, handle);
       return uv_prepare_start(handle, look);
     });
     check_ = std::make_unique<uv::UvHandle<uv_check_t>>(this, [&](uv_check_t* handle) {
-      uv_check_init(loop_->uv_loop(), handle);
+      uv_check_init(&*uv_loop_, handle);
       return uv_check_start(handle, look);
     });
     prepare_->unref();
@@ -66,7 +68,9 @@ class HttpServer : public testing::Test {
     prepare_.reset();
     check_.reset();
     cluster_.reset();
+    if (!loop_) return;
     loop_.reset();
+    uv_loop_.reset();
   }
 
   // Runs the loop until something is so. Not to wait for what may be so already by chance.
@@ -78,7 +82,7 @@ class HttpServer : public testing::Test {
     });
     condition_ = std::move(condition);
     if (!condition_()) loop_->run();
-    EXPECT_TRUE(condition_()) << what << (late ? ": not within 10 seconds" : ": the loop has ended");
+    EXPECT_TRUE(condition_()) << what << (late ? ": not within 100 seconds" : ": the loop has ended");
     condition_ = nullptr;
     guard.cancel();
   }
@@ -114,6 +118,7 @@ class HttpServer : public testing::Test {
 
   Loop& loop() { return *loop_; }
 
+  std::optional<uv::LibuvLoop> uv_loop_;  // whose hooks tell when something may have happened
   std::optional<Loop> loop_;
   std::optional<Cluster> cluster_;
   std::optional<http::Server> server_;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "unit/libuv_loop.h"
 #include "uv/loop.h"
 
 namespace muster::uv {
@@ -57,11 +58,12 @@ class PollerTest : public testing::Test {
  protected:
   // Everything that is ready is told.
   void settle() {
-    poller_.hold_loop();
+    loop_.hold();
     for (int i = 0; i < 4; ++i) uv_run(loop_.get(), UV_RUN_NOWAIT);
-    poller_.release_loop();
+    loop_.release();
   }
-  Loop loop_;
+  LibuvLoop borrowed_;
+  Loop loop_{&borrowed_};
   Poller& poller_ = loop_.poller();
 };
 
@@ -97,9 +99,9 @@ TEST_F(PollerTest, TellsInTheSameTurnWhatIsReadyOfASocketThatAnotherCallbackBrou
   pair.send("a");
   settle();
   loop_.post([&] { ASSERT_EQ(poller_.watch(pair.ours.get(), EPOLLIN, told), 0); });
-  poller_.hold_loop();
+  loop_.hold();
   uv_run(loop_.get(), UV_RUN_NOWAIT);
-  poller_.release_loop();
+  loop_.release();
   EXPECT_EQ(told.times, 1);
   poller_.forget(pair.ours.get());
 }
@@ -184,11 +186,11 @@ TEST_F(PollerTest, ForgetsASocketThatAnotherProcessHasToo) {
 TEST_F(PollerTest, KeepsTheLoopAliveWhileSomebodyHoldsIt) {
   settle();
   EXPECT_FALSE(uv_loop_alive(loop_.get()));
-  poller_.hold_loop();
-  poller_.hold_loop();
-  poller_.release_loop();
+  loop_.hold();
+  loop_.hold();
+  loop_.release();
   EXPECT_TRUE(uv_loop_alive(loop_.get()));
-  poller_.release_loop();
+  loop_.release();
   EXPECT_FALSE(uv_loop_alive(loop_.get()));
 }
 

@@ -1,3 +1,4 @@
+#include "unit/libuv_loop.h"
 #include "uv/stream.h"
 
 #include <fcntl.h>
@@ -88,7 +89,7 @@ class StreamTest : public testing::TestWithParam<int> {
   void until(const std::function<bool()>& condition) {
     bool late = false;
     Timer guard(loop_, [&] { late = true; });
-    guard.start(20s);
+    guard.start(100s);
     while (!condition() && !late) uv_run(loop_.get(), UV_RUN_ONCE);
     ASSERT_FALSE(late) << "waited in vain";
   }
@@ -100,7 +101,8 @@ class StreamTest : public testing::TestWithParam<int> {
     for (int i = 0; i < 8; ++i) uv_run(loop_.get(), UV_RUN_NOWAIT);
   }
 
-  Loop loop_;
+  LibuvLoop borrowed_;
+  Loop loop_{&borrowed_};
 };
 
 INSTANTIATE_TEST_SUITE_P(Family, StreamTest, testing::Values(AF_UNIX, AF_INET),
