@@ -95,8 +95,6 @@ class Loop {
   Subscription on_signal(Signal signal, Listener<Signal> listener);
   Subscription on_uncaught_exception(Listener<std::exception_ptr> listener);
 
-  uv_loop_s* uv_loop() const;
-
   detail::LoopState& state() const { return *state_; }
 
  private:

@@ -60,7 +60,7 @@ napi_value start(napi_env env, napi_callback_info info) {
   napi_value arguments[max_arguments] = {};
   std::size_t count = max_arguments;
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  uv_loop_t* loop = nullptr;
+  uv_loop_s* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
     throw_error(env, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "muster needs the event loop of Node");
     return nullptr;

@@ -47,7 +47,7 @@ Settings first_settings(std::string exec) {
 
 }  // namespace
 
-Engine::Engine(napi_env env, uv_loop_t* loop, Callbacks callbacks, std::string exec)
+Engine::Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string exec)
     : env_(env),
       callbacks_(callbacks),
       loop_(loop),

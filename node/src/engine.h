@@ -26,7 +26,7 @@ class Engine final : private uv::PrimaryDriver::Sink {
     napi_ref choose = nullptr;
   };
 
-  Engine(napi_env env, uv_loop_t* loop, Callbacks callbacks, std::string exec);
+  Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string exec);
   ~Engine();
 
   // Runs a command, which may throw Exception.

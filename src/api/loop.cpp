@@ -131,7 +131,6 @@ int Loop::run() { return state_->loop.run(); }
 void Loop::stop(int exit_code) { state_->loop.stop(exit_code); }
 void Loop::next_tick(Function<void()> task) { state_->loop.next_tick(std::move(task)); }
 void Loop::post(Function<void()> task) { state_->loop.post(std::move(task)); }
-uv_loop_s* Loop::uv_loop() const { return state_->loop.get(); }
 
 Timer Loop::set_timeout(std::chrono::milliseconds after, Function<void()> callback) {
   auto timer = std::make_shared<detail::TimerState>(*state_, false, std::move(callback));
@@ -143,7 +142,7 @@ Timer Loop::set_timeout(std::chrono::milliseconds after, Function<void()> callba
 Timer Loop::set_interval(std::chrono::milliseconds every, Function<void()> callback) {
   auto timer = std::make_shared<detail::TimerState>(*state_, true, std::move(callback));
   state_->hold(*timer);
-  // libuv takes a repeat of 0 for "once".
+  // A repeat of 0 is "once".
   const auto period = std::max(every, std::chrono::milliseconds(1));
   timer->timer->start(period, period);
   return Timer(timer);

@@ -42,7 +42,7 @@ class Reusable {
 class LoopState final : private uv::Loop::EndOfTurn {
  public:
   LoopState() = default;
-  explicit LoopState(uv_loop_t* borrowed) : loop(borrowed) {}
+  explicit LoopState(uv_loop_s* borrowed) : loop(borrowed) {}
   ~LoopState();
 
   void hold(Resource& resource);

@@ -1,22 +1,29 @@
 #pragma once
 
-#include <uv.h>
+#include <utility>
 
 #include "uv/loop.h"
-#include "uv/uv_handle.h"
 
 namespace muster::uv {
 
 // Keeps the loop alive, and nothing else: for what waits for somebody else to do the work.
 class Keeper {
  public:
-  explicit Keeper(Loop& loop) : handle_(this, [&loop](uv_async_t* h) { return uv_async_init(loop.get(), h, nullptr); }) {}
+  explicit Keeper(Loop& loop) : loop_(loop) { loop_.hold(); }
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+  ~Keeper() { unref(); }
 
-  void ref() { handle_.ref(); }
-  void unref() { handle_.unref(); }
+  void ref() {
+    if (!std::exchange(holds_loop_, true)) loop_.hold();
+  }
+  void unref() {
+    if (std::exchange(holds_loop_, false)) loop_.release();
+  }
 
  private:
-  UvHandle<uv_async_t> handle_;
+  Loop& loop_;
+  bool holds_loop_ = true;
 };
 
 }  // namespace muster::uv

@@ -1,27 +1,31 @@
 #pragma once
 
-#include <uv.h>
-
 #include <array>
 #include <deque>
 #include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include <muster/function.h>
-#include "uv/poller.h"
 #include "os/fd.h"
-#include "uv/uv_handle.h"
+#include "uv/poller.h"
+#include "uv/timer_queue.h"
+
+struct uv_loop_s;
 
 namespace muster::uv {
 
+class Guest;
 class Resolver;
 
 // What other threads have for a loop. It may outlive the loop, which takes no more then.
 class Mailbox {
  public:
+  // Its descriptor is ready while there is something in it.
+  Mailbox();
   // False when the loop is gone.
   bool post(Function<void()> task);
 
@@ -30,27 +34,27 @@ class Mailbox {
 
   std::mutex mutex_;
   std::vector<Function<void()>> tasks_;
-  uv_async_t* wake_ = nullptr;
+  OwnedFd ready_;
+  bool open_ = true;
 };
 
-// A libuv loop, owned or borrowed, with Node's ticks on top: what is queued by next_tick() runs when
-// the callback at hand returns, before the loop waits again.
-//
-// Descriptors are watched by the Poller. One that is owned waits in the Poller, which watches libuv's epoll too, so that
-// libuv is asked only when it has something: one system call a turn. In one that is borrowed libuv waits, and watches the
-// Poller's.
+// Where all waiting is done: for descriptors in the Poller, and for timers. With Node's ticks on top: what is queued by
+// next_tick() runs when the callback at hand returns, before the loop waits again. It runs by itself, or as a Guest in a libuv
+// loop.
 class Loop {
  public:
   // Both throw std::system_error where the system has no descriptors for it.
   Loop();
-  explicit Loop(uv_loop_t* borrowed);
+  explicit Loop(uv_loop_s* host);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   ~Loop();
 
-  uv_loop_t* get() { return loop_; }
-  // Milliseconds, standing still within one turn of the loop.
-  std::uint64_t now() const { return uv_now(loop_); }
+  // Milliseconds, of no meaning but their difference.
+  static std::uint64_t now() {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count());
+  }
 
   int run();
   void stop(int exit_code);
@@ -91,7 +95,7 @@ class Loop {
   // Whether emit() would run what it gets now.
   bool quiet() const { return turns_ > 0 && !in_program_ && ticks_.empty() && !failed(); }
 
-  // What every callback of libuv opens first. When the outermost one closes, the ticks run, and then
+  // What everything that calls out of the loop opens first. When the outermost one closes, the ticks run, and then
   // what asked for the end of the turn.
   class Turn {
    public:
@@ -142,11 +146,23 @@ class Loop {
   void hold();
   void release();
 
+  // For a Timer.
+  void start_timer(TimerQueue::Place& place, Clock::time_point due, TimerQueue::Client& client);
+  void stop_timer(TimerQueue::Place& place);
+
+  // For a Guest.
+  void turn() {
+    armed_ = false;
+    const Turn turn(*this);
+  }
+  void prepare_to_wait();
+  void run_timers();
+
   // Gets uncaught exceptions in place of run(). Empty: back to run().
   void on_uncaught_exception(Function<void(std::exception_ptr)> handler) { uncaught_handler_ = std::move(handler); }
 
   // Watches the connections of this loop.
-  Poller& poller() { return *poller_; }
+  Poller& poller() { return poller_; }
   Resolver& resolver() { return *resolver_; }
 
   // A descriptor to give up when this process has no more of them, so that a connection can be accepted to be closed: left
@@ -160,48 +176,43 @@ class Loop {
  private:
   friend class Turn;
 
-  // What watches the Poller in a loop that is borrowed.
-  struct Guest;
-  // What is told that libuv has something, in one that is owned.
-  class Host final : public Poller::Client {
+  class Letterbox final : public Poller::Client {
    public:
-    void handle_ready(std::uint32_t) override { ready = true; }
-    bool ready = false;
+    explicit Letterbox(Loop& loop) : loop_(loop) {}
+    void handle_ready(std::uint32_t events) override;
+
+   private:
+    Loop& loop_;
   };
 
-  void init();
-  void close();
-  void run_owned();
+  void run_alone();
   void stop();
-  void prepare_to_wait();
+  void tell_host();
   bool failed() const { return exception_ != nullptr; }
   void uncaught(std::exception_ptr exception);
   void finish_turn();
   void arm();
-  void run_posted();
   void finish_thread(std::uint64_t number, int error_number);
 
-  std::unique_ptr<uv_loop_t> owned_;
   OwnedFd spare_;
-  uv_loop_t* loop_;
-  std::unique_ptr<UvHandle<uv_idle_t>> idle_;    // wakes the loop for ticks queued outside a turn
-  std::unique_ptr<UvHandle<uv_async_t>> async_;  // wakes it for post()
-  std::unique_ptr<Poller> poller_;
-  Host host_;
+  Poller poller_;
+  TimerQueue timers_;
+  std::optional<Clock::time_point> told_;  // the host, to be called at
   std::unique_ptr<Guest> guest_;
   std::deque<Function<void()>> ticks_;
   std::vector<EndOfTurn*> end_of_turn_;
-  std::vector<BeforeWait*> before_wait_;
+  std::deque<BeforeWait*> before_wait_;
   int holders_ = 0;
   int turns_ = 0;
   bool in_program_ = false;
-  bool armed_ = false;
+  bool armed_ = false;  // a turn is due without anything to wait for
   bool stopped_ = false;
   int exit_code_ = 0;
   std::exception_ptr exception_;
   Function<void(std::exception_ptr)> uncaught_handler_;
   std::unique_ptr<std::array<char, 65536>> scratch_ = std::make_unique<std::array<char, 65536>>();
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  Letterbox letterbox_{*this};
   std::map<std::uint64_t, Function<void(int)>> in_threads_;  // what is done when a thread has ended
   std::uint64_t last_thread_ = 0;
   std::unique_ptr<Resolver> resolver_;

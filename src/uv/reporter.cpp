@@ -20,6 +20,8 @@ int take_number(const char* variable) {
   return number;
 }
 
+std::uint64_t now_ns() { return static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now().time_since_epoch()).count()); }
+
 }  // namespace
 
 std::optional<Reporter::Request> Reporter::take_request() {
@@ -35,7 +37,7 @@ Reporter::Reporter(Loop& loop, Request request, const Counts& counts)
       counts_(counts),
       timer_(loop, [this] { look(); }),
       interval_(static_cast<std::uint64_t>(request.every.count()) * 1'000'000 / 2) {
-  due_ = uv_hrtime() + interval_;
+  due_ = now_ns() + interval_;
   // Twice for each report: a loop that is late is seen sooner.
   const auto interval = request.every / 2;
   timer_.start(interval, interval);
@@ -44,7 +46,7 @@ Reporter::Reporter(Loop& loop, Request request, const Counts& counts)
 }
 
 void Reporter::look() {
-  const std::uint64_t now = uv_hrtime();
+  const std::uint64_t now = now_ns();
   lag_ = std::max(lag_, now > due_ ? now - due_ : 0);
   due_ = now + interval_;
   if (std::exchange(every_other_, !every_other_)) report();

@@ -1,14 +1,22 @@
 #include "browser.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <stdexcept>
 #include <vector>
 
-#include <uv.h>
+#include "os/fd.h"
+#include "os/spawn.h"
 
 namespace muster::test {
 namespace {
@@ -36,55 +44,50 @@ std::string decoded(std::string_view base64) {
 struct Browser::Process {
   explicit Process(Primary& primary) : primary(primary) {
     if (access(chromium, X_OK) != 0) throw std::runtime_error("There is no /usr/bin/chromium: install the package chromium");
-    uv_loop_t* const loop = primary.loop.uv_loop();
-    for (uv_pipe_t* pipe : {&commands, &answers}) {
-      uv_pipe_init(loop, pipe, 0);
-      pipe->data = this;
-    }
-    process.data = this;
     const std::string profile = "--user-data-dir=" + folder.path();
-    const char* const arguments[] = {chromium,
-                                     "--headless",
-                                     "--no-sandbox",
-                                     "--disable-gpu",
-                                     "--disable-quic",
-                                     "--disable-dev-shm-usage",
-                                     "--no-first-run",
-                                     "--disable-background-networking",
-                                     "--disable-component-update",
-                                     "--disable-sync",
-                                     "--hide-scrollbars",
-                                     "--remote-debugging-pipe",
-                                     profile.c_str(),
-                                     "about:blank",
-                                     nullptr};
-    uv_stdio_container_t stdio[5] = {};
-    for (int i : {0, 1, 2}) stdio[i].flags = UV_IGNORE;
-    stdio[3].flags = static_cast<uv_stdio_flags>(UV_CREATE_PIPE | UV_READABLE_PIPE);
-    stdio[3].data.stream = reinterpret_cast<uv_stream_t*>(&commands);
-    stdio[4].flags = static_cast<uv_stdio_flags>(UV_CREATE_PIPE | UV_WRITABLE_PIPE);
-    stdio[4].data.stream = reinterpret_cast<uv_stream_t*>(&answers);
-    uv_process_options_t options{};
+    std::array<int, 2> in{}, out{};
+    if (pipe2(in.data(), O_CLOEXEC) != 0 || pipe2(out.data(), O_CLOEXEC) != 0) throw std::runtime_error(std::strerror(errno));
+    commands = OwnedFd(in[1]);
+    answers = OwnedFd(out[0]);
+    const OwnedFd their_commands(in[0]), their_answers(out[1]);
+    os::SpawnOptions options;
     options.file = chromium;
-    options.args = const_cast<char**>(arguments);
-    options.stdio = stdio;
-    options.stdio_count = 5;
-    options.exit_cb = [](uv_process_t* process, std::int64_t, int) {
-      auto* const self = static_cast<Process*>(process->data);
-      self->gone = true;
-      self->primary.loop.stop();
-    };
-    if (const int error = uv_spawn(loop, &process, &options); error != 0) throw std::runtime_error(uv_strerror(error));
-    uv_read_start(
-        reinterpret_cast<uv_stream_t*>(&answers),
-        [](uv_handle_t*, std::size_t, uv_buf_t* buffer) {
-          static char bytes[65536];
-          *buffer = uv_buf_init(bytes, sizeof bytes);
-        },
-        [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
-          if (size > 0) static_cast<Process*>(stream->data)->read({buffer->base, static_cast<std::size_t>(size)});
-          if (size < 0) uv_read_stop(stream);
-        });
+    options.argv = {chromium,
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-quic",
+                    "--disable-dev-shm-usage",
+                    "--no-first-run",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--hide-scrollbars",
+                    "--remote-debugging-pipe",
+                    profile,
+                    "about:blank"};
+    for (char** variable = environ; *variable; ++variable) options.env.emplace_back(*variable);
+    options.descriptors = {-1, -1, -1, their_commands.get(), their_answers.get()};
+    const os::Spawned spawned = os::spawn(options);
+    if (spawned.error != 0) throw std::runtime_error(std::strerror(spawned.error));
+    pid = spawned.pid;
+    ended = OwnedFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    reading = primary.loop.on_readable(answers.get(), [this] {
+      std::array<char, 65536> bytes{};
+      const ssize_t size = ::read(answers.get(), bytes.data(), bytes.size());
+      if (size <= 0) return reading.cancel();
+      read({bytes.data(), static_cast<std::size_t>(size)});
+    });
+    ending = primary.loop.on_readable(ended.get(), [this] {
+      waitpid(pid, nullptr, 0);
+      gone = true;
+      ending.cancel();
+      this->primary.loop.stop();
+    });
+  }
+  ~Process() {
+    reading.cancel();
+    ending.cancel();
   }
 
   void read(std::string_view bytes) {
@@ -114,15 +117,8 @@ struct Browser::Process {
   json call(std::string_view method, json parameters) {
     json message = {{"id", ++last_id}, {"method", method}, {"params", std::move(parameters)}};
     if (!session.empty()) message["sessionId"] = session;
-    struct Write {
-      uv_write_t request;
-      std::string text;
-    };
-    auto* const write = new Write{{}, message.dump()};
-    write->request.data = write;
-    const uv_buf_t buffer = uv_buf_init(write->text.data(), static_cast<unsigned>(write->text.size() + 1));
-    uv_write(&write->request, reinterpret_cast<uv_stream_t*>(&commands), &buffer, 1,
-             [](uv_write_t* request, int) { delete static_cast<Write*>(request->data); });
+    const std::string text = message.dump();
+    if (write(commands.get(), text.c_str(), text.size() + 1) < 0) throw std::runtime_error(std::strerror(errno));
     answer.reset();
     while (!answer) turn(std::string(method).c_str());
     if (answer->contains("error")) throw std::runtime_error(std::string(method) + ": " + answer->dump());
@@ -140,8 +136,9 @@ struct Browser::Process {
 
   Primary& primary;
   TemporaryFolder folder;
-  uv_process_t process{};
-  uv_pipe_t commands{}, answers{};
+  int pid = 0;
+  OwnedFd commands, answers, ended;
+  Watch reading, ending;
   std::string received, session;
   int last_id = 0;
   std::optional<json> answer;
@@ -167,16 +164,9 @@ Browser::~Browser() {
     process_->call("Browser.close", json::object());
     while (!process_->gone) process_->turn("Browser.close");
   } catch (const std::exception&) {
-    if (!process_->gone) uv_process_kill(&process_->process, SIGKILL);
+    if (!process_->gone) kill(process_->pid, SIGKILL);
     while (!process_->gone) process_->primary.loop.run();
   }
-  int closed = 0;
-  process_->process.data = process_->commands.data = process_->answers.data = &closed;
-  for (void* handle : {static_cast<void*>(&process_->process), static_cast<void*>(&process_->commands),
-                       static_cast<void*>(&process_->answers)}) {
-    uv_close(static_cast<uv_handle_t*>(handle), [](uv_handle_t* h) { ++*static_cast<int*>(h->data); });
-  }
-  while (closed < 3) uv_run(process_->primary.loop.uv_loop(), UV_RUN_ONCE);
 }
 
 json Browser::call(std::string_view method, json parameters) { return process_->call(method, std::move(parameters)); }

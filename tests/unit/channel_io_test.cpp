@@ -82,11 +82,11 @@ TEST_F(ChannelIoTest, EndsWithoutAnErrorWhenThePeerHasGone) {
 TEST_F(ChannelIoTest, IsNotKeptAwakeByAByteOutOfBand) {
   if (::send(peer.get(), "!", 1, MSG_OOB) < 0) return;  // a kernel that has no such thing
   say("\"after\"\n");
-  while (events.empty()) uv_run(loop.get(), UV_RUN_ONCE);
+  while (events.empty()) uv_run(&borrowed, UV_RUN_ONCE);
 
   EXPECT_EQ(events, Events{"after"});
   ::send(peer.get(), "!", 1, MSG_OOB);
-  uv_run(loop.get(), UV_RUN_ONCE);
+  uv_run(&borrowed, UV_RUN_ONCE);
   pollfd ready{descriptor, POLLIN, 0};
   EXPECT_EQ(poll(&ready, 1, 0), 0);
 }

@@ -59,7 +59,7 @@ class PollerTest : public testing::Test {
   // Everything that is ready is told.
   void settle() {
     loop_.hold();
-    for (int i = 0; i < 4; ++i) uv_run(loop_.get(), UV_RUN_NOWAIT);
+    for (int i = 0; i < 4; ++i) uv_run(&borrowed_, UV_RUN_NOWAIT);
     loop_.release();
   }
   LibuvLoop borrowed_;
@@ -100,7 +100,7 @@ TEST_F(PollerTest, TellsInTheSameTurnWhatIsReadyOfASocketThatAnotherCallbackBrou
   settle();
   loop_.post([&] { ASSERT_EQ(poller_.watch(pair.ours.get(), EPOLLIN, told), 0); });
   loop_.hold();
-  uv_run(loop_.get(), UV_RUN_NOWAIT);
+  uv_run(&borrowed_, UV_RUN_NOWAIT);
   loop_.release();
   EXPECT_EQ(told.times, 1);
   poller_.forget(pair.ours.get());
@@ -185,13 +185,13 @@ TEST_F(PollerTest, ForgetsASocketThatAnotherProcessHasToo) {
 
 TEST_F(PollerTest, KeepsTheLoopAliveWhileSomebodyHoldsIt) {
   settle();
-  EXPECT_FALSE(uv_loop_alive(loop_.get()));
+  EXPECT_FALSE(uv_loop_alive(&borrowed_));
   loop_.hold();
   loop_.hold();
   loop_.release();
-  EXPECT_TRUE(uv_loop_alive(loop_.get()));
+  EXPECT_TRUE(uv_loop_alive(&borrowed_));
   loop_.release();
-  EXPECT_FALSE(uv_loop_alive(loop_.get()));
+  EXPECT_FALSE(uv_loop_alive(&borrowed_));
 }
 
 }  // namespace
