@@ -1,28 +1,42 @@
 #include "start_process.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "json_text.h"
+#include "os/fd.h"
+#include "os/spawn.h"
 
 extern char** environ;
 
 namespace muster::cli {
 namespace {
 
-// Above all that the new process is to find in its place.
-constexpr int high = 64;
+// What the new primary is to be, to be read from the start.
+OwnedFd file_of(const std::string& text) {
+  OwnedFd memory(memfd_create("muster", MFD_CLOEXEC));
+  if (!memory) return {};
+  std::string_view left = text;
+  while (!left.empty()) {
+    const ssize_t size = write(memory.get(), left.data(), left.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return {};
+    left.remove_prefix(static_cast<std::size_t>(size));
+  }
+  return lseek(memory.get(), 0, SEEK_SET) == 0 ? std::move(memory) : OwnedFd();
+}
 
 }  // namespace
 
@@ -40,50 +54,31 @@ std::string own_program() {
 
 StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,
                              const std::vector<int>& descriptors, const std::string& log) {
+  const auto fail = [] { return StartedProcess{0, -1, std::strerror(errno)}; };
   // A variable may hold what bytes it likes.
-  const std::string text = json_text(order);
-  const int memory = memfd_create("muster", MFD_CLOEXEC);
-  int pair[2] = {-1, -1};
-  if (memory < 0 || write(memory, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      lseek(memory, 0, SEEK_SET) != 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    const std::string why = std::strerror(errno);
-    if (memory >= 0) close(memory);
-    return {0, -1, why};
-  }
-  std::vector<int> given{memory, pair[1]};
-  given.insert(given.end(), descriptors.begin(), descriptors.end());
-  // Where the next one is to be may be where this one is.
-  std::vector<int> copies;
-  copies.reserve(given.size());
-  for (const int fd : given) copies.push_back(fcntl(fd, F_DUPFD_CLOEXEC, high));
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
+  const OwnedFd memory = file_of(json_text(order));
+  if (!memory) return fail();
+  std::array<int, 2> pair{-1, -1};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return fail();
+  OwnedFd ours(pair[0]);
+  const OwnedFd theirs(pair[1]);
+  OwnedFd output;
+  os::SpawnOptions options;
+  options.file = program;
+  options.argv = {"muster", "__primary", name};
+  for (char** variable = environ; *variable; ++variable) options.env.emplace_back(*variable);
+  options.descriptors = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   if (!log.empty()) {
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640);
-    posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    output = OwnedFd(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+    if (!output) return {0, -1, fmt::format("cannot open {}: {}", log, std::strerror(errno))};
+    options.descriptors = {-1, output.get(), output.get()};
+    options.new_session = true;
   }
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    posix_spawn_file_actions_adddup2(&actions, copies[i], child::order + static_cast<int>(i));
-  }
-  std::string words[] = {"muster", "__primary", name};
-  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  for (const int fd : copies) close(fd);
-  close(memory);
-  close(pair[1]);
-  if (error != 0) {
-    close(pair[0]);
-    return {0, -1, fmt::format("cannot run {}: {}", program, std::strerror(error))};
-  }
-  return {pid, pair[0], {}};
+  options.descriptors.insert(options.descriptors.end(), {memory.get(), theirs.get()});
+  options.descriptors.insert(options.descriptors.end(), descriptors.begin(), descriptors.end());
+  const os::Spawned spawned = os::spawn(options);
+  if (spawned.error != 0) return {0, -1, fmt::format("cannot run {}: {}", program, std::strerror(spawned.error))};
+  return {spawned.pid, ours.release(), {}};
 }
 
 }  // namespace muster::cli

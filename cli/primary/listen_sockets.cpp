@@ -184,7 +184,8 @@ std::vector<ListenSockets::Copy> ListenSockets::copies() const {
   copies.reserve(sockets_.size());
   for (const auto& [name, socket] : sockets_) {
     const int fd = fcntl(socket.handle.descriptor(), F_DUPFD_CLOEXEC, 0);
-    if (fd >= 0) copies.push_back({name, Handle(HandleType::server, fd), socket.file});
+    if (fd < 0) throw std::system_error(errno, std::generic_category(), "the descriptor cannot be copied");
+    copies.push_back({name, Handle(HandleType::server, fd), socket.file});
   }
   return copies;
 }

@@ -47,8 +47,10 @@ void NameLock::free() {
 bool NameLock::is_ours() const {
   struct stat open {
   }, there{};
-  return fstat(file_.get(), &open) == 0 && stat(path_.c_str(), &there) == 0 && open.st_dev == there.st_dev &&
-         open.st_ino == there.st_ino;
+  // What cannot be looked at is not known to be another's.
+  if (fstat(file_.get(), &open) != 0) return true;
+  if (stat(path_.c_str(), &there) != 0) return errno != ENOENT;
+  return open.st_dev == there.st_dev && open.st_ino == there.st_ino;
 }
 
 std::optional<std::string> NameLock::take(const std::string& path, const std::string& app) {

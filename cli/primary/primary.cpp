@@ -61,9 +61,11 @@ std::vector<Primary::Given> sockets_of_service_manager() {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     // Their names are the service manager's; they are found by their addresses. A copy, so that a worker that asks for one by
     // its number never finds something else there.
-    if (const int copy = fcntl(fd, F_DUPFD_CLOEXEC, first + max_sockets); copy >= 0) {
-      sockets.push_back({"", Handle(HandleType::server, copy), ""});
-    }
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, first + max_sockets);
+    if (copy < 0 && errno == EBADF) continue;
+    if (copy < 0)
+      throw std::system_error(errno, std::generic_category(), fmt::format("the socket at descriptor {} cannot be taken", fd));
+    sockets.push_back({"", Handle(HandleType::server, copy), ""});
   }
   return sockets;
 }
@@ -532,11 +534,15 @@ void Primary::upgrade(Supervisor::Done done) {
     descriptors.push_back(socket.descriptor());
     copies.push_back(std::move(socket));
   };
-  for (ListeningSocket& port : cluster_->kept_ports()) {
-    give(port.name, std::move(port.socket), port.path, port.device, port.inode);
-  }
-  for (ListenSockets::Copy& copy : supervisor_->listen_sockets().copies()) {
-    give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);
+  try {
+    for (ListeningSocket& port : cluster_->kept_ports()) {
+      give(port.name, std::move(port.socket), port.path, port.device, port.inode);
+    }
+    for (ListenSockets::Copy& copy : supervisor_->listen_sockets().copies()) {
+      give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);
+    }
+  } catch (const std::system_error& error) {
+    return refuse(error.what());
   }
   order["sockets"] = std::move(sockets);
   const StartedProcess started = start_primary(program_, name_, order, descriptors, "");

@@ -109,7 +109,8 @@ class Cluster {
   // A worker that asks for the address of this socket, which is bound already, gets it: one that systemd made, or a process
   // before this one. Throws Exception(Errc::invalid_handle_type) when it holds none.
   void adopt(ListeningSocket socket);
-  // Duplicates of what is kept, for a process that comes after this one.
+  // Duplicates of what is kept, for a process that comes after this one. Throws std::system_error where this process has no
+  // descriptors for them.
   std::vector<ListeningSocket> kept_ports() const;
   // That process has them, and removes the files of Unix sockets: this one leaves them.
   void leave_files();

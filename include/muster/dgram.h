@@ -89,7 +89,8 @@ class Socket {
   void set_multicast_interface(const std::string& interface_address);
   void set_broadcast(bool on);
 
-  // Another name for the bound socket, to be sent. Empty while it is not bound.
+  // Another name for the bound socket, to be sent. Empty while it is not bound. Throws std::system_error where this process
+  // has no descriptor for it.
   Handle to_handle() const;
   void ref();
   void unref();

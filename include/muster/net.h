@@ -68,7 +68,8 @@ class Socket {
 
   // The connection, to be sent: worker.send("take this", socket.to_handle()). With KeepOpen::no the Socket is closed
   // here, without telling the peer; with KeepOpen::yes it stays usable, beside the receiver's. Node's option `keepOpen`.
-  // Throws Exception(Errc::invalid_handle_type) when bytes are kept.
+  // Throws Exception(Errc::invalid_handle_type) when bytes are kept, and std::system_error where this process has no descriptor
+  // for the copy.
   Handle to_handle(KeepOpen keep_open = KeepOpen::no);
 
   // The view is valid until the listener returns.
@@ -110,7 +111,8 @@ class Server {
   // Where it listens. Empty before `listening`.
   std::optional<Address> address() const;
   // Another name for its listening socket, to be sent: the receiver may listen on it too. Empty while it does not listen;
-  // throws Exception(Errc::invalid_handle_type) in a worker for which the primary accepts.
+  // throws Exception(Errc::invalid_handle_type) in a worker for which the primary accepts, and std::system_error where this
+  // process has no descriptor for it.
   Handle to_handle() const;
   // How many connections it has in this process.
   std::size_t connections() const;

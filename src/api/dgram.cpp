@@ -291,7 +291,7 @@ std::optional<Address> DatagramState::remote_address() const {
 
 Handle DatagramState::to_handle() const {
   if (phase_ != Phase::bound) return {};
-  return {HandleType::udp_socket, uv::duplicate(socket_->descriptor()).release()};
+  return {HandleType::udp_socket, uv::require_duplicate(socket_->descriptor()).release()};
 }
 
 void DatagramState::ref(bool ref) {

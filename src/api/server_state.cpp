@@ -350,7 +350,7 @@ Handle ServerState::to_handle() const {
   if (!acceptor_) {
     throw Exception(Errc::invalid_handle_type, "The primary accepts for this server: it has no socket here that could be sent");
   }
-  return {HandleType::server, uv::duplicate(acceptor_->descriptor()).release()};
+  return {HandleType::server, uv::require_duplicate(acceptor_->descriptor()).release()};
 }
 
 void ServerState::set_max_connections(std::optional<std::size_t> limit) {

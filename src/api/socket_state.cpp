@@ -130,7 +130,7 @@ Handle SocketState::to_handle(net::KeepOpen keep_open) {
     throw Exception(Errc::invalid_handle_type, "A socket with bytes that are not written yet cannot be sent: wait for `drain`");
   }
   const bool keep = keep_open == net::KeepOpen::yes;
-  Handle handle(HandleType::socket, (keep ? uv::duplicate(stream_->descriptor()) : stream_->release()).release());
+  Handle handle(HandleType::socket, (keep ? uv::require_duplicate(stream_->descriptor()) : stream_->release()).release());
   handle.set_origin(origin);
   if (!keep) close();
   return handle;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,7 +28,9 @@ struct Reading : std::optional<T> {
   using std::optional<T>::optional;
   bool too_many_values = false;
 
-  friend bool operator==(const Reading& a, const Reading& b) {
+  // A template, so that no value is converted to a Reading for it: std::optional compares with those.
+  template <std::same_as<Reading> Same>
+  friend bool operator==(const Same& a, const Same& b) {
     return static_cast<const std::optional<T>&>(a) == static_cast<const std::optional<T>&>(b);
   }
 };

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace muster {
@@ -31,5 +33,13 @@ class OwnedFd {
  private:
   int fd_ = -1;
 };
+
+// Makes an eventfd that is watched for edges ready, as often as it is called: nobody needs to read it. May be called by a
+// handler of signals.
+inline void wake(int eventfd) {
+  // A count that is full is ready already.
+  for (int tries = 0; tries < 3 && eventfd_write(eventfd, 1) != 0 && errno != EAGAIN; ++tries) {
+  }
+}
 
 }  // namespace muster

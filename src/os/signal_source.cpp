@@ -4,12 +4,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdint>
 #include <mutex>
 
 namespace muster::os {
@@ -20,6 +18,7 @@ namespace {
 struct Slot {
   std::atomic<int> signal = 0;  // 0: free
   std::atomic<int> descriptor = -1;
+  std::atomic<unsigned> arrivals = 0;
 };
 struct Table {
   std::mutex changing;
@@ -33,11 +32,10 @@ Table table;
 void handle(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   ++table.in_handlers;
-  for (const Slot& slot : table.slots) {
+  for (Slot& slot : table.slots) {
     if (slot.signal.load() != signal) continue;
-    const std::uint64_t one = 1;
-    // Only a count that is full is not written, and that is told already.
-    if (write(slot.descriptor.load(), &one, sizeof one) < 0) continue;
+    ++slot.arrivals;
+    wake(slot.descriptor.load());
   }
   --table.in_handlers;
   const struct sigaction& before = table.before[static_cast<std::size_t>(signal)];
@@ -69,8 +67,8 @@ class Changing {
 
 }  // namespace
 
-SignalSource::SignalSource(int signal) : signal_(signal), arrivals_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!arrivals_) error_ = errno;
+SignalSource::SignalSource(int signal) : signal_(signal), ready_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!ready_) error_ = errno;
   if (signal < 1 || signal >= _NSIG) error_ = EINVAL;
   if (error_ != 0) return;
   const Changing changing;
@@ -96,7 +94,8 @@ SignalSource::SignalSource(int signal) : signal_(signal), arrivals_(eventfd(0, E
   }
   ++table.sources[number];
   Slot& slot = table.slots[static_cast<std::size_t>(slot_)];
-  slot.descriptor = arrivals_.get();
+  slot.arrivals = 0;
+  slot.descriptor = ready_.get();
   slot.signal = signal;
 }
 
@@ -111,8 +110,7 @@ SignalSource::~SignalSource() {
 }
 
 unsigned SignalSource::take() const {
-  std::uint64_t count = 0;
-  return read(arrivals_.get(), &count, sizeof count) == sizeof count ? static_cast<unsigned>(count) : 0;
+  return slot_ < 0 ? 0 : table.slots[static_cast<std::size_t>(slot_)].arrivals.exchange(0);
 }
 
 }  // namespace muster::os

@@ -4,7 +4,7 @@
 
 namespace muster::os {
 
-// Arrivals of a signal, counted by an eventfd, in place of what the signal does to the process; a handler that was there before
+// Arrivals of a signal, in place of what the signal does to the process; a handler that was there before
 // is called too. There may be several of one signal. When the last one goes, what was there before is there again.
 class SignalSource {
  public:
@@ -15,7 +15,8 @@ class SignalSource {
   ~SignalSource();
 
   int error() const { return error_; }
-  int descriptor() const { return arrivals_.get(); }
+  // Ready at each arrival, for who watches for edges.
+  int descriptor() const { return ready_.get(); }
   // How many since the last time.
   unsigned take() const;
 
@@ -23,7 +24,7 @@ class SignalSource {
   int signal_;
   int error_ = 0;
   int slot_ = -1;
-  OwnedFd arrivals_;
+  OwnedFd ready_;
 };
 
 }  // namespace muster::os

@@ -153,6 +153,7 @@ bool die_with_parent(const Plan& plan) {
 bool prepare(Plan& plan) {
   const SpawnOptions& options = plan.options;
   // Signals stay blocked until the end: a handler of the parent's would run in its memory.
+  if (options.new_session) call(SYS_setsid);
   return place_descriptors(plan) && (!options.cwd || call(SYS_chdir, address(options.cwd->c_str())) >= 0) &&
          become_user(options) && (!options.no_new_privileges || call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1) >= 0) &&
          (options.parent_death_signal == 0 || die_with_parent(plan));

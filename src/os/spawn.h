@@ -17,6 +17,7 @@ struct SpawnOptions {
   std::optional<int> uid = {};  // with one of these it has no supplementary groups
   std::optional<int> gid = {};
   bool no_new_privileges = false;
+  bool new_session = false;     // out of reach of the terminal
   int parent_death_signal = 0;  // sent to it when the thread that started it ends
 };
 

@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "core/listeners.h"
 #include "uv/socket.h"
@@ -49,8 +50,8 @@ void close(KeptPorts::Port& port) {
 
 void KeptPorts::add(Port port) { ports_.push_back(std::move(port)); }
 
-OwnedFd KeptPorts::find(const core::wire::ListenQuery& query, const std::string& numeric, const std::optional<core::User>& user,
-                        core::ListenerId listener) {
+std::optional<Bound> KeptPorts::find(const core::wire::ListenQuery& query, const std::string& numeric,
+                                     const std::optional<core::User>& user, core::ListenerId listener) {
   const std::string key = core::Listeners::key_of(query);
   const auto open_to = [&user](const Port& port) { return port.adopted || !user || port.user == user; };
   auto found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return port.name == key && open_to(port); });
@@ -58,10 +59,11 @@ OwnedFd KeptPorts::find(const core::wire::ListenQuery& query, const std::string&
     found = std::find_if(ports_.begin(), ports_.end(),
                          [&](const Port& port) { return open_to(port) && serves(port.socket.get(), query, numeric); });
   }
-  if (found == ports_.end()) return {};
+  if (found == ports_.end()) return std::nullopt;
   OwnedFd copy = duplicate(found->socket.get());
-  if (copy) found->users.insert(listener);
-  return copy;
+  if (!copy) return Bound{{}, errno};
+  found->users.insert(listener);
+  return Bound{std::move(copy)};
 }
 
 bool KeptPorts::contains(int fd) const {
@@ -84,8 +86,7 @@ std::vector<KeptPorts::Port> KeptPorts::copies() const {
   std::vector<Port> copies;
   copies.reserve(ports_.size());
   for (const Port& port : ports_) {
-    OwnedFd copy = duplicate(port.socket.get());
-    if (copy) copies.push_back({port.name, std::move(copy), port.file});
+    copies.push_back({port.name, require_duplicate(port.socket.get()), port.file});
   }
   return copies;
 }

@@ -10,6 +10,7 @@
 #include "core/wire.h"
 #include "os/fd.h"
 #include "os/socket_file.h"
+#include "uv/socket.h"
 
 namespace muster::uv {
 
@@ -32,10 +33,10 @@ class KeptPorts {
   ~KeptPorts() { clear(); }
 
   void add(Port port);
-  // A duplicate of the one that serves the query, used by this listener from now on. Empty when there is none. `numeric` is the
-  // query's address where that is a name.
-  OwnedFd find(const core::wire::ListenQuery& query, const std::string& numeric, const std::optional<core::User>& user,
-               core::ListenerId listener);
+  // A duplicate of the one that serves the query, used by this listener from now on. Nothing when there is none. `numeric` is
+  // the query's address where that is a name.
+  std::optional<Bound> find(const core::wire::ListenQuery& query, const std::string& numeric,
+                            const std::optional<core::User>& user, core::ListenerId listener);
   bool contains(int fd) const;
   void leave(core::ListenerId listener);
   // Closes those that nobody uses.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,14 +23,13 @@ bool Mailbox::post(Function<void()> task) {
   const std::lock_guard lock(mutex_);
   if (!open_) return false;
   tasks_.push_back(std::move(task));
-  const std::uint64_t one = 1;
-  // Only a count that is full is not written, and then it is ready.
-  return write(ready_.get(), &one, sizeof one) > 0 || errno == EAGAIN;
+  wake(ready_.get());
+  return true;
 }
 
 Loop::Loop() : poller_(*this) {
   keep_spare();
-  if (const int error = poller_.watch(mailbox_->ready_.get(), EPOLLIN, letterbox_, Poller::Trigger::level); error != 0) {
+  if (const int error = poller_.watch(mailbox_->ready_.get(), EPOLLIN, letterbox_); error != 0) {
     throw std::system_error(error, std::generic_category(), "a loop cannot be made");
   }
   resolver_ = std::make_unique<Resolver>(*this);
@@ -147,8 +145,6 @@ void Loop::Letterbox::handle_ready(std::uint32_t) {
   std::vector<Function<void()>> tasks;
   {
     const std::lock_guard lock(loop_.mailbox_->mutex_);
-    std::uint64_t count = 0;
-    if (read(loop_.mailbox_->ready_.get(), &count, sizeof count) < 0) count = 0;
     tasks.swap(loop_.mailbox_->tasks_);
   }
   for (auto& task : tasks) loop_.ticks_.push_back(std::move(task));

@@ -24,7 +24,7 @@ class Resolver;
 // What other threads have for a loop. It may outlive the loop, which takes no more then.
 class Mailbox {
  public:
-  // Its descriptor is ready while there is something in it.
+  // Its descriptor is ready whenever something comes in.
   Mailbox();
   // False when the loop is gone.
   bool post(Function<void()> task);

@@ -188,19 +188,19 @@ bool PrimaryDriver::owns(int fd) const {
 
 Bound PrimaryDriver::bind(const core::Listen& listen, const std::string& numeric) {
   if (listen.query.fd && owns(*listen.query.fd)) return {{}, EINVAL};
-  if (OwnedFd kept = kept_ports_.find(listen.query, numeric, listen.user, listen.listener)) return {std::move(kept)};
+  if (auto kept = kept_ports_.find(listen.query, numeric, listen.user, listen.listener)) return std::move(*kept);
   core::wire::ListenQuery query = listen.query;
   if (query.address) query.address = numeric;
   Bound bound = bind_socket(query, listen.user);
   if (bound.error == 0 && keep_ports_ && listen.query.fd.value_or(-1) < 0) {
-    if (OwnedFd copy = duplicate(bound.socket.get())) {
-      kept_ports_.add({core::Listeners::key_of(listen.query),
-                       std::move(copy),
-                       std::exchange(bound.file, {}),
-                       false,
-                       listen.user,
-                       {listen.listener}});
-    }
+    OwnedFd copy = duplicate(bound.socket.get());
+    if (!copy) return {{}, errno};
+    kept_ports_.add({core::Listeners::key_of(listen.query),
+                     std::move(copy),
+                     std::exchange(bound.file, {}),
+                     false,
+                     listen.user,
+                     {listen.listener}});
   }
   return bound;
 }

@@ -332,6 +332,12 @@ std::pair<std::string, int> resolve_now(const std::string& host) {
 
 OwnedFd duplicate(int fd) { return OwnedFd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
+OwnedFd require_duplicate(int fd) {
+  OwnedFd copy = duplicate(fd);
+  if (!copy) throw std::system_error(errno, std::generic_category(), "the descriptor cannot be copied");
+  return copy;
+}
+
 void set_non_blocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK) == 0) fcntl(fd, F_SETFL, flags | O_NONBLOCK);

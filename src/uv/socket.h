@@ -62,6 +62,8 @@ std::pair<std::string, int> resolve_now(const std::string& host);
 
 // Another descriptor, close-on-exec, for the same thing. Empty when there are no more.
 OwnedFd duplicate(int fd);
+// The same, or std::system_error.
+OwnedFd require_duplicate(int fd);
 void set_non_blocking(int fd);
 void set_close_on_exec(int fd);
 

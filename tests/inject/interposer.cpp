@@ -2,9 +2,8 @@
 //
 //   INJECT_PROGRAM   the name of the program whose calls are looked at; in others nothing happens
 //   INJECT_ARGUMENT  its first argument: of `muster`, `run` or `__primary`
-//   INJECT_REPORT    a file to append lines to: "path CALL HASH" at the first call from each path of the program, "failed CALL"
-//   for
-//                    each failure
+//   INJECT_REPORT    a file to append lines to: "path CALL HASH" at the first call from each path of the program;
+//                    "failed CALL HASH" for each failure, and "at FILE ADDRESS" for each place above the first
 //   INJECT_CALL      the call that fails, INJECT_ERRNO how
 //   INJECT_PATH      only from this path, and only its first call; without, the first call from anywhere
 //   INJECT_FOR       milliseconds: it goes on failing for so long, from wherever it is called
@@ -132,6 +131,7 @@ class Injector {
       until_ = now() + length_;
     }
     say("failed", call, path);
+    hash_of_path(report_);
     return true;
   }
 
@@ -143,10 +143,12 @@ class Injector {
 
   struct Walk {
     std::uint64_t hash = 0xcbf29ce484222325U;
-    int skipped = 0, frames = 0;
+    int frames = 0;
+    int report = -1;
   };
-  static std::uint64_t hash_of_path() {
+  static std::uint64_t hash_of_path(int report = -1) {
     Walk walk;
+    walk.report = report;
     _Unwind_Backtrace(
         [](_Unwind_Context* context, void* argument) {
           auto& w = *static_cast<Walk*>(argument);
@@ -156,7 +158,14 @@ class Injector {
           Dl_info own{};
           dladdr(reinterpret_cast<void*>(&hash_of_path), &own);
           if (info.dli_fbase == own.dli_fbase) return _URC_NO_REASON;
-          w.hash = mix(w.hash, address - reinterpret_cast<std::uint64_t>(info.dli_fbase));
+          const std::uint64_t place = address - reinterpret_cast<std::uint64_t>(info.dli_fbase);
+          w.hash = mix(w.hash, place);
+          if (w.report >= 0) {
+            char line[PATH_MAX + 32];
+            const int size =
+                snprintf(line, sizeof line, "at %s %llx\n", info.dli_fname, static_cast<unsigned long long>(place - 1));
+            syscall(SYS_write, w.report, line, size);
+          }
           return ++w.frames < frames_in_a_path ? _URC_NO_REASON : _URC_END_OF_STACK;
         },
         &walk);

@@ -55,7 +55,11 @@ class Primary {
   void fork() {
     Worker worker = cluster_.fork();
     ++forked_;
-    worker.on_error([](const Error& error) { fmt::print(stderr, "a worker: {}\n", error.code.message()); });
+    worker.on_error([this, worker](const Error& error) {
+      fmt::print(stderr, "a worker: {}\n", error.code.message());
+      // One that could not be started does not exit.
+      if (worker.process().pid() == 0 && ++ended_ == forked_) leave();
+    });
     worker.on_exit([this](ExitStatus) {
       if (++ended_ == forked_) leave();
     });
