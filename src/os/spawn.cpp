@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -192,6 +193,8 @@ Spawned spawn(const SpawnOptions& options) {
   const int pid = clone(run_child, static_cast<char*>(stack) + stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, &plan);
   const int failed = pid < 0 ? errno : plan.error;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // The child never returned from its functions, so AddressSanitizer still guards their frames.
+  ASAN_UNPOISON_MEMORY_REGION(stack, stack_size);
   munmap(stack, stack_size);
   if (dumpable == 1 && (options.uid || options.gid)) prctl(PR_SET_DUMPABLE, dumpable);
   if (failed == 0) return {pid, 0};

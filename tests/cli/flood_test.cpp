@@ -47,7 +47,12 @@ class Flood : public testing::Test {
 TEST_F(Flood, OfOneLineCostsNoMemory) {
   const auto muster = run("raw(b'[' + b'[],' * (20 << 20) + b'[]]\\n')");
 
-  EXPECT_LT(peak_memory(muster->pid()), 64U << 20);
+#ifdef MUSTER_SANITIZED  // which keeps freed memory for a while, to be looked at
+  const std::size_t bound = std::size_t{256} << 20;
+#else
+  const std::size_t bound = std::size_t{64} << 20;
+#endif
+  EXPECT_LT(peak_memory(muster->pid()), bound);
   EXPECT_EQ(session.status("app")["restarts"], 0);
 }
 
