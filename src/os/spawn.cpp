@@ -16,6 +16,20 @@
 #include <cstdint>
 #include <string_view>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MUSTER_THREAD_SANITIZER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define MUSTER_THREAD_SANITIZER
+#endif
+
+#ifdef MUSTER_THREAD_SANITIZER
+// It takes clone(2) for a fork, and then lets nobody start a thread. This is the same function of the C library.
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...);  // NOLINT(bugprone-reserved-identifier)
+#define clone __clone
+#endif
+
 namespace muster::os {
 namespace {
 
