@@ -9,7 +9,6 @@ const native = require('./native');
 const workers = new Map(); // number -> WorkerProcess
 const calls = new Map(); // number -> function, called once
 let lastCall = 0;
-let turning = false;
 let chooseWorker = null;
 
 function emit(type, id, ...args) {
@@ -44,19 +43,6 @@ function start(exec) {
   if (started) return;
   started = true;
   native.start(exec, emit, enqueue, choose);
-  process.on('exit', () => native.turn());
-}
-
-function turn() {
-  turning = false;
-  native.turn();
-}
-
-// What commands of one tick write is written together, after it.
-function later() {
-  if (turning) return;
-  turning = true;
-  process.nextTick(turn);
 }
 
 function call(callback) {
@@ -68,7 +54,6 @@ module.exports = {
   native,
   workers,
   start,
-  later,
   call,
   forget: (number) => calls.delete(number),
   setChoose(callback) {

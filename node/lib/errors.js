@@ -2,7 +2,7 @@
 
 // Errors as Node makes its own: a code, and the code in the stack.
 
-const { inspect } = require('node:util');
+const { getSystemErrorName, inspect } = require('node:util');
 
 function make(Base, code, message) {
   const error = new Base(message);
@@ -37,6 +37,10 @@ module.exports = {
     make(TypeError, 'ERR_INVALID_ARG_TYPE', `The "options" argument must be of type object.${received(value)}`),
   invalidHandle: () => make(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent'),
   childClosed: () => make(Error, 'ERR_CHILD_CLOSED_BEFORE_REPLY', 'Child closed before reply received'),
+  ofSystem(errno, syscall) {
+    const code = getSystemErrorName(-errno);
+    return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall });
+  },
   coded: (code, message) => make(Error, code, message),
   invalidTimeout: (name, value) =>
     make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 0.${received(value)}`),

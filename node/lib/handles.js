@@ -17,13 +17,26 @@ function datagramHandle(socket) {
 
 function ignore() {}
 
+// An HTTP server's socket lets go of what read its requests, and of the answer that was to be written to it.
+function leaveHttp(socket) {
+  const { parser } = socket;
+  if (parser?.constructor?.name !== 'HTTPParser') return;
+  require('node:_http_common').freeParser(parser, null, socket);
+  socket._httpMessage?.detachSocket(socket);
+}
+
 // A socket that is another process's now.
 function detach(socket) {
   const handle = socket._handle;
   handle.onread = ignore;
   socket._handle = null;
   socket.setTimeout(0);
-  return () => handle.close();
+  leaveHttp(socket);
+  const close = () => handle.close();
+  if (!socket.connecting) return close();
+  // Closed now, its connect() would be reported as cancelled.
+  socket.once('connect', close);
+  socket.once('error', close);
 }
 
 // What of `handle` goes with a message to `target`: { type, key, dgramType, fd, sent }; `sent` to be called when it has been
@@ -42,7 +55,7 @@ function outgoing(handle, options, target) {
       key: tracked ? server._connectionKey : undefined,
       sent() {
         if (tracked) target._trackSocket(server, options);
-        if (!options.keepOpen) detach(handle)();
+        if (!options.keepOpen) detach(handle);
       },
     };
   }

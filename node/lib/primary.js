@@ -3,6 +3,8 @@
 const childProcess = require('node:child_process');
 const EventEmitter = require('node:events');
 const nodeCluster = require('node:cluster');
+const os = require('node:os');
+const { fileURLToPath } = require('node:url');
 
 const engine = require('./engine');
 const errors = require('./errors');
@@ -64,7 +66,6 @@ const methods = {
   disconnect() {
     this.exitedAfterDisconnect = true;
     native.disconnect(this.process._id);
-    engine.later();
     remove(this);
     return this;
   },
@@ -111,6 +112,22 @@ function choosePolicy() {
   native.setPolicy(policy);
 }
 
+let following = false;
+
+// Node's inspector says when it is opened in a running process; its workers open theirs.
+function followInspector() {
+  if (following) return;
+  following = true;
+  process.on('internalMessage', (message) => {
+    if (message?.cmd !== 'NODE_DEBUG_ENABLED') return;
+    for (const worker of Object.values(cluster.workers)) {
+      const open = () => process._debugProcess(worker.process.pid);
+      if (worker.state === 'online' || worker.state === 'listening') open();
+      else worker.once('online', open);
+    }
+  });
+}
+
 function setupPrimary(options) {
   const settings = {
     args: process.argv.slice(2),
@@ -121,12 +138,13 @@ function setupPrimary(options) {
     ...options,
   };
   // Each process has addresses of its own, so each writes a profile of its own.
-  const profiled = settings.execArgv.some((arg) => arg.startsWith('--prof'));
-  if (profiled && !settings.execArgv.some((arg) => arg.startsWith('--logfile='))) {
+  const profiled = settings.execArgv.some((arg) => `${arg}`.startsWith('--prof'));
+  if (profiled && !settings.execArgv.some((arg) => `${arg}`.startsWith('--logfile='))) {
     settings.execArgv = [...settings.execArgv, '--logfile=v8-%p.log'];
   }
   cluster.settings = settings;
   engine.start(String(settings.exec));
+  followInspector();
   choosePolicy();
   process.nextTick(() => cluster.emit('setup', settings));
 }
@@ -157,7 +175,8 @@ function normalStdio({ stdio, silent }) {
     return [word, word, word, 'ipc'];
   }
   if (typeof stdio === 'string') {
-    return ['pipe', 'overlapped', 'ignore', 'inherit'].includes(stdio) ? [stdio, stdio, stdio, 'ipc'] : undefined;
+    const word = stdio === 'overlapped' ? 'pipe' : stdio;
+    return ['pipe', 'ignore', 'inherit'].includes(word) ? [word, word, word, 'ipc'] : undefined;
   }
   if (stdio.filter((entry) => entry === 'ipc').length !== 1) return undefined;
   const result = [];
@@ -186,7 +205,7 @@ const inspected = new WeakMap(); // by execArgv; Node looks at NODE_OPTIONS once
 
 function isInspected(execArgv) {
   if (!inspected.has(execArgv)) {
-    inspected.set(execArgv, [...execArgv, process.env.NODE_OPTIONS ?? ''].some((arg) => asksForInspection.test(arg)));
+    inspected.set(execArgv, [...execArgv, process.env.NODE_OPTIONS ?? ''].some((arg) => asksForInspection.test(`${arg}`)));
   }
   return inspected.get(execArgv);
 }
@@ -206,49 +225,84 @@ function inspectPort({ execArgv, inspectPort: wanted }) {
 }
 
 // A worker that is started elsewhere does not find what this process found by name.
-function reachable({ execArgv, cwd }) {
-  if (!cwd || !Array.isArray(execArgv)) return execArgv;
-  return execArgv.map((arg) => (typeof arg === 'string' ? arg.replace(/^(--(?:require|import)=)?muster\/register$/, (name, flag = '') => flag + registered) : arg));
+const byName = /^(--(?:require|import)=)?muster\/register$/;
+const inOptions = /((?:^|\s)(?:-r|--require|--import)[\s=]+)(["']?)muster\/register\2(?=\s|$)/g;
+
+function reachableArgument(arg) {
+  return typeof arg === 'string' ? arg.replace(byName, (name, flag = '') => flag + registered) : arg;
 }
 
-function startProcess(env) {
-  const { settings } = cluster;
-  const { exec, cwd, uid, gid } = settings;
-  const args = settings.args ?? [];
-  const execArgv = reachable(settings);
-  const stdio = normalStdio(settings);
-  const port = inspectPort(settings);
-  const variables = Object.entries({ ...env }).map(([name, value]) => [name, value === undefined ? undefined : String(value)]);
-  const right = isText(exec) && Array.isArray(args) && Array.isArray(execArgv) && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
-    [undefined, 'json', 'advanced'].includes(settings.serialization) &&
-    [...args, ...execArgv].every((arg) => isText(String(arg))) &&
-    variables.every(([name, value]) => isText(name) && (value === undefined || isText(value)));
-  if (!right) {
-    refuse(exec, settings.args, {
-      cwd, env: { ...process.env, ...env }, serialization: settings.serialization, silent: settings.silent, execArgv, stdio: settings.stdio, uid, gid,
-    });
+function reachableOptions(text) {
+  return text.replace(inOptions, (match, flag) => `${flag}${JSON.stringify(registered)}`);
+}
+
+function pathText(value) {
+  if (value instanceof URL) return fileURLToPath(value);
+  return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
+}
+
+// NAME=value each, as Node's child_process makes them of an object.
+function variablesOf(env) {
+  const variables = [];
+  for (const name in env) {
+    if (env[name] !== undefined) variables.push(`${name}=${env[name]}`);
   }
-  const child = new WorkerProcess(settings.serialization);
-  const started = native.fork({
+  return variables;
+}
+
+// What Node's child_process.fork() gets for a worker.
+function optionsOf(id, env) {
+  const { args, cwd, serialization, silent, execArgv, stdio, uid, gid } = cluster.settings;
+  // Arguments that are an object are fork()'s options there.
+  if (args !== null && typeof args === 'object' && !Array.isArray(args)) return { execArgv: process.execArgv, env: process.env, ...args };
+  return { cwd, env: { ...process.env, ...env, NODE_UNIQUE_ID: `${id}` }, serialization, silent, execArgv: [...execArgv], stdio, uid, gid };
+}
+
+// Node's permission model guards Node's own functions: where one of them would throw, it throws here.
+function askPermission() {
+  if (!process.permission || process.permission.has('child')) return;
+  childProcess.spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+}
+
+// Those that Node reports by an event.
+const reportedErrors = ['EACCES', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOENT'].map((name) => os.constants.errno[name]);
+
+function startProcess(id, env) {
+  const { settings } = cluster;
+  const port = inspectPort(settings);
+  const options = optionsOf(id, env);
+  const args = Array.isArray(settings.args) ? settings.args : [];
+  const stdio = normalStdio(options);
+  const exec = pathText(settings.exec);
+  const cwd = pathText(options.cwd);
+  const { execArgv, uid, gid, serialization } = options;
+  const variables = variablesOf(options.env);
+  const right = isText(exec) && (typeof settings.args !== 'string') && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
+    [undefined, 'json', 'advanced'].includes(serialization) && [...args, ...execArgv].every((arg) => isText(`${arg}`)) && variables.every(isText);
+  if (!right) refuse(settings.exec, settings.args, options);
+  askPermission();
+  const child = new WorkerProcess(serialization);
+  const environment = variables.map((variable) => (variable.startsWith('NODE_OPTIONS=') ? reachableOptions(variable) : variable));
+  const started = native.fork(id, {
     exec,
     args: args.map(String),
-    execPath: process.execPath,
-    execArgv: execArgv.map(String),
-    cwd: cwd ?? process.cwd(),
-    serialization: settings.serialization,
+    execPath: options.execPath ?? process.execPath,
+    execArgv: execArgv.map((arg) => String(reachableArgument(arg))),
+    cwd,
+    serialization,
     uid,
     gid,
     inspectPort: port,
     stdio,
-  }, variables);
-  child._started(started, stdio);
-  engine.later();
+  }, environment);
+  if (started.error && !reportedErrors.includes(started.error)) throw errors.ofSystem(started.error, 'spawn');
+  child._started(id, started, stdio);
   return child;
 }
 
 function fork(env) {
   cluster.setupPrimary();
-  const child = startProcess(env);
+  const child = startProcess(native.takeId(), env);
   const worker = new cluster.Worker({ id: child._id, process: child });
   child._worker = worker;
   worker.on('message', function(message, handle) {
@@ -275,12 +329,12 @@ function fork(env) {
   return worker;
 }
 
-// Emits 'empty' each time that there is no worker in the list, and something was to be taken off it.
-const list = new EventEmitter().setMaxListeners(0);
+// Emits 'disconnect' each time that there is no worker in the list, and something was to be taken off it.
+const list = new EventEmitter();
 
 function remove(worker) {
   delete cluster.workers[worker.id];
-  if (Object.keys(cluster.workers).length === 0) list.emit('empty');
+  if (Object.keys(cluster.workers).length === 0) list.emit('disconnect');
 }
 
 function forget(worker) {
@@ -290,12 +344,12 @@ function forget(worker) {
 
 function disconnect(callback) {
   const workers = Object.values(cluster.workers);
-  if (workers.length === 0) process.nextTick(() => list.emit('empty'));
+  if (workers.length === 0) process.nextTick(() => list.emit('disconnect'));
   for (const worker of workers) {
     if (worker.isConnected()) worker.disconnect();
   }
   // Node's moment: not when the list is empty, which it is by now, but when it is so again because a worker is gone.
-  if (typeof callback === 'function') list.once('empty', callback);
+  if (typeof callback === 'function') list.once('disconnect', callback);
 }
 
 function metrics() {

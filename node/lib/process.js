@@ -65,7 +65,7 @@ class WorkerProcess extends Child {
     this.stdin = this.stdout = this.stderr = null;
   }
 
-  _started({ id, pid, spawnfile, spawnargs, pipes }, stdio) {
+  _started(id, { pid, spawnfile, spawnargs, pipes }, stdio) {
     this._id = id;
     this.spawnfile = spawnfile;
     this.spawnargs = spawnargs;
@@ -73,6 +73,9 @@ class WorkerProcess extends Child {
     else this.pid = undefined;
     this.connected = true;
     this.channel = new Channel(id);
+    // Node's has them as its own.
+    this.send = WorkerProcess.prototype.send;
+    this.disconnect = WorkerProcess.prototype.disconnect;
     this._handle = {
       kill: (signal) => (native.kill(id, signal) ? 0 : -os.constants.errno.ESRCH),
       ref: () => native.refProcess(id, true),
@@ -88,6 +91,12 @@ class WorkerProcess extends Child {
     }
     [this.stdin = null, this.stdout = null, this.stderr = null] = this.stdio;
     engine.workers.set(id, this);
+  }
+
+  _drain() {
+    for (const stream of this.stdio) {
+      if (stream?.readable && !stream._readableState.readableListening) stream.resume();
+    }
   }
 
   _closed() {
@@ -125,7 +134,6 @@ class WorkerProcess extends Child {
     }
     const number = typeof callback === 'function' ? engine.call((code, text) => callback(code && errors.coded(code, text))) : 0;
     const result = native.send(this._id, this._codec.write(message), number, fd);
-    engine.later();
     if (result === 'sent' || result === 'backed_up') {
       ++this._counts.sent;
       if (sent) sent();
@@ -152,13 +160,12 @@ class WorkerProcess extends Child {
       return;
     }
     this.connected = false;
+    this.channel = null;
     native.disconnectChannel(this._id);
-    engine.later();
   }
 
   _sendSockets(command, key, count) {
     native.sendSockets(this._id, command, key, count);
-    engine.later();
   }
 
   _trackSocket(server, options) {
@@ -179,6 +186,8 @@ class WorkerProcess extends Child {
     }
   }
 }
+
+Object.defineProperty(WorkerProcess.prototype, 'constructor', { value: ChildProcess });
 
 // What the engine reports of a process.
 function reports(child) {
@@ -226,6 +235,8 @@ function reports(child) {
         child.exitCode = errno;
         child._handle = null;
         child.emit('error', error);
+        process.nextTick(() => child._drain());
+        child._closed();
         return;
       }
       // What a worker does wrong must not end this process because nobody thought of it.
@@ -247,11 +258,7 @@ function reports(child) {
       child._handle = null;
       child.emit('exit', child.exitCode, child.signalCode);
       // What nobody reads has to be read to its end, for 'close'. In a tick, for who begins to read now.
-      process.nextTick(() => {
-        for (const stream of child.stdio) {
-          if (stream?.readable && !stream._readableState.readableListening) stream.resume();
-        }
-      });
+      process.nextTick(() => child._drain());
       child._closed();
     },
   };

@@ -85,7 +85,7 @@ Settings read_settings(napi_env env, napi_value object) {
   settings.args = js::to_strings(env, js::get(env, object, "args"));
   settings.exec_path = js::to_string(env, js::get(env, object, "execPath"));
   settings.exec_argv = js::to_strings(env, js::get(env, object, "execArgv"));
-  settings.cwd = js::to_string(env, js::get(env, object, "cwd"));
+  if (napi_value cwd = js::get(env, object, "cwd"); js::type_of(env, cwd) == napi_string) settings.cwd = js::to_string(env, cwd);
   settings.serialization =
       js::to_string(env, js::get(env, object, "serialization")) == "advanced" ? Serialization::advanced : Serialization::json;
   settings.uid = js::get_int(env, object, "uid");
@@ -107,26 +107,22 @@ Settings read_settings(napi_env env, napi_value object) {
   return settings;
 }
 
-// (settings, [[name, value or undefined], ...])
+// () -> the number of the next worker
+napi_value take_id(const Call& call) { return js::number(call.env, static_cast<std::uint32_t>(call.engine.take_id())); }
+
+// (number, settings, environment)
 napi_value fork(const Call& call) {
-  Env env;
-  for (napi_value element : js::elements(call.env, call[1])) {
-    const auto pair = js::elements(call.env, element);
-    if (pair.size() != 2) continue;
-    const bool unset = js::type_of(call.env, pair[1]) == napi_undefined;
-    env[js::to_string(call.env, pair[0])] = unset ? std::nullopt : std::optional(js::to_string(call.env, pair[1]));
-  }
-  Engine::Forked forked = call.engine.fork(read_settings(call.env, call[0]), env);
+  Engine::Forked forked = call.engine.fork(call.worker(), read_settings(call.env, call[1]), js::to_strings(call.env, call[2]));
   std::vector<napi_value> args, pipes;
   for (const std::string& arg : forked.worker->spawn_args) args.push_back(js::string(call.env, arg));
   for (auto& [number, fd] : forked.pipes) {
     pipes.push_back(js::array(call.env, {js::number(call.env, number), js::number(call.env, fd.release())}));
   }
-  return js::object(call.env, {{"id", js::number(call.env, static_cast<std::uint32_t>(forked.worker->id))},
-                               {"pid", js::number(call.env, forked.worker->pid)},
+  return js::object(call.env, {{"pid", js::number(call.env, forked.worker->pid)},
                                {"spawnfile", js::string(call.env, forked.worker->spawn_file)},
                                {"spawnargs", js::array(call.env, args)},
-                               {"pipes", js::array(call.env, pipes)}});
+                               {"pipes", js::array(call.env, pipes)},
+                               {"error", js::number(call.env, forked.error)}});
 }
 
 // (id)
@@ -281,14 +277,6 @@ napi_value close_descriptor(const Call& call) {
   return nullptr;
 }
 
-// Not a command: what it sets off happens now.
-napi_value turn(napi_env env, napi_callback_info) {
-  void* instance = nullptr;
-  napi_get_instance_data(env, &instance);
-  if (instance) (*static_cast<std::unique_ptr<Engine>*>(instance))->turn();
-  return nullptr;
-}
-
 template <napi_value (*body)(const Call&)>
 constexpr napi_property_descriptor function(const char* name) {
   return {name, nullptr, entry<body>, nullptr, nullptr, nullptr, napi_enumerable, nullptr};
@@ -301,6 +289,7 @@ NAPI_MODULE_INIT() {
   using namespace muster::node;
   const napi_property_descriptor functions[] = {
       {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      function<take_id>("takeId"),
       function<fork>("fork"),
       function<disconnect>("disconnect"),
       function<disconnect_channel>("disconnectChannel"),
@@ -317,7 +306,6 @@ NAPI_MODULE_INIT() {
       function<reload_start>("reloadStart"),
       function<reload_time>("reloadTime"),
       function<close_descriptor>("closeDescriptor"),
-      {"turn", nullptr, turn, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -65,25 +65,33 @@ Engine::Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string e
 
 Engine::~Engine() = default;
 
-Engine::Forked Engine::fork(const Settings& settings, const Env& env) {
-  core_.setup_primary(settings);
+Engine::Forked Engine::fork(core::WorkerId id, Settings settings, std::vector<std::string> environment) {
+  const Serialization serialization = settings.serialization.value_or(Serialization::json);
   // JavaScript has read NODE_OPTIONS: it gives a port to a worker that is to be inspected.
-  auto worker = core_.fork(env, settings.inspect_port ? "--inspect" : "");
-  workers_[worker->id] = {worker, settings.serialization.value_or(Serialization::json)};
+  const char* node_options = settings.inspect_port ? "--inspect" : "";
+  auto worker = core_.fork(id, std::move(settings), std::move(environment), node_options);
+  workers_[id] = {worker, serialization};
+  spawn_error_ = 0;
   driver_->perform();
-  auto pipes = driver_->take_pipes(worker->id);
-  return {std::move(worker), std::move(pipes)};
+  auto pipes = driver_->take_pipes(id);
+  return {std::move(worker), std::move(pipes), spawn_error_};
 }
 
 void Engine::disconnect(core::WorkerId worker) {
   core_.disconnect(worker);
   driver_->perform();
+  driver_->flush(worker);
 }
 
 bool Engine::disconnect_channel(core::WorkerId worker) {
   const bool connected = core_.disconnect_channel(worker);
   driver_->perform();
   return connected;
+}
+
+void Engine::send(core::WorkerId worker, const core::wire::SocketListMessage& message) {
+  driver_->send(worker, message);
+  driver_->flush(worker);
 }
 
 core::Channel::SendResult Engine::send(core::WorkerId worker, uv::UserBytes&& message, std::optional<core::SendId> id) {
@@ -113,10 +121,37 @@ void Engine::emit(MakeArguments&& make_arguments) {
   napi_handle_scope scope = nullptr;
   // No JavaScript runs any more: the process is ending.
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+  if (commands_ == 0) emit_ticks();
   napi_value function = nullptr;
   napi_get_reference_value(env_, commands_ > 0 ? callbacks_.enqueue : callbacks_.emit, &function);
   const std::vector<napi_value> arguments = make_arguments();
   loop_.call([&] { call(function, arguments); });
+  napi_close_handle_scope(env_, scope);
+}
+
+template <class MakeArguments>
+void Engine::emit_in_tick(MakeArguments&& make_arguments) {
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+  napi_value global = nullptr, enqueue = nullptr;
+  napi_get_global(env_, &global);
+  napi_get_reference_value(env_, callbacks_.enqueue, &enqueue);
+  const std::vector<napi_value> arguments = make_arguments();
+  napi_call_function(env_, global, enqueue, arguments.size(), arguments.data(), nullptr);
+  if (commands_ == 0 && !std::exchange(ticks_wait_, true)) loop_.at_end_of_turn(*this);
+  napi_close_handle_scope(env_, scope);
+}
+
+void Engine::end_of_turn() { emit_ticks(); }
+
+void Engine::emit_ticks() {
+  if (!std::exchange(ticks_wait_, false)) return;
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+  // Any callback of Node's runs what was enqueued when it returns.
+  napi_value nothing = nullptr;
+  napi_create_function(env_, nullptr, 0, [](napi_env, napi_callback_info) -> napi_value { return nullptr; }, nullptr, &nothing);
+  loop_.call([&] { call(nothing, {}); });
   napi_close_handle_scope(env_, scope);
 }
 
@@ -129,11 +164,11 @@ void Engine::tell(const core::ForkEvent& event) {
 }
 
 void Engine::tell(const core::OnlineEvent& event) {
-  emit([&] { return std::vector{js::string(env_, "online"), value_of(env_, event.worker)}; });
+  emit_in_tick([&] { return std::vector{js::string(env_, "online"), value_of(env_, event.worker)}; });
 }
 
 void Engine::tell(const core::ListeningEvent& event) {
-  emit([&] {
+  emit_in_tick([&] {
     const Address& address = event.address;
     return std::vector{js::string(env_, "listening"),
                        value_of(env_, event.worker),
@@ -162,6 +197,7 @@ void Engine::tell(const core::ExitEvent& event) {
 void Engine::tell(const core::ErrorEvent& event) {
   emit([&] {
     const bool of_system = event.error.code.category() == std::generic_category();
+    if (event.error.syscall == "spawn") spawn_error_ = event.error.code.value();
     return std::vector{js::string(env_, "error"),
                        value_of(env_, event.worker),
                        js::string(env_, error_name(event.error.code)),
@@ -172,7 +208,7 @@ void Engine::tell(const core::ErrorEvent& event) {
 }
 
 void Engine::handle_message(core::WorkerId worker, uv::UserBytes&& message) {
-  emit([&] {
+  emit_in_tick([&] {
     const auto known = workers_.find(worker);
     const bool json = known != workers_.end() && known->second.serialization == Serialization::json;
     const std::string& bytes = message.data.bytes;
@@ -190,7 +226,7 @@ void Engine::handle_message(core::WorkerId worker, uv::UserBytes&& message) {
 }
 
 void Engine::handle_socket_list(core::WorkerId worker, core::wire::SocketListMessage message) {
-  emit([&] {
+  emit_in_tick([&] {
     return std::vector{js::string(env_, "sockets"), value_of(env_, worker), js::string(env_, name_of(message.kind)),
                        js::string(env_, message.key), js::number(env_, static_cast<double>(message.count))};
   });

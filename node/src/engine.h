@@ -18,7 +18,7 @@ namespace muster::node {
 // A primary on Node's loop. JavaScript gives commands; what happens reaches its `emit(type, worker, ...)`: from the loop in a
 // callback scope of its own for each, or, for what a command itself sets off, by `enqueue` with the same arguments, to be
 // emitted in a tick.
-class Engine final : private uv::PrimaryDriver::Sink {
+class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTurn {
  public:
   struct Callbacks {
     napi_ref emit = nullptr;
@@ -43,13 +43,16 @@ class Engine final : private uv::PrimaryDriver::Sink {
   struct Forked {
     std::shared_ptr<const core::WorkerRecord> worker;
     std::vector<std::pair<int, OwnedFd>> pipes;
+    int error = 0;  // of a process that did not start
   };
-  Forked fork(const Settings& settings, const Env& env);
+  core::WorkerId take_id() { return core_.take_id(); }
+  // With the whole environment, NAME=value each.
+  Forked fork(core::WorkerId id, Settings settings, std::vector<std::string> environment);
   void disconnect(core::WorkerId worker);
   bool disconnect_channel(core::WorkerId worker);
   void set_policy(SchedulingPolicy policy) { core_.set_scheduling_policy(policy); }
   core::Channel::SendResult send(core::WorkerId worker, uv::UserBytes&& message, std::optional<core::SendId> id);
-  void send(core::WorkerId worker, const core::wire::SocketListMessage& message) { driver_->send(worker, message); }
+  void send(core::WorkerId worker, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId worker, Signal signal) { return driver_->kill(worker, signal); }
   void ref_channel(core::WorkerId worker, bool ref) { driver_->ref_channel(worker, ref); }
   void ref_process(core::WorkerId worker, bool ref) { driver_->ref_process(worker, ref); }
@@ -57,8 +60,6 @@ class Engine final : private uv::PrimaryDriver::Sink {
   const core::WorkerRecord* find(core::WorkerId worker) const;
   // The policy of the reload that is under way.
   std::unique_ptr<core::Supervisor> reload = {};
-  // Does what commands have left for the end of a turn: writes what was sent.
-  void turn() { const uv::Loop::Turn turn(loop_); }
 
  private:
   struct Known {
@@ -83,9 +84,15 @@ class Engine final : private uv::PrimaryDriver::Sink {
   void tell(const core::ErrorEvent& event);
   void tell(const core::AllDisconnectedEvent&) {}  // JavaScript counts as Node does
 
+  // What came in one turn is emitted in ticks after it, and their promise jobs follow, as in Node.
+  void end_of_turn() override;
+  void emit_ticks();
+
   // `make_arguments` is called where there is room for handles.
   template <class MakeArguments>
   void emit(MakeArguments&& make_arguments);
+  template <class MakeArguments>
+  void emit_in_tick(MakeArguments&& make_arguments);
   napi_value call(napi_value function, const std::vector<napi_value>& arguments);
   void forget_if_gone(core::WorkerId worker);
 
@@ -93,6 +100,8 @@ class Engine final : private uv::PrimaryDriver::Sink {
   Callbacks callbacks_;
   napi_async_context context_ = nullptr;
   int commands_ = 0;
+  int spawn_error_ = 0;
+  bool ticks_wait_ = false;
   uv::Loop loop_;
   core::Primary core_;
   std::map<core::WorkerId, Known> workers_;

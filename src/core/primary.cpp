@@ -54,11 +54,21 @@ void Primary::setup_primary(const Settings& changes) {
 }
 
 std::shared_ptr<const WorkerRecord> Primary::fork(const Env& env, std::string_view node_options) {
-  // The request first: it throws for settings that cannot be, and then nothing has happened.
-  const WorkerId id{next_worker_};
-  SpawnRequest request = spawn_request(settings_, env, id, inspect_ports_.next(settings_, node_options));
+  const WorkerId id = take_id();
+  return start(id, spawn_request(settings_, env, id, inspect_ports_.next(settings_, node_options)));
+}
+
+std::shared_ptr<const WorkerRecord> Primary::fork(WorkerId id, Settings settings, std::vector<std::string> environment,
+                                                  std::string_view node_options) {
+  SpawnRequest request = spawn_request(settings, {}, id, inspect_ports_.next(settings, node_options));
+  request.env.clear();
+  request.whole_env = std::move(environment);
+  settings_ = std::move(settings);
+  return start(id, std::move(request));
+}
+
+std::shared_ptr<const WorkerRecord> Primary::start(WorkerId id, SpawnRequest&& request) {
   setup_primary({});
-  ++next_worker_;
   auto worker = std::make_shared<WorkerRecord>(WorkerRecord{id, request.file, request.argv});
   worker->rights = std::make_shared<const ListenRights>(settings_, host_);
   workers_[id] = worker;

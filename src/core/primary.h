@@ -53,6 +53,11 @@ class Primary {
   // Throws Exception for settings that cannot be; no worker was made then.
   // `node_options` is this process's NODE_OPTIONS: it may ask for inspection.
   std::shared_ptr<const WorkerRecord> fork(const Env& env, std::string_view node_options = {});
+  // The number of the next worker. It is spent, even when the fork throws, as in Node.
+  WorkerId take_id() { return WorkerId{next_worker_++}; }
+  // With these settings and no other, and with this environment alone: NAME=value each.
+  std::shared_ptr<const WorkerRecord> fork(WorkerId id, Settings settings, std::vector<std::string> environment,
+                                           std::string_view node_options);
   // worker.disconnect(): asks the worker to close its servers and leave.
   void disconnect(WorkerId worker);
   // worker.process.disconnect(): closes the channel. Returns false when it was closed already.
@@ -111,6 +116,7 @@ class Primary {
   std::optional<PrimaryEffect> poll_effect();
 
  private:
+  std::shared_ptr<const WorkerRecord> start(WorkerId id, SpawnRequest&& request);
   // A connection that Node's message offered, and the worker has not answered for.
   struct Handoff {
     WorkerId worker;

@@ -17,6 +17,8 @@ struct SpawnRequest {
   std::vector<std::string> argv;  // argv[0] included
   Env env;                        // on top of this process's own
   std::optional<std::string> cwd;
+  // In place of this process's environment and `env`: NAME=value each.
+  std::optional<std::vector<std::string>> whole_env;
   Stdio stdio;  // with exactly one ipc entry
   Serialization serialization = Serialization::json;
   ChannelLimits limits;

@@ -37,11 +37,15 @@ constexpr std::string_view channel_variables[] = {"NODE_CHANNEL_FD", "NODE_CHANN
 // This process's environment under the request's, and at the end what tells the process its channel.
 std::vector<std::string> environment(const core::SpawnRequest& request, std::size_t channel_fd) {
   std::vector<std::string> result;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view variable(*entry);
+  const auto inherit = [&](std::string_view variable) {
     const std::string name(variable.substr(0, variable.find('=')));
     const bool ours = name == channel_variables[0] || name == channel_variables[1];
     if (!ours && !request.env.contains(name)) result.emplace_back(variable);
+  };
+  if (request.whole_env) {
+    for (const std::string& variable : *request.whole_env) inherit(variable);
+  } else {
+    for (char** entry = environ; *entry; ++entry) inherit(*entry);
   }
   for (const auto& [name, value] : request.env) {
     if (value) result.push_back(name + "=" + *value);

@@ -367,10 +367,14 @@ core::Channel::SendResult PrimaryDriver::send(core::WorkerId id, UserBytes&& mes
   if (found == workers_.end()) return core::Channel::SendResult::closed;
   ChannelIo& channel = *found->second.channel;
   const auto result = send_user_message(channel, fds_, found->second.serialization, std::move(message), send_id);
-  if (result != core::Channel::SendResult::backed_up) return result;
-  // It counts what the system does not take, not what it was not given yet.
+  // Now, as Node does: what follows may end this process, or keep it busy for long.
   channel.flush();
-  return channel.backed_up() ? result : core::Channel::SendResult::sent;
+  // It counts what the system does not take, not what it was not given yet.
+  return result != core::Channel::SendResult::backed_up || channel.backed_up() ? result : core::Channel::SendResult::sent;
+}
+
+void PrimaryDriver::flush(core::WorkerId id) {
+  if (const auto found = workers_.find(id); found != workers_.end() && found->second.channel) found->second.channel->flush();
 }
 
 void PrimaryDriver::ref_process(core::WorkerId id, bool ref) {
