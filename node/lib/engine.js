@@ -24,7 +24,7 @@ function emit(type, id, ...args) {
     return;
   }
   const worker = workers.get(id);
-  worker?._context.runInAsyncScope(worker._handle_[type], worker._handle_, ...args);
+  worker?._contexts[type === 'exit' ? 'process' : 'channel'].runInAsyncScope(worker._handle_[type], worker._handle_, ...args);
 }
 
 function enqueue(type, id, ...args) {
@@ -38,11 +38,26 @@ function choose(local, remote, ids) {
   return chooseWorker({ local, remote }, candidates)?.id;
 }
 
+// Node names what keeps it alive; the engine's handles are not among what it knows.
+function nameResources() {
+  const { getActiveResourcesInfo } = process;
+  process.getActiveResourcesInfo = function() {
+    const names = getActiveResourcesInfo.call(process);
+    for (const worker of workers.values()) {
+      if (worker._handle) names.push('ProcessWrap');
+      if (worker.channel) names.push('PipeWrap');
+    }
+    for (let i = native.listeners(); i > 0; --i) names.push('TCPServerWrap');
+    return names;
+  };
+}
+
 let started = false;
 function start(exec) {
   if (started) return;
   started = true;
   native.start(exec, emit, enqueue, choose);
+  nameResources();
 }
 
 function call(callback) {

@@ -6,6 +6,7 @@ const nodeCluster = require('node:cluster');
 const os = require('node:os');
 const { fileURLToPath } = require('node:url');
 
+const diagnostics = require('./diagnostics');
 const engine = require('./engine');
 const errors = require('./errors');
 const { WorkerProcess } = require('./process');
@@ -274,7 +275,8 @@ function startProcess(id, env) {
   const args = Array.isArray(settings.args) ? settings.args : [];
   const stdio = normalStdio(options);
   const exec = pathText(settings.exec);
-  const cwd = pathText(options.cwd);
+  // Node takes one that is a Buffer, and leaves it.
+  const cwd = options.cwd instanceof Uint8Array ? undefined : pathText(options.cwd);
   const { execArgv, uid, gid, serialization } = options;
   const variables = variablesOf(options.env);
   const right = isText(exec) && (typeof settings.args !== 'string') && (cwd === undefined || cwd === null || isText(cwd)) && isId(uid) && isId(gid) && stdio &&
@@ -283,10 +285,12 @@ function startProcess(id, env) {
   askPermission();
   const child = new WorkerProcess(serialization);
   const environment = variables.map((variable) => (variable.startsWith('NODE_OPTIONS=') ? reachableOptions(variable) : variable));
+  const file = options.execPath ?? process.execPath;
+  const trace = diagnostics.begin(child, { ...options, file, args: [file, ...execArgv, exec, ...args], envPairs: environment });
   const started = native.fork(id, {
     exec,
     args: args.map(String),
-    execPath: options.execPath ?? process.execPath,
+    execPath: file,
     execArgv: execArgv.map((arg) => String(reachableArgument(arg))),
     cwd,
     serialization,
@@ -295,6 +299,7 @@ function startProcess(id, env) {
     inspectPort: port,
     stdio,
   }, environment);
+  trace.end(started.error);
   if (started.error && !reportedErrors.includes(started.error)) throw errors.ofSystem(started.error, 'spawn');
   child._started(id, started, stdio);
   return child;

@@ -52,9 +52,12 @@ class WorkerProcess extends Child {
   constructor(serializationName) {
     super();
     // What happens to it happens in the context that forked it.
-    this._context = new AsyncResource('ChildProcess', { requireManualDestroy: true });
+    this._contexts = {
+      process: new AsyncResource('PROCESSWRAP', { requireManualDestroy: true }),
+      channel: new AsyncResource('PIPEWRAP', { requireManualDestroy: true }),
+    };
     this._codec = serialization[serializationName || 'json'];
-    for (const name of ['_context', '_codec', '_id', '_worker', '_sockets', '_sent', '_received', '_handle_', '_counts']) {
+    for (const name of ['_contexts', '_codec', '_id', '_worker', '_sockets', '_sent', '_received', '_handle_', '_counts']) {
       Object.defineProperty(this, name, { value: this[name], enumerable: false, writable: true });
     }
     this._sockets = new EventEmitter().setMaxListeners(0);

@@ -107,6 +107,9 @@ Settings read_settings(napi_env env, napi_value object) {
   return settings;
 }
 
+// () -> how many sockets it accepts connections of
+napi_value listeners(const Call& call) { return js::number(call.env, static_cast<double>(call.engine.listeners())); }
+
 // () -> the number of the next worker
 napi_value take_id(const Call& call) { return js::number(call.env, static_cast<std::uint32_t>(call.engine.take_id())); }
 
@@ -289,6 +292,7 @@ NAPI_MODULE_INIT() {
   using namespace muster::node;
   const napi_property_descriptor functions[] = {
       {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      function<listeners>("listeners"),
       function<take_id>("takeId"),
       function<fork>("fork"),
       function<disconnect>("disconnect"),

@@ -45,6 +45,7 @@ class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTur
     std::vector<std::pair<int, OwnedFd>> pipes;
     int error = 0;  // of a process that did not start
   };
+  std::size_t listeners() const { return driver_->acceptors(); }
   core::WorkerId take_id() { return core_.take_id(); }
   // With the whole environment, NAME=value each.
   Forked fork(core::WorkerId id, Settings settings, std::vector<std::string> environment);

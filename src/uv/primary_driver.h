@@ -56,6 +56,8 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   core::Channel::SendResult send(core::WorkerId worker, UserMessage&& message, std::optional<core::SendId> id);
   core::Channel::SendResult send(core::WorkerId worker, UserBytes&& message, std::optional<core::SendId> id);
   void send(core::WorkerId worker, const core::wire::SocketListMessage& message);
+  // How many sockets it accepts connections of.
+  std::size_t acceptors() const { return acceptors_.size(); }
   // Writes now what was sent, as far as the system takes it.
   void flush(core::WorkerId worker);
   bool kill(core::WorkerId worker, Signal signal);

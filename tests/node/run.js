@@ -53,8 +53,9 @@ function normal(output) {
   for (const line of output.split('\n')) {
     if (/^(file:\/\/)?\/.*:\d+$/.test(line)) skipping = true;
     if (/^(Node\.js v|runner:)/.test(line)) skipping = false;
+    if (/^(Debugger listening on|Debugger ending on|For help, see)/.test(line)) continue;
     if (skipping || line === '' || line.startsWith('Node.js v')) continue;
-    const text = line.replace(/(oracle|required|registered)\.js|(imported|registered)\.mjs/g, 'program');
+    const text = line.replace(/\(node:\d+\)/, '(node)').replace(/(oracle|required|registered)\.js|(imported|registered)\.mjs/g, 'program');
     const word = text.split(' ')[0];
     groups.set(word, [...(groups.get(word) ?? []), text]);
   }

@@ -1,0 +1,27 @@
+// Promise jobs and ticks among messages that were read together.
+const cluster = require('node:cluster');
+
+if (cluster.isPrimary) {
+  const worker = cluster.fork();
+  const order = [];
+  worker.on('online', () => {
+    worker.send('go');
+    // Until all of them are there to be read at once.
+    const end = Date.now() + 500;
+    while (Date.now() < end);
+  });
+  worker.on('message', (message) => {
+    order.push(`message ${message}`);
+    Promise.resolve().then(() => order.push(`promise ${message}`));
+    process.nextTick(() => order.push(`tick ${message}`));
+    setImmediate(() => order.push(`immediate ${message}`));
+  });
+  worker.on('exit', () => {
+    for (const line of order) console.log('order', line);
+  });
+} else {
+  process.once('message', () => {
+    for (let i = 0; i < 3; ++i) process.send(i);
+    process.disconnect();
+  });
+}
