@@ -101,18 +101,19 @@ std::string name_of(int fd, const std::string& otherwise) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return otherwise;
-  char text[INET6_ADDRSTRLEN] = {};
   int type = SOCK_STREAM;
   socklen_t type_size = sizeof type;
   getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size);
   const char* scheme = type == SOCK_DGRAM ? "udp" : "tcp";
-  if (address.ss_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
-    return fmt::format("{}://{}:{}", scheme, inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text), ntohs(v4->sin_port));
-  }
-  if (address.ss_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
-    return fmt::format("{}://[{}]:{}", scheme, inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text), ntohs(v6->sin6_port));
+  char host[NI_MAXHOST] = {}, port[NI_MAXSERV] = {};
+  if (address.ss_family == AF_INET || address.ss_family == AF_INET6) {
+    // With the zone of an address that has one.
+    if (getnameinfo(reinterpret_cast<sockaddr*>(&address), size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0) {
+      return otherwise;
+    }
+    return address.ss_family == AF_INET6 ? fmt::format("{}://[{}]:{}", scheme, host, port)
+                                         : fmt::format("{}://{}:{}", scheme, host, port);
   }
   if (address.ss_family == AF_UNIX) {
     const auto* un = reinterpret_cast<const sockaddr_un*>(&address);
