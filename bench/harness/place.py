@@ -6,7 +6,7 @@ import socket
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.join(ROOT, "build/release/bin")
-REGISTER = os.path.join(ROOT, "build/release/node_modules/muster/lib/register.js")
+REGISTER = os.path.join(ROOT, "build/release/node_modules/muster-cluster/lib/register.js")
 PEERS = os.path.join(ROOT, "build/peers")
 RIVALS = os.path.join(ROOT, "build/rivals")
 MORE_PEERS = os.path.join(ROOT, "build/more-peers")

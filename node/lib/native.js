@@ -22,7 +22,7 @@ function load() {
   }
   const error = new Error(
     `muster's addon for ${name} is missing or does not load:\n${failures.join('\n')}\n` +
-      `Build it with \`npm rebuild muster\`, which needs g++ 12 or clang 14, make, python3 and libfmt-dev; or, in a checkout ` +
+      `Build it with \`npm rebuild muster-cluster\`, which needs g++ 12 or clang 14, make, python3 and libfmt-dev; or, in a checkout ` +
       'of muster, with `./dev build`. muster runs on Linux, with Node 20 and later.');
   error.code = 'ERR_MUSTER_ADDON';
   throw error;

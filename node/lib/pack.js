@@ -13,7 +13,7 @@ if (process.argv[2] !== 'clean') {
   for (const folder of ['include', 'src/core', 'src/value', 'src/os', 'src/kernel', 'src/uv']) {
     fs.cpSync(path.join(root, folder), path.join(here, 'engine', folder), { recursive: true });
   }
-  const prebuilds = path.join(root, 'build/release/node_modules/muster/prebuilds');
+  const prebuilds = path.join(root, 'build/release/node_modules/muster-cluster/prebuilds');
   if (fs.existsSync(prebuilds)) fs.cpSync(prebuilds, path.join(here, 'prebuilds'), { recursive: true });
   fs.copyFileSync(path.join(root, 'LICENSE'), path.join(here, 'LICENSE'));
 }

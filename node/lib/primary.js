@@ -226,15 +226,16 @@ function inspectPort({ execArgv, inspectPort: wanted }) {
 }
 
 // A worker that is started elsewhere does not find what this process found by name.
-const byName = /^(--(?:require|import)=)?muster\/register$/;
-const inOptions = /((?:^|\s)(?:-r|--require|--import)[\s=]+)(["']?)muster\/register\2(?=\s|$)/g;
+const byName = /^(--(?:require|import)=)?muster-cluster\/register$/;
+const inOptions = /((?:^NODE_OPTIONS=|\s)(?:-r|--require|--import)[\s=]+)(["']?)muster-cluster\/register\2(?=\s|$)/g;
 
 function reachableArgument(arg) {
   return typeof arg === 'string' ? arg.replace(byName, (name, flag = '') => flag + registered) : arg;
 }
 
-function reachableOptions(text) {
-  return text.replace(inOptions, (match, flag) => `${flag}${JSON.stringify(registered)}`);
+function reachableVariable(variable) {
+  if (!variable.startsWith('NODE_OPTIONS=')) return variable;
+  return variable.replace(inOptions, (match, flag) => `${flag}${JSON.stringify(registered)}`);
 }
 
 function pathText(value) {
@@ -284,7 +285,7 @@ function startProcess(id, env) {
   if (!right) refuse(settings.exec, settings.args, options);
   askPermission();
   const child = new WorkerProcess(serialization);
-  const environment = variables.map((variable) => (variable.startsWith('NODE_OPTIONS=') ? reachableOptions(variable) : variable));
+  const environment = variables.map(reachableVariable);
   const file = options.execPath ?? process.execPath;
   const trace = diagnostics.begin(child, { ...options, file, args: [file, ...execArgv, exec, ...args], envPairs: environment });
   const started = native.fork(id, {
@@ -401,7 +402,7 @@ module.exports = {
   // In the place of node:cluster.
   replace(target) {
     if (cluster && cluster !== target) {
-      throw new Error('muster/register is for programs that require node:cluster; it has to be loaded before muster');
+      throw new Error('muster-cluster/register is for programs that require node:cluster; it has to be loaded before muster');
     }
     install(target);
   },

@@ -1,6 +1,6 @@
 'use strict';
 
-// node -r muster/register, node --import muster/register: for programs that know node:cluster only.
+// node -r muster-cluster/register, node --import muster-cluster/register: for programs that know node:cluster only.
 const cluster = require('node:cluster');
 
 if (!cluster.isWorker) {

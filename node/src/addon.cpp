@@ -85,7 +85,8 @@ Settings read_settings(napi_env env, napi_value object) {
   settings.args = js::to_strings(env, js::get(env, object, "args"));
   settings.exec_path = js::to_string(env, js::get(env, object, "execPath"));
   settings.exec_argv = js::to_strings(env, js::get(env, object, "execArgv"));
-  if (napi_value cwd = js::get(env, object, "cwd"); js::type_of(env, cwd) == napi_string) settings.cwd = js::to_string(env, cwd);
+  if (napi_value cwd = js::get(env, object, "cwd"); js::type_of(env, cwd) == napi_string)
+    settings.cwd = js::to_string(env, cwd);
   settings.serialization =
       js::to_string(env, js::get(env, object, "serialization")) == "advanced" ? Serialization::advanced : Serialization::json;
   settings.uid = js::get_int(env, object, "uid");

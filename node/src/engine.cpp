@@ -150,7 +150,8 @@ void Engine::emit_ticks() {
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   // Any callback of Node's runs what was enqueued when it returns.
   napi_value nothing = nullptr;
-  napi_create_function(env_, nullptr, 0, [](napi_env, napi_callback_info) -> napi_value { return nullptr; }, nullptr, &nothing);
+  napi_create_function(
+      env_, nullptr, 0, [](napi_env, napi_callback_info) -> napi_value { return nullptr; }, nullptr, &nothing);
   loop_.call([&] { call(nothing, {}); });
   napi_close_handle_scope(env_, scope);
 }

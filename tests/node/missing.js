@@ -5,13 +5,13 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 
-const package_ = path.join(path.resolve(process.argv[2]), 'node_modules', 'muster');
+const package_ = path.join(path.resolve(process.argv[2]), 'node_modules', 'muster-cluster');
 fs.rmSync(package_, { recursive: true, force: true });
 fs.cpSync(path.join(__dirname, '..', '..', 'node', 'lib'), path.join(package_, 'lib'), { recursive: true });
 const file = path.join(package_, 'lib', 'index.js');
 assert.throws(() => require(file), (error) => {
   assert.strictEqual(error.code, 'ERR_MUSTER_ADDON');
-  assert.match(error.message, /npm rebuild muster/);
+  assert.match(error.message, /npm rebuild muster-cluster/);
   assert.match(error.message, new RegExp(`${process.platform}-${process.arch}`));
   assert.match(error.message, /not there/);
   return true;

@@ -15,12 +15,12 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'package-'));
 const checkout = path.join(folder, 'checkout');
 for (const part of ['node', 'src', 'include', 'LICENSE']) fs.cpSync(path.join(source, part), path.join(checkout, part), { recursive: true });
 if (!built) {
-  const prebuilds = path.join('node_modules', 'muster', 'prebuilds');
+  const prebuilds = path.join('node_modules', 'muster-cluster', 'prebuilds');
   fs.cpSync(path.join(build, prebuilds), path.join(checkout, 'build', 'release', prebuilds), { recursive: true });
 }
 
 const program = `
-  const cluster = require('muster');
+  const cluster = require('muster-cluster');
   if (cluster.isPrimary) {
     cluster.fork();
     cluster.on('listening', (worker, { port }) => fetch('http://127.0.0.1:' + port).then((got) => got.text()).then((text) => {
@@ -41,7 +41,7 @@ try {
   const tarball = npm(path.join(checkout, 'node'), 'pack', '--silent', '--pack-destination', folder).trim();
   assert.deepStrictEqual(fs.readdirSync(path.join(checkout, 'node')).sort(), fs.readdirSync(path.join(source, 'node')).sort(), 'nothing stays');
   console.log(npm(app, 'install', '--foreground-scripts', path.join(folder, tarball)));
-  assert.strictEqual(fs.existsSync(path.join(app, 'node_modules', 'muster', 'build')), built !== undefined);
+  assert.strictEqual(fs.existsSync(path.join(app, 'node_modules', 'muster-cluster', 'build')), built !== undefined);
   fs.writeFileSync(path.join(app, 'server.js'), program);
   const output = execFileSync(process.execPath, ['server.js'], { cwd: app, env, encoding: 'utf8' });
   assert.strictEqual(output, 'from worker 1\n');

@@ -19,14 +19,14 @@ function asModule(text) {
   return /require\(/.test(imports) ? head + imports : imports;
 }
 
-const withMuster = (text) => text.replace("'node:cluster'", "'muster'");
+const withMuster = (text) => text.replace("'node:cluster'", "'muster-cluster'");
 
 const ways = {
   'node:cluster': { name: 'oracle.js', change: (text) => text, flags: [] },
   'require': { name: 'required.js', change: withMuster, flags: [] },
   'import': { name: 'imported.mjs', change: (text) => asModule(withMuster(text)), flags: [] },
-  '-r muster/register': { name: 'registered.js', change: (text) => text, flags: ['-r', 'muster/register'] },
-  '--import muster/register': { name: 'registered.mjs', change: asModule, flags: ['--import', 'muster/register'] },
+  '-r muster-cluster/register': { name: 'registered.js', change: (text) => text, flags: ['-r', 'muster-cluster/register'] },
+  '--import muster-cluster/register': { name: 'registered.mjs', change: asModule, flags: ['--import', 'muster-cluster/register'] },
 };
 
 function run(file, flags, env) {

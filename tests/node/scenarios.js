@@ -14,7 +14,7 @@ const trace = fs.readFileSync(path.join(conformance, 'trace.js'), 'utf8');
 const oracle = path.join(folder, 'oracle.js');
 const required = path.join(folder, 'required.js');
 fs.writeFileSync(oracle, trace);
-fs.writeFileSync(required, trace.replace("'node:cluster'", "'muster'"));
+fs.writeFileSync(required, trace.replace("'node:cluster'", "'muster-cluster'"));
 
 const scenarios = JSON.parse(fs.readFileSync(path.join(conformance, 'scenarios.json'), 'utf8'));
 let failed = 0;

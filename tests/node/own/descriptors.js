@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const fs = require('node:fs');
 const net = require('node:net');
-const cluster = require('muster');
+const cluster = require('muster-cluster');
 
 if (cluster.isPrimary) {
   cluster.schedulingPolicy = process.env.POLICY === 'none' ? cluster.SCHED_NONE : cluster.SCHED_RR;

@@ -1,7 +1,7 @@
 // A worker that writes what is no message, in both serializations: it is an error where somebody listens, never the primary's end.
 const assert = require('node:assert');
 const fs = require('node:fs');
-const cluster = require('muster');
+const cluster = require('muster-cluster');
 
 // Lengths that no message has, and what is no JSON.
 const bytes = {

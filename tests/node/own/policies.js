@@ -2,7 +2,7 @@
 const assert = require('node:assert');
 const net = require('node:net');
 const { spawnSync } = require('node:child_process');
-const cluster = require('muster');
+const cluster = require('muster-cluster');
 
 if (!cluster.isPrimary) {
   net.createServer((socket) => socket.end(String(cluster.worker.id))).listen(0, '127.0.0.1');

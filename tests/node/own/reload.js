@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
-const cluster = require('muster');
+const cluster = require('muster-cluster');
 
 async function main() {
   const broken = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'reload-')), 'broken');

@@ -2,7 +2,7 @@
 const assert = require('node:assert');
 const http = require('node:http');
 const { once } = require('node:events');
-const cluster = require('muster');
+const cluster = require('muster-cluster');
 
 const ids = () => Object.keys(cluster.workers).map(Number);
 const exitOf = (worker) => once(worker, 'exit');

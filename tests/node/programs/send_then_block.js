@@ -10,7 +10,7 @@ if (cluster.isPrimary) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'busy-'));
   const file = path.join(folder, 'arrived');
   const worker = cluster.fork({ FILE: file });
-  worker.on('online', () => {
+  worker.on('message', () => {
     worker.send('go', (error) => console.log('sent', error));
     const end = Date.now() + limitMs;
     while (!fs.existsSync(file) && Date.now() < end);
@@ -23,5 +23,6 @@ if (cluster.isPrimary) {
     fs.rmSync(folder, { recursive: true });
   });
 } else {
+  process.send('here');
   process.on('message', () => fs.writeFileSync(process.env.FILE, ''));
 }

@@ -13,7 +13,7 @@ if (cluster.isPrimary) {
     response.on('error', (error) => console.log('error', error.code));
     response.end('never read');
   });
-  worker.on('online', () => server.listen(0, '127.0.0.1', () => {
+  worker.on('message', () => server.listen(0, '127.0.0.1', () => {
     const client = net.connect(server.address().port, '127.0.0.1', () => client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
     client.setEncoding('utf8').on('data', (text) => console.log('client', text));
     client.on('close', () => {
@@ -22,5 +22,6 @@ if (cluster.isPrimary) {
     });
   }));
 } else {
+  process.send('here');
   process.on('message', (message, socket) => socket.end('from the worker'));
 }

@@ -11,7 +11,7 @@ if (cluster.isPrimary) {
       worker.disconnect();
     });
   });
-  worker.on('online', () => server.listen(0, '127.0.0.1', () => {
+  worker.on('message', () => server.listen(0, '127.0.0.1', () => {
     const client = net.connect(server.address().port, '127.0.0.1');
     client.on('connect', () => console.log('connect'));
     client.on('error', (error) => console.log('error', error.code));
@@ -22,5 +22,6 @@ if (cluster.isPrimary) {
     }));
   }));
 } else {
+  process.send('here');
   process.on('message', (message, socket) => socket.end('hello'));
 }

@@ -40,7 +40,7 @@ if (process.argv.includes('child') || process.env.CHILD) {
     await attempt('args as text', { args: 'child' });
     await attempt('args as null', { args: null });
     await attempt('execArgv', { execArgv: [...process.execArgv, '--stack-size=500'] });
-    await attempt('a number in execArgv', { execArgv: [...process.execArgv, 5] });
+    await attempt('a number in execArgv', { execArgv: [...process.execArgv, 5], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     await attempt('a descriptor that is not', { stdio: ['ignore', 'inherit', 987, 'ipc'] });
     await attempt('stdio overlapped', { stdio: 'overlapped' });
     await attempt('stdio ignore', { stdio: 'ignore' });

@@ -1,5 +1,5 @@
-import cluster, { fork, isPrimary, metrics, reload, SCHED_IP_HASH, type ChooseWorker, type Metrics } from 'muster';
-import 'muster/register';
+import cluster, { fork, isPrimary, metrics, reload, SCHED_IP_HASH, type ChooseWorker, type Metrics } from 'muster-cluster';
+import 'muster-cluster/register';
 
 const first: ChooseWorker = (_connection, workers) => workers[0];
 cluster.schedulingPolicy = first;

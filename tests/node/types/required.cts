@@ -1,4 +1,4 @@
-import cluster = require('muster');
+import cluster = require('muster-cluster');
 import type { Address, ClusterSettings, Worker } from 'node:cluster';
 
 if (cluster.isPrimary) {
