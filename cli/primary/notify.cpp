@@ -54,6 +54,7 @@ NotifySocket::NotifySocket(Loop& loop, std::string path, Handler handler)
     : path_(std::move(path)), handler_(std::move(handler)) {
   socket_ = OwnedFd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   unlink(path_.c_str());
+  os::refuse_descriptors(socket_.get());
   // Workers may be of another user; whose word counts is decided by the process that gives it.
   const int on = 1;
   if (!socket_ || os::bind_to_path(socket_.get(), path_, file_) != 0 || file_.set_mode(0666) != 0 ||
@@ -103,7 +104,7 @@ void NotifySocket::receive() {
         for (std::size_t i = 0; i < count; ++i) {
           int fd = -1;
           std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-          close(fd);
+          os::close_shared(fd);
         }
       }
     }

@@ -1,39 +1,71 @@
 #include "primary/stack.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <array>
-#include <cstdio>
+#include <cerrno>
+#include <cstdlib>
 #include <memory>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
 #include <fmt/core.h>
 
+#include "os/fd.h"
+#include "os/spawn.h"
+
 namespace muster::cli {
 namespace {
 
 constexpr std::size_t most = 8192;
+constexpr std::size_t most_output = std::size_t{1} << 20;
 
-std::string stack_of(int pid) {
+std::string stack_of(int pid, std::optional<int> user) {
   const std::string command = fmt::format(
       "if command -v eu-stack >/dev/null; then timeout 5 eu-stack -1 -n 32 -p {0}; "
       "elif command -v gdb >/dev/null; then timeout 8 gdb -p {0} -batch -ex 'bt 32'; fi </dev/null 2>/dev/null",
       pid);
   std::string stack;
-  std::FILE* pipe = popen(command.c_str(), "re");
-  if (!pipe) return stack;
-  std::array<char, 1024> line{};
-  while (std::fgets(line.data(), line.size(), pipe)) {
-    if (line[0] == '#' && stack.size() < most) stack += line.data();
+  int ends[2] = {-1, -1};
+  if (pipe2(ends, O_CLOEXEC) != 0) return stack;
+  const OwnedFd ours(ends[0]);
+  OwnedFd theirs(ends[1]);
+  os::SpawnOptions options;
+  options.file = "/bin/sh";
+  options.argv = {"sh", "-c", command};
+  const char* path = std::getenv("PATH");
+  options.env = {std::string("PATH=") + (path ? path : "/usr/local/bin:/usr/bin:/bin")};
+  options.descriptors = {-1, theirs.get(), -1};
+  // Who looks into a process should not have more rights than it: what lies in its memory is its own.
+  options.uid = user;
+  const os::Spawned started = os::spawn(options);
+  theirs.reset();
+  if (started.error != 0) return stack;
+  std::string output;
+  std::array<char, 4096> bytes{};
+  for (;;) {
+    const ssize_t size = read(ours.get(), bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    if (output.size() < most_output) output.append(bytes.data(), static_cast<std::size_t>(size));
   }
-  pclose(pipe);
+  while (waitpid(started.pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  std::istringstream lines(output);
+  for (std::string line; stack.size() < most && std::getline(lines, line);) {
+    if (line.starts_with('#')) stack += line + "\n";
+  }
   return stack;
 }
 
 }  // namespace
 
-void take_stack(Loop& loop, int pid, Function<void(std::string)> done) {
+void take_stack(Loop& loop, int pid, std::optional<int> user, Function<void(std::string)> done) {
   auto stack = std::make_shared<std::string>();
-  loop.run_in_thread([stack, pid] { *stack = stack_of(pid); },
+  loop.run_in_thread([stack, pid, user] { *stack = stack_of(pid, user); },
                      [stack, done = std::move(done)](std::error_code) mutable { done(std::move(*stack)); });
 }
 

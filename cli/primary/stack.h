@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <muster/function.h>
@@ -9,6 +10,6 @@ namespace muster::cli {
 
 // Where a process stands that does not move, by eu-stack or gdb, whichever is there: in another thread, in no more than some
 // seconds. Empty when neither is, or may not, or there is no thread for it.
-void take_stack(Loop& loop, int pid, Function<void(std::string)> done);
+void take_stack(Loop& loop, int pid, std::optional<int> user, Function<void(std::string)> done);
 
 }  // namespace muster::cli

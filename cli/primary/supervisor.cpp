@@ -29,6 +29,8 @@ using Cause = core::Supervisor::Cause;
 constexpr std::size_t obituaries_kept = 100;
 constexpr std::size_t max_message_size = 256 << 10;
 constexpr std::size_t max_message_values = 1 << 16;
+// What one that does not read is told is refusals.
+constexpr std::size_t max_queue_size = std::size_t{1} << 20;
 constexpr Milliseconds look_interval(core::Supervisor::look_interval);
 // So many start at a time on the smallest machine. More would only keep each other from starting.
 constexpr unsigned fewest_starting = 8;
@@ -218,6 +220,7 @@ void Supervisor::set_worker_settings() {
   settings.max_message_size = max_message_size;
   settings.max_message_values = max_message_values;
   settings.skip_large_messages = true;
+  settings.max_queue_size = max_queue_size;
   cluster_.setup_primary(settings);
 }
 
@@ -590,15 +593,16 @@ void Supervisor::perform(const core::Supervisor::Hung& hung) {
   details_[run] = fmt::format("nothing was heard of it for {}", duration_text(static_cast<std::int64_t>(hung.silence)));
   const int pid = find(run)->pid();
   say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", find(run)->seat(), pid, details_[run]));
-  take_stack(loop_, pid, [this, run, alive = std::weak_ptr(alive_)](const std::string& stack) {
-    if (!alive.lock() || !find(run)) return;
-    if (!stack.empty()) {
-      details_[run] += "\n" + stack;
-      say(fmt::format("the stack of worker {}:\n{}", find(run)->seat(), stack));
-    }
-    core_->put_down(run, Cause::hung);
-    pump();
-  });
+  take_stack(loop_, pid, config_.user.empty() ? std::nullopt : user_id(config_.user),
+             [this, run, alive = std::weak_ptr(alive_)](const std::string& stack) {
+               if (!alive.lock() || !find(run)) return;
+               if (!stack.empty()) {
+                 details_[run] += "\n" + stack;
+                 say(fmt::format("the stack of worker {}:\n{}", find(run)->seat(), stack));
+               }
+               core_->put_down(run, Cause::hung);
+               pump();
+             });
 }
 
 AppStatus Supervisor::status() const {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <utility>
+#include "os/close_shared.h"
 
 namespace muster {
 
@@ -13,7 +14,7 @@ Handle::Handle(Handle&& other) noexcept
 
 Handle& Handle::operator=(Handle&& other) noexcept {
   if (this != &other) {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0) os::close_shared(descriptor_);
     type_ = std::exchange(other.type_, HandleType::none);
     descriptor_ = std::exchange(other.descriptor_, -1);
     origin_ = std::move(other.origin_);
@@ -22,7 +23,7 @@ Handle& Handle::operator=(Handle&& other) noexcept {
 }
 
 Handle::~Handle() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0) os::close_shared(descriptor_);
 }
 
 int Handle::release() noexcept {

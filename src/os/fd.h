@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "os/close_shared.h"
+
 namespace muster {
 
 // An open descriptor with one owner: closed when the owner goes.
@@ -13,11 +15,18 @@ class OwnedFd {
  public:
   OwnedFd() = default;
   explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  // Of one that came from another process, which has it too.
+  static OwnedFd shared(int fd) {
+    OwnedFd result(fd);
+    result.shared_ = true;
+    return result;
+  }
+  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)), shared_(other.shared_) {}
   OwnedFd& operator=(OwnedFd&& other) noexcept {
     if (this != &other) {
       reset();
       fd_ = std::exchange(other.fd_, -1);
+      shared_ = other.shared_;
     }
     return *this;
   }
@@ -27,11 +36,18 @@ class OwnedFd {
   explicit operator bool() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
   void reset() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    const int fd = std::exchange(fd_, -1);
+    if (fd < 0) return;
+    if (shared_) {
+      os::close_shared(fd);
+    } else {
+      ::close(fd);
+    }
   }
 
  private:
   int fd_ = -1;
+  bool shared_ = false;
 };
 
 // Makes an eventfd that is watched for edges ready, as often as it is called: nobody needs to read it. May be called by a

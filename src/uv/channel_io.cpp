@@ -151,7 +151,7 @@ std::size_t ChannelIo::read_once() {
     for (std::size_t i = 0; i < here; ++i) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      OwnedFd owned(fd);
+      OwnedFd owned = OwnedFd::shared(fd);
       if (count < descriptors.size()) descriptors[count++] = fds_.add(std::move(owned));
     }
   }

@@ -1,5 +1,6 @@
 #include "uv/child_process.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "core/assert.h"
+#include "os/close_shared.h"
 #include "os/spawn.h"
 #include "uv/socket.h"
 
@@ -64,6 +66,13 @@ std::pair<OwnedFd, OwnedFd> socket_pair() {
   return {OwnedFd(fds[0]), OwnedFd(fds[1])};
 }
 
+std::pair<OwnedFd, OwnedFd> output_pipe() {
+  int fds[2] = {-1, -1};
+  if (pipe2(fds, O_CLOEXEC) != 0) return {};
+  set_non_blocking(fds[0]);
+  return {OwnedFd(fds[0]), OwnedFd(fds[1])};
+}
+
 // Counting is not free where the system does not keep the number itself.
 constexpr std::uint64_t count_again_after_ms = 20;
 
@@ -104,8 +113,11 @@ int ChildProcess::spawn(const core::SpawnRequest& request) {
       case StdioEntry::Kind::descriptor: place = entry.descriptor; break;
       case StdioEntry::Kind::pipe:
       case StdioEntry::Kind::ipc: {
-        auto [ours, other] = socket_pair();
+        // What it writes comes by a pipe, since descriptors may come by a socket.
+        const bool output = entry.kind == StdioEntry::Kind::pipe && (i == 1 || i == 2);
+        auto [ours, other] = output ? output_pipe() : socket_pair();
         if (!ours) return give_up(errno);
+        if (entry.kind == StdioEntry::Kind::pipe && !output) os::refuse_descriptors(ours.get());
         place = other.get();
         theirs.push_back(std::move(other));
         if (entry.kind == StdioEntry::Kind::ipc) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "os/close_shared.h"
 #include "os/fd.h"
 
 namespace muster::uv {
@@ -15,7 +16,8 @@ class FdTable {
   // -1 for a token that was closed.
   int get(core::FdToken token) const;
   OwnedFd take(core::FdToken token);
-  void close(core::FdToken token) { take(token); }
+  // Without waiting, whatever another process that has it did to it.
+  void close(core::FdToken token) { os::close_shared(take(token).release()); }
   // Whether this very descriptor is one of them.
   bool contains(int fd) const;
 

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -81,7 +82,12 @@ void Stream::read_some(std::uint32_t events) {
   auto& buffer = loop_.scratch();
   ssize_t n = 0;
   do {
-    n = recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    n = is_pipe_ ? read(socket_.get(), buffer.data(), buffer.size())
+                 : recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (n < 0 && errno == ENOTSOCK) {
+      is_pipe_ = true;
+      errno = EINTR;
+    }
   } while (n < 0 && errno == EINTR);
   if (n > 0) {
     const auto size = static_cast<std::size_t>(n);

@@ -72,6 +72,7 @@ class Stream final : private Poller::Client {
 
   Loop& loop_;
   OwnedFd socket_;
+  bool is_pipe_ = false;  // a worker's output, which it cannot send descriptors by
   Client& client_;
   bool watched_ = false;
   bool reading_ = false;

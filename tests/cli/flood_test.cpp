@@ -4,7 +4,9 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <fmt/core.h>
 
@@ -54,6 +56,125 @@ TEST_F(Flood, OfOneLineCostsNoMemory) {
 #endif
   EXPECT_LT(peak_memory(muster->pid()), bound);
   EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+// A connection that has more to send than its peer takes, and whose last owner waits ten minutes for that.
+constexpr const char* lingering = R"(
+import struct
+def lingering():
+    server = socket.socket()
+    server.bind(('127.0.0.1', 0))
+    server.listen(1)
+    client = socket.create_connection(server.getsockname())
+    peer, _ = server.accept()
+    client.setblocking(False)
+    try:
+        while True: client.send(b'x' * 65536)
+    except BlockingIOError: pass
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 600))
+    return client, peer
+def pass_on(to, data, fds): to.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])
+def drop(client): # without waiting: the primary has it too
+    os.close(client.detach())
+client, peer = lingering()
+)";
+
+TEST_F(Flood, OfASocketThatLingersStopsNobody) {
+  const auto muster = run(std::string(lingering) + R"(
+pass_on(channel, b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n', [client.fileno()])
+drop(client)
+)");
+
+  EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+TEST_F(Flood, OfASocketThatLiesInAnotherStopsNobody) {
+  const auto muster = run(std::string(lingering) + R"(
+a, b = socket.socketpair()
+pass_on(a, b'x', [client.fileno()])
+pass_on(channel, b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n', [b.fileno()])
+drop(client), a.close(), b.close()
+)");
+
+  EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+TEST_F(Flood, OfASocketThatLingersInANotificationStopsNobody) {
+  const auto muster = run(std::string(lingering) + R"(
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ['NOTIFY_SOCKET'])
+try:
+    pass_on(notify, b'STATUS=x', [client.fileno()])
+    drop(client)
+except PermissionError: pass # where the system lets a socket refuse them
+)");
+
+  EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+TEST_F(Flood, OfASocketThatLingersCannotComeByItsOutput) {
+  const auto muster = run(R"(
+import stat
+say([stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in (1, 2)])
+)");
+
+  EXPECT_EQ(said(*muster), json({true, true}));
+}
+
+TEST_F(Flood, OfAConnectionThatLingersStopsNobody) {
+  const auto muster = run(std::string(lingering) + R"(
+answer, _ = query(address='127.0.0.1', port=0, addressType=4)
+port = answer['sockname']['port']
+far = socket.create_connection(('127.0.0.1', port))
+def dealt():
+    while True:
+        for message in read():
+            if message.get('act') == 'newconn': return message
+message = dealt()
+near = socket.socket(fileno=descriptors.pop())
+near.setblocking(False)
+try:
+    while True: near.send(b'x' * 65536)
+except BlockingIOError: pass
+near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 600))
+os.close(near.detach())
+send(dict(cmd='NODE_CLUSTER', ack=message['seq'], accepted=True, seq=seq))
+)");
+
+  EXPECT_EQ(session.status("app")["restarts"], 0);
+}
+
+std::size_t descriptors_of(int pid) {
+  const std::string folder = fmt::format("/proc/{}/fd", pid);
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
+}
+
+TEST_F(Flood, OfProcessesThatAreLeftBehindHoldsNoDescriptors) {
+  // Each worker but the last leaves one that has all its descriptors.
+  session.write("worker.py", raw_worker(R"(
+online()
+os.chdir(os.path.dirname(os.path.abspath(__file__)))
+listening(1)
+os.mkdir('times/' + str(len(os.listdir('times'))))
+if len(os.listdir('times')) < 6:
+    if os.fork() == 0:
+        with open('left', 'a') as left: left.write('%d\n' % os.getpid())
+        while True: time.sleep(1000)
+    os._exit(1)
+)"));
+  std::filesystem::create_directory(session.file("times"));
+  Running muster(session, Launch{.words = {"run", "-n", "1", "--name", "app", "--interpreter", "python3", "--backoff", "10ms",
+                                           "--max-restarts", "1000", "worker.py"}});
+  const auto is_last = [&] { return session.status("app")["restarts"] == 5 && session.status("app")["state"] == "running"; };
+  ASSERT_TRUE(eventually(is_last, "the last one runs"));
+  const std::size_t before = descriptors_of(muster.pid());
+
+  std::ifstream left(session.file("left"));
+  for (int pid = 0; left >> pid;) kill(pid, SIGKILL);
+
+  // Four of each were there once.
+  EXPECT_LT(before, 30U);
 }
 
 TEST_F(Flood, OfPortsEndsBeforeTheDescriptorsDo) {
