@@ -37,13 +37,18 @@ class Handle {
   // Gives the descriptor away: the caller closes it, and nobody counts it as its server's any more.
   int release() noexcept;
 
+  // For muster itself: the descriptor came from another process, which may have made it one whose close takes long.
+  void set_received() noexcept { received_ = true; }
   // For muster itself: where a connection comes from, so that its server can count it wherever it lives.
   void set_origin(std::shared_ptr<detail::HandleOrigin> origin) { origin_ = std::move(origin); }
   const std::shared_ptr<detail::HandleOrigin>& origin() const { return origin_; }
 
  private:
+  void close() noexcept;
+
   HandleType type_ = HandleType::none;
   int descriptor_ = -1;
+  bool received_ = false;
   std::shared_ptr<detail::HandleOrigin> origin_;
 };
 

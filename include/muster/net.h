@@ -53,6 +53,9 @@ class Socket {
   // Stops and resumes reading.
   void pause();
   void resume();
+  // Whether it keeps the loop alive. It does from the start; while it connects it does in any case.
+  void ref();
+  void unref();
 
   bool destroyed() const;
   std::uint64_t bytes_read() const;

@@ -90,6 +90,12 @@ void DatagramState::bind_to(Handle handle, Function<void()> on_listening) {
 }
 
 void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
+  // The worker closes it when it leaves, as those that it shares.
+  const auto cluster = cluster_.lock();
+  if (ChildSide* child = cluster ? cluster->child() : nullptr) {
+    id_ = child->listen_alone(std::static_pointer_cast<DatagramState>(shared_from_this()));
+    if (phase_ != Phase::binding) return;
+  }
   auto [socket, failed, file] = uv::bind_socket(asked);
   if (failed == 0) failed = open(std::move(socket));
   loop_.loop.next_tick([this, keep = shared_from_this(), failed = failed] {

@@ -10,20 +10,29 @@ namespace muster {
 Handle::Handle(Handle&& other) noexcept
     : type_(std::exchange(other.type_, HandleType::none)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      received_(other.received_),
       origin_(std::move(other.origin_)) {}
 
 Handle& Handle::operator=(Handle&& other) noexcept {
   if (this != &other) {
-    if (descriptor_ >= 0) os::close_shared(descriptor_);
+    close();
     type_ = std::exchange(other.type_, HandleType::none);
     descriptor_ = std::exchange(other.descriptor_, -1);
+    received_ = other.received_;
     origin_ = std::move(other.origin_);
   }
   return *this;
 }
 
-Handle::~Handle() {
-  if (descriptor_ >= 0) os::close_shared(descriptor_);
+Handle::~Handle() { close(); }
+
+void Handle::close() noexcept {
+  if (descriptor_ < 0) return;
+  if (received_) {
+    os::close_shared(descriptor_);
+  } else {
+    ::close(descriptor_);
+  }
 }
 
 int Handle::release() noexcept {

@@ -1,5 +1,7 @@
 #include "api/messages.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "api/handle_origin.h"
@@ -32,6 +34,17 @@ HandleType type_of(core::wire::HandleKind kind) {
   return HandleType::native;
 }
 
+// The receiver makes of it what its type says.
+void check_kind(const Handle& handle) {
+  const bool is_socket =
+      handle.type() == HandleType::server || handle.type() == HandleType::socket || handle.type() == HandleType::udp_socket;
+  if (!handle || !is_socket) return;
+  struct stat status {};
+  if (fstat(handle.descriptor(), &status) == 0 && S_ISSOCK(status.st_mode)) return;
+  throw Exception(Errc::invalid_handle_type,
+                  "The handle's descriptor is no socket: HandleType::descriptor is for what is none");
+}
+
 }  // namespace
 
 uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer) {
@@ -40,6 +53,7 @@ uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer) {
     throw Exception(Errc::invalid_handle_type,
                     "A descriptor that is no socket can be sent to another muster process only, and once that is online");
   }
+  check_kind(handle);
   uv::UserMessage message{std::move(data)};
   if (handle) {
     core::wire::HandleInfo info{kind_of(handle.type())};
@@ -58,6 +72,7 @@ Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketL
   if (!message.handle) return result;
   const core::wire::HandleInfo& info = message.handle->info;
   result.handle = Handle(type_of(info.kind), message.handle->fd.release());
+  result.handle.set_received();
   if (info.kind == core::wire::HandleKind::net_socket && !info.key.empty()) {
     result.handle.set_origin(std::make_shared<ReceivedConnection>(sockets, info.key));
   }

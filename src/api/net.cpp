@@ -15,6 +15,8 @@ using detail::to_address;
 bool Socket::write(std::string_view bytes) { return state_->write(bytes); }
 void Socket::end(std::string_view bytes) { state_->end(bytes); }
 void Socket::destroy() { state_->destroy(); }
+void Socket::ref() { state_->set_ref(true); }
+void Socket::unref() { state_->set_ref(false); }
 void Socket::pause() { state_->pause(); }
 void Socket::resume() { state_->resume(); }
 bool Socket::destroyed() const { return state_->destroyed(); }

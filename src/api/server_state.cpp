@@ -89,6 +89,7 @@ void ServerState::listen_on(Handle handle, Function<void()> on_listening) {
 }
 
 std::shared_ptr<ClusterState> ServerState::begin(Function<void()> on_listening, core::wire::ListenQuery query) {
+  if (phase_ == Phase::closing) reopen();
   if (phase_ != Phase::idle) {
     throw Exception(Errc::server_already_listen, "Listen method has been called more than once without closing.");
   }
@@ -265,6 +266,14 @@ void ServerState::close(Phase phase) {
 
 void ServerState::close_if_open() {
   if (phase_ == Phase::opening || phase_ == Phase::listening) close(Phase::leaving);
+}
+
+void ServerState::reopen() {
+  const auto cluster = cluster_.lock();
+  const auto id = std::exchange(id_, std::nullopt);
+  phase_ = Phase::idle;
+  loop_.release(*this);
+  if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id) child->forget(*id);
 }
 
 void ServerState::finish_closing() {

@@ -86,6 +86,8 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   void fail(Error failure);
   void apply_limit();
   void close(Phase phase);
+  // It listens again before it has closed: `closed` is told when it closes for good, as in Node.
+  void reopen();
   void finish_closing();
   void wait_for(core::SocketList& sockets);
   bool drained() const { return connections_ == 0 && waiting_elsewhere_ == 0; }

@@ -40,6 +40,7 @@ std::shared_ptr<SocketState> SocketState::connect(LoopState& loop, const std::st
 void SocketState::open(OwnedFd fd) {
   phase_ = Phase::open;
   stream_.emplace(loop_.loop, std::move(fd), static_cast<uv::Stream::Client&>(*this));
+  if (!ref_) stream_->unref();
   update_reading();
 }
 
@@ -76,6 +77,16 @@ void SocketState::end(std::string_view bytes) {
 
 void SocketState::destroy() {
   if (!destroyed()) close();
+}
+
+void SocketState::set_ref(bool ref) {
+  ref_ = ref;
+  if (!stream_) return;
+  if (ref) {
+    stream_->ref();
+  } else {
+    stream_->unref();
+  }
 }
 
 void SocketState::pause() {

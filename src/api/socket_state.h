@@ -30,6 +30,8 @@ class SocketState final : public Resource, private uv::Stream::Client {
   void destroy();
   void pause();
   void resume();
+  // While it connects it keeps the loop alive in any case.
+  void set_ref(bool ref);
   // Reads on although nobody listens, so that the end is noticed.
   void read_to_end();
   void abandon() override;
@@ -72,6 +74,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   Function<void()> connected_;
   Function<void()> on_closed_;
   Phase phase_ = Phase::connecting;
+  bool ref_ = true;
   bool paused_ = false;
   bool peer_ended_ = false;
   bool finished_ = false;  // our end has been sent

@@ -50,6 +50,9 @@ void Primary::set_scheduling_policy(SchedulingPolicy policy) {
 void Primary::setup_primary(const Settings& changes) {
   policy_frozen_ = true;
   settings_ = merged(std::move(settings_), changes);
+  // Node's defaults.
+  if (!settings_.silent) settings_.silent = false;
+  if (!settings_.exec_argv) settings_.exec_argv.emplace();
   effects_.push_back(SetupEvent{settings_});
 }
 

@@ -67,7 +67,8 @@ class Primary {
   // Until the first setup_primary() or fork(); ignored after it, as in Node.
   void set_scheduling_policy(SchedulingPolicy policy);
 
-  const Settings& settings() const { return settings_; }
+  // Empty before the first setup_primary() or fork(), as Node's.
+  const Settings& settings() const { return policy_frozen_ ? settings_ : no_settings_; }
   SchedulingPolicy scheduling_policy() const { return policy_; }
   // cluster.workers.
   std::vector<std::shared_ptr<const WorkerRecord>> workers() const;
@@ -169,6 +170,7 @@ class Primary {
   void report_disconnected();
 
   Host host_;
+  Settings no_settings_;
   Settings settings_;
   SchedulingPolicy policy_;
   bool policy_frozen_ = false;

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "core/ids.h"
-#include "os/close_shared.h"
 #include "os/fd.h"
 
 namespace muster::uv {
@@ -16,8 +15,7 @@ class FdTable {
   // -1 for a token that was closed.
   int get(core::FdToken token) const;
   OwnedFd take(core::FdToken token);
-  // Without waiting, whatever another process that has it did to it.
-  void close(core::FdToken token) { os::close_shared(take(token).release()); }
+  void close(core::FdToken token) { take(token); }
   // Whether this very descriptor is one of them.
   bool contains(int fd) const;
 

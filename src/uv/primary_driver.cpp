@@ -223,7 +223,8 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen, cons
         if (accepted_by_ != id) end_of_turn();
         accepted_by_ = id;
         const std::uint64_t client = sticky ? address_hash(connection.get()) : 0;
-        accepted_.push_back({fds_.add(std::move(connection)), client});
+        // A worker will have it too.
+        accepted_.push_back({fds_.add(OwnedFd::shared(connection.release())), client});
         loop_.at_end_of_turn(*this);
       },
       std::move(file));

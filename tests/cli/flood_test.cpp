@@ -92,8 +92,14 @@ TEST_F(Flood, OfASocketThatLiesInAnotherStopsNobody) {
   const auto muster = run(std::string(lingering) + R"(
 a, b = socket.socketpair()
 pass_on(a, b'x', [client.fileno()])
-pass_on(channel, b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n', [b.fileno()])
+told, tell_child = os.pipe()
+if os.fork() == 0: # the last but the primary to have it: one that ends does not wait for what it closes
+    os.read(told, 1)
+    pass_on(channel, b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n', [b.fileno()])
+    os._exit(0)
 drop(client), a.close(), b.close()
+os.write(tell_child, b'x')
+os.wait()
 )");
 
   EXPECT_EQ(session.status("app")["restarts"], 0);

@@ -618,5 +618,27 @@ TEST(Dgram, SharesAPortInOneProcessThatBothReuse) {
   EXPECT_TRUE(both);
 }
 
+class UdpAlone : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Each, UdpAlone, testing::Values("exclusive", "reuse_port"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(UdpAlone, HoldsNoWorkerThatIsAskedToLeave) {
+  Primary primary;
+  Worker w = primary.cluster.fork(worker("UdpAloneInAWorker", {{"ALONE", GetParam()}}));
+  w.on_message([&](Message&) { w.disconnect(); });
+
+  primary.run();
+
+  EXPECT_EQ(w.process().exit_status(), ExitStatus::exited(0));
+}
+
+WORKER(UdpAloneInAWorker) {
+  const bool exclusive = std::getenv("ALONE") == std::string("exclusive");
+  auto socket = dgram::create_socket(cluster, {.reuse_port = !exclusive});
+  socket.bind({.port = 0, .exclusive = exclusive}, [self = cluster.process()]() mutable { self.send("bound"); });
+  return loop.run();
+}
+
 }  // namespace
 }  // namespace muster::test

@@ -507,5 +507,18 @@ WORKER(ListensOnFour) {
   return loop.run();
 }
 
+TEST(Handles, ThatAreNotWhatTheySayAreNotSent) {
+  Primary primary;
+  Worker w = primary.cluster.fork(worker("KeepsSockets"));
+  for (const HandleType type : {HandleType::socket, HandleType::server, HandleType::udp_socket}) {
+    EXPECT_THROW(w.send("take this", Handle(type, open("/dev/null", O_RDONLY | O_CLOEXEC))), Exception);
+  }
+  w.on_online([w]() mutable { w.disconnect(); });
+
+  primary.run();
+
+  EXPECT_EQ(w.process().exit_status(), ExitStatus::exited(0));
+}
+
 }  // namespace
 }  // namespace muster::test

@@ -568,5 +568,74 @@ WORKER(SlowServer) {
   return loop.run();
 }
 
+TEST(Server, ListensAgainBeforeItHasClosed) {
+  Primary primary;
+  auto server = net::create_server(primary.cluster, [](net::Socket socket) { socket.end("hello"); });
+  int closed = 0;
+  std::string answer;
+  server.listen(0, [&] {
+    server.close([&] { ++closed; });
+    EXPECT_FALSE(server.listening());
+    server.listen(0, [&] {
+      auto client = net::connect(primary.loop, server.address()->port.value());
+      client.on_data([&](std::string_view bytes) { answer += bytes; });
+      client.on_close([&] {
+        EXPECT_EQ(closed, 0);
+        server.close();
+      });
+    });
+  });
+
+  primary.loop.run();
+
+  EXPECT_EQ(answer, "hello");
+  EXPECT_EQ(closed, 1);
+}
+
+TEST(Server, ListensAgainBeforeItHasClosedInAWorker) {
+  Primary primary;
+  Worker w = primary.cluster.fork(worker("ListensTwice"));
+  std::string answer;
+  w.on_message([&](Message& message) {
+    auto client = net::connect(primary.loop, static_cast<int>(message.data.as_number()));
+    client.on_data([&](std::string_view bytes) { answer += bytes; });
+    client.on_close([&, w]() mutable { w.disconnect(); });
+  });
+
+  primary.run();
+
+  EXPECT_EQ(answer, "hello");
+  EXPECT_EQ(w.process().exit_status(), ExitStatus::exited(0));
+}
+
+WORKER(ListensTwice) {
+  auto server = net::create_server(cluster, [](net::Socket socket) { socket.end("hello"); });
+  server.listen(0, [server, self = cluster.process()]() mutable {
+    server.close();
+    server.listen(0, [server, self]() mutable { self.send(Value(server.address()->port.value())); });
+  });
+  return loop.run();
+}
+
+TEST(Server, AnUnreferencedConnectionHoldsNoLoop) {
+  Primary primary;
+  std::vector<net::Socket> kept;
+  net::Server server = net::create_server(primary.cluster, [&](net::Socket socket) {
+    socket.unref();
+    kept.push_back(socket);
+    server.unref();
+  });
+  net::Socket client;
+  server.listen(0, [&] {
+    client = net::connect(primary.loop, server.address()->port.value());
+    client.unref();
+  });
+
+  EXPECT_EQ(primary.loop.run(), 0);
+
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_FALSE(kept[0].destroyed());
+}
+
 }  // namespace
 }  // namespace muster::test

@@ -97,5 +97,17 @@ TEST(Settings, NameTheProgramThatRunsTheWorkers) {
   EXPECT_EQ(primary.told[1]["home"], Value("/of/env"));
 }
 
+TEST(Settings, AreEmptyBeforeTheFirstSetup) {
+  Primary primary;
+  EXPECT_EQ(primary.cluster.settings().exec, std::nullopt);
+  EXPECT_EQ(primary.cluster.settings().silent, std::nullopt);
+
+  primary.cluster.setup_primary();
+
+  EXPECT_NE(primary.cluster.settings().exec, std::nullopt);
+  EXPECT_EQ(primary.cluster.settings().silent, false);
+  EXPECT_EQ(primary.cluster.settings().exec_argv, std::vector<std::string>());
+}
+
 }  // namespace
 }  // namespace muster::test
