@@ -22,15 +22,25 @@ let failed = 0;
 // Whether a message still meets a worker that is leaving is chance.
 const certain = (output) => normal(output).filter((line) => !line.endsWith('error EPIPE'));
 
+// Which of two things that happen at once is heard first is chance too: any that Node has been seen to print will do.
+const oracleRuns = 12;
+
 async function play() {
   for (let scenario; (scenario = scenarios.pop());) {
-    const [expected, got] = await Promise.all([oracle, required].map(async (file) => {
+    const print = async (file) => {
       const sockets = fs.mkdtempSync(path.join(os.tmpdir(), 'scenario-'));
       const output = await run(file, [], { SCENARIO: JSON.stringify(scenario), TEST_PATH: path.join(sockets, 's') });
       fs.rmSync(sockets, { recursive: true });
       return certain(output);
-    }));
-    if (JSON.stringify(expected) === JSON.stringify(got)) continue;
+    };
+    const seen = new Set();
+    let [expected, got] = await Promise.all([print(oracle), print(required)]);
+    seen.add(JSON.stringify(expected));
+    for (let runs = 1; !seen.has(JSON.stringify(got)) && runs < oracleRuns; ++runs) {
+      [expected, got] = await Promise.all([print(oracle), print(required)]);
+      seen.add(JSON.stringify(expected));
+    }
+    if (seen.has(JSON.stringify(got))) continue;
     ++failed;
     console.log(`${scenario.name}:\n${difference(expected, got)}`);
   }
