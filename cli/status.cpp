@@ -56,6 +56,14 @@ void worker_members(Visit visit, Status& s) {
 }
 
 template <class Visit, class Status>
+void totals_members(Visit visit, Status& s) {
+  visit("seat", s.seat);
+  visit("accepted", s.accepted);
+  visit("requests", s.requests);
+  visit("messages", s.messages);
+}
+
+template <class Visit, class Status>
 void obituary_members(Visit visit, Status& s) {
   visit("seat", s.seat);
   visit("id", s.id);
@@ -94,6 +102,8 @@ void app_members(Visit visit, Status& s) {
   visit("cpu", s.cpu);
   visit("listening", s.listening);
   visit("workers", s.workers);
+  visit("seats", s.seats);
+  visit("totals", s.totals);
   visit("obituaries", s.obituaries);
   visit("ended", s.ended);
 }
@@ -102,6 +112,8 @@ void app_members(Visit visit, Status& s) {
 
 void to_json(json& object, const WorkerStatus& status) { worker_members(Writer{object}, status); }
 void from_json(const json& object, WorkerStatus& status) { worker_members(Reader{object}, status); }
+void to_json(json& object, const Totals& totals) { totals_members(Writer{object}, totals); }
+void from_json(const json& object, Totals& totals) { totals_members(Reader{object}, totals); }
 void to_json(json& object, const Obituary& obituary) { obituary_members(Writer{object}, obituary); }
 void from_json(const json& object, Obituary& obituary) { obituary_members(Reader{object}, obituary); }
 void to_json(json& object, const AppStatus& status) { app_members(Writer{object}, status); }

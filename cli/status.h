@@ -35,6 +35,14 @@ struct WorkerStatus {
   std::optional<std::int64_t> next_try_in = {};  // waiting
 };
 
+// What the workers of a seat, or all of an app, have had since the primary started: it never falls. Empty where none reports.
+struct Totals {
+  unsigned seat = 0;  // 0: all
+  std::optional<std::uint64_t> accepted = {};
+  std::optional<std::uint64_t> requests = {};
+  std::optional<std::uint64_t> messages = {};
+};
+
 // What ended a worker, and what was done about it.
 struct Obituary {
   unsigned seat = 0;
@@ -47,9 +55,9 @@ struct Obituary {
   std::string signal = {};  // SIGKILL; empty when it exited
   // crashed, exited, never became ready, not started, memory, requests, age, hung, reload, restart, scale, stop
   std::string cause = {};
-  std::string detail = {};       // "used 210 MiB of 200 MiB"; "spawn ENOENT"; what its stack was
-  std::string done = {};         // "restarted after 200 ms"; "replaced by 1234"; "not restarted: the app has failed"
-  std::int64_t next_try_at = 0;  // 0: none
+  std::string detail = {};                   // "used 210 MiB of 200 MiB"; "spawn ENOENT"; what its stack was
+  std::string done = {};                     // "restarts after 200 ms"; "replaced by 1234"; "not restarted: the app has failed"
+  std::int64_t next_try_at = 0;              // 0: none
   std::vector<std::string> last_words = {};  // the last lines of its standard error
 };
 
@@ -57,8 +65,9 @@ struct AppStatus {
   std::string name = {};
   std::string version = {};  // of muster
   int pid = 0;
-  std::string state = {};  // starting running reloading stopping failed; of one that is gone: stopped failed
-  std::string why = {};    // of a failed one
+  // starting running degraded, crash loop, reloading stopping failed; of one that is gone: stopped failed
+  std::string state = {};
+  std::string why = {};  // of a failed one
   std::string app = {};
   std::string cwd = {};
   std::string policy = {};
@@ -74,12 +83,16 @@ struct AppStatus {
   double cpu = 0;
   std::vector<std::string> listening = {};  // tcp://127.0.0.1:8000 unix:/run/app.sock udp://[::]:53
   std::vector<WorkerStatus> workers = {};
+  std::vector<Totals> seats = {};              // of the workers of each, as far as any has sat there
+  Totals totals = {};                          // of all
   std::vector<Obituary> obituaries = {};       // newest first; so many as are kept
   std::map<std::string, unsigned> ended = {};  // workers since the primary started, by the cause of their obituary; all
 };
 
 void to_json(nlohmann::json& json, const WorkerStatus& status);
 void from_json(const nlohmann::json& json, WorkerStatus& status);
+void to_json(nlohmann::json& json, const Totals& totals);
+void from_json(const nlohmann::json& json, Totals& totals);
 void to_json(nlohmann::json& json, const Obituary& obituary);
 void from_json(const nlohmann::json& json, Obituary& obituary);
 void to_json(nlohmann::json& json, const AppStatus& status);

@@ -72,18 +72,25 @@ std::size_t count_ready(const AppStatus& app) {
       std::count_if(app.workers.begin(), app.workers.end(), [](const WorkerStatus& w) { return w.state == "ready"; }));
 }
 
+std::string workers_ready(const AppStatus& app) {
+  return fmt::format("{} of {} workers ready", count_ready(app), app.workers_wanted);
+}
+
 Answer health(const AppStatus& app) {
+  if (app.state == "degraded") return {.body = "degraded: " + workers_ready(app) + "\n"};
+  // Nobody serves, and what is tried again and again does not help.
+  if (app.state == "crash loop") {
+    return {.status = count_ready(app) > 0 ? 200 : 503, .body = "crash loop: " + workers_ready(app) + "\n"};
+  }
   if (app.state != "failed") return {.body = "ok\n"};
   return {.status = 503, .body = "failed" + (app.why.empty() ? "" : ": " + app.why) + "\n"};
 }
 
 Answer readiness(const AppStatus& app) {
-  const std::size_t ready = count_ready(app);
-  const std::string workers = fmt::format("{} of {} workers ready", ready, app.workers_wanted);
   if (app.state == "failed") return {.status = 503, .body = "failed" + (app.why.empty() ? "" : ": " + app.why) + "\n"};
   if (app.state == "stopping" || app.state == "stopped") return {.status = 503, .body = app.state + "\n"};
-  if (ready == 0) return {.status = 503, .body = fmt::format("{}: {}\n", app.state, workers)};
-  return {.body = fmt::format("ok: {}\n", workers)};
+  if (count_ready(app) == 0) return {.status = 503, .body = fmt::format("{}: {}\n", app.state, workers_ready(app))};
+  return {.body = fmt::format("{}: {}\n", app.state == "running" ? "ok" : app.state, workers_ready(app))};
 }
 
 std::string_view page() { return {reinterpret_cast<const char*>(assets::page), assets::page_size}; }

@@ -68,10 +68,17 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
   const leave = () => {
     if (leaving) return;
     leaving = true;
-    const { writeHead } = http.ServerResponse.prototype;
-    http.ServerResponse.prototype.writeHead = function (...head) {
+    // Where every form of setting headers ends. What the program promised by a header of its own, which proxies copy from
+    // whoever they ask, is taken back.
+    const { _storeHeader } = http.ServerResponse.prototype;
+    http.ServerResponse.prototype._storeHeader = function (...head) {
       this.shouldKeepAlive = false;
-      return writeHead.apply(this, head);
+      const result = _storeHeader.apply(this, head);
+      if (!this._last && this.statusCode !== 101) {
+        this._last = true;
+        this._header = this._header.replace(/\r\n(?:connection|keep-alive):[^\r\n]*/gi, '').replace('\r\n', '\r\nConnection: close\r\n');
+      }
+      return result;
     };
     // Idle connections end with their server's keepAliveTimeout, as they always do; where that is very long, at half time. A
     // server of Node 19 or later would end them when it closes, which is now: under a request that is on its way.

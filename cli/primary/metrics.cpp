@@ -61,7 +61,7 @@ class Exposition {
   std::string text_, name_, head_;
 };
 
-constexpr std::string_view app_states[] = {"starting", "running", "reloading", "stopping", "failed"};
+constexpr std::string_view app_states[] = {"starting", "running", "degraded", "crash loop", "reloading", "stopping", "failed"};
 constexpr std::string_view worker_states[] = {"starting", "ready", "draining", "stopping", "waiting"};
 constexpr std::string_view causes[] = {
     "crashed", "exited", "never became ready", "not started", "memory", "requests", "age", "hung", "reload", "restart",
@@ -91,7 +91,7 @@ std::string metrics_text(const AppStatus& app) {
   out.sample({{"app", name}}, seconds(app.started_at));
   out.metric("muster_memory_bytes", "gauge", "Memory of the primary.");
   out.sample({{"app", name}}, static_cast<double>(app.memory));
-  out.metric("muster_cpu_ratio", "gauge", "Processor time of the primary of late: 1 is one processor.");
+  out.metric("muster_cpu_ratio", "gauge", "Recent processor time of the primary: 1 is one processor.");
   out.sample({{"app", name}}, app.cpu / 100);
   out.metric("muster_restarts_total", "counter", "Workers that were started again.");
   out.sample({{"app", name}}, app.restarts);
@@ -107,49 +107,65 @@ std::string metrics_text(const AppStatus& app) {
   out.metric("muster_workers_ended_total", "counter", "Workers that ended, by what ended them.");
   for (const auto& [cause, times] : ended) out.sample({{"app", name}, {"cause", cause}}, times);
 
+  // One series for a seat, whoever sits there: a reload begins no new ones.
   struct Seat {
     bool up = false;
     unsigned restarts = 0;
+    std::optional<double> started, memory, cpu, connections, lag;
+    Totals totals = {};
   };
   std::map<unsigned, Seat> seats;
   for (unsigned seat = 1; seat <= app.workers_wanted; ++seat) seats[seat];
   for (const WorkerStatus& worker : app.workers) {
     Seat& seat = seats[worker.seat];
-    seat.up |= worker.state == "ready";
     seat.restarts = std::max(seat.restarts, worker.restarts);
+    if (worker.pid <= 0) continue;
+    const bool ready = worker.state == "ready";
+    // A worker and its successor, for a while: what they use is added, when it began is told of the one that serves.
+    if (!seat.started || (ready && !seat.up)) seat.started = seconds(worker.started_at);
+    seat.up |= ready;
+    if (worker.memory > 0) seat.memory = seat.memory.value_or(0) + static_cast<double>(worker.memory);
+    seat.cpu = seat.cpu.value_or(0) + worker.cpu / 100;
+    if (worker.connections) seat.connections = seat.connections.value_or(0) + static_cast<double>(*worker.connections);
+    if (worker.lag) seat.lag = std::max(seat.lag.value_or(0), seconds(*worker.lag));
   }
-  out.metric("muster_worker_up", "gauge", "Whether a worker is ready at this seat.");
-  for (const auto& [number, seat] : seats) out.sample({{"app", name}, {"worker", fmt::to_string(number)}}, seat.up);
-  out.metric("muster_worker_restarts_total", "counter", "How often a worker was started again at this seat.");
-  for (const auto& [number, seat] : seats) out.sample({{"app", name}, {"worker", fmt::to_string(number)}}, seat.restarts);
+  for (const Totals& totals : app.seats) seats[totals.seat].totals = totals;
 
-  // A sample for each process of which it is known.
   const auto each = [&](std::string_view metric, std::string_view type, std::string_view help, auto&& value_of) {
     out.metric(metric, type, help);
-    for (const WorkerStatus& worker : app.workers) {
-      if (worker.pid <= 0) continue;
-      if (const std::optional<double> value = value_of(worker)) {
-        out.sample({{"app", name}, {"worker", fmt::to_string(worker.seat)}, {"pid", fmt::to_string(worker.pid)}}, *value);
-      }
+    for (const auto& [number, seat] : seats) {
+      const std::optional<double> value = value_of(seat);
+      if (value) out.sample({{"app", name}, {"worker", fmt::to_string(number)}}, *value);
     }
   };
   using Known = std::optional<double>;
+  each("muster_worker_up", "gauge", "Whether a worker is ready at this seat.", [](const Seat& s) { return Known(s.up); });
+  each("muster_worker_restarts_total", "counter", "How often a worker was started again at this seat.",
+       [](const Seat& s) { return Known(s.restarts); });
   each("muster_worker_start_time_seconds", "gauge", "When the worker was started, since the epoch.",
-       [](const auto& w) { return Known(seconds(w.started_at)); });
-  each("muster_worker_memory_bytes", "gauge", "Memory of the worker.",
-       [](const auto& w) { return Known(static_cast<double>(w.memory)); });
-  each("muster_worker_cpu_ratio", "gauge", "Processor time of the worker of late: 1 is one processor.",
-       [](const auto& w) { return Known(w.cpu / 100); });
+       [](const Seat& s) { return s.started; });
+  each("muster_worker_memory_bytes", "gauge", "Memory of the worker.", [](const Seat& s) { return s.memory; });
+  each("muster_worker_cpu_ratio", "gauge", "Recent processor time of the worker: 1 is one processor.",
+       [](const Seat& s) { return s.cpu; });
   each("muster_worker_connections", "gauge", "Connections that the worker has open.",
-       [](const auto& w) { return Known(w.connections); });
-  each("muster_worker_connections_total", "counter", "Connections that the worker took.",
-       [](const auto& w) { return Known(w.accepted); });
-  each("muster_worker_requests_total", "counter", "Requests that the worker got.",
-       [](const auto& w) { return Known(w.requests); });
-  each("muster_worker_messages_total", "counter", "Messages between the worker and its primary, both ways.",
-       [](const auto& w) { return Known(w.messages); });
+       [](const Seat& s) { return s.connections; });
   each("muster_worker_loop_lag_seconds", "gauge", "How late the worker's loop was, at worst in the last second.",
-       [](const auto& w) { return w.lag ? Known(seconds(*w.lag)) : Known(); });
+       [](const Seat& s) { return s.lag; });
+  each("muster_worker_connections_total", "counter", "Connections that the workers of this seat accepted.",
+       [](const Seat& s) { return Known(s.totals.accepted); });
+  each("muster_worker_requests_total", "counter", "Requests that the workers of this seat received.",
+       [](const Seat& s) { return Known(s.totals.requests); });
+  each("muster_worker_messages_total", "counter", "Messages between the workers of this seat and the primary, both ways.",
+       [](const Seat& s) { return Known(s.totals.messages); });
+
+  const auto total = [&](std::string_view metric, std::string_view help, const std::optional<std::uint64_t>& value) {
+    out.metric(metric, "counter", help);
+    if (value) out.sample({{"app", name}}, static_cast<double>(*value));
+  };
+  total("muster_connections_total", "Connections that all workers accepted since the primary started.", app.totals.accepted);
+  total("muster_requests_total", "Requests that all workers received since the primary started.", app.totals.requests);
+  total("muster_messages_total", "Messages between all workers and the primary since it started, both ways.",
+        app.totals.messages);
   return std::move(out).text();
 }
 

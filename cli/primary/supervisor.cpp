@@ -18,6 +18,7 @@
 #include "primary/stack.h"
 #include "primary/users.h"
 #include "show/units_text.h"
+#include "show/view.h"
 
 namespace muster::cli {
 namespace {
@@ -98,6 +99,16 @@ void pin(int pid, unsigned seat) {
   CPU_ZERO(&one);
   CPU_SET(processors[(seat - 1) % processors.size()], &one);
   sched_setaffinity(pid, sizeof one, &one);
+}
+
+// `more` is of a worker, or of the workers of a seat.
+void add(Totals& totals, const auto& more) {
+  const auto add_one = [](auto& total, const auto& count) {
+    if (count) total = total.value_or(0) + *count;
+  };
+  add_one(totals.accepted, more.accepted);
+  add_one(totals.requests, more.requests);
+  add_one(totals.messages, more.messages);
 }
 
 int parent_of(int pid) {
@@ -351,6 +362,8 @@ void Supervisor::ready(Run run) {
   if (!known || known->phase != Phase::starting) return;
   if (WorkerProcess* process = find(run)) {
     say(fmt::format("worker {} (pid {}) is ready", known->seat, process->pid()));
+    // Its memory is known from now on.
+    process->look();
   }
   core_->handle_ready(run, now());
   pump();
@@ -416,7 +429,8 @@ void Supervisor::perform(const core::Supervisor::Died& died) {
   if (const auto detail = details_.extract(died.run)) obituary.detail = detail.mapped();
   const bool expected = died.cause == Cause::reload || died.cause == Cause::scale || died.cause == Cause::stop;
   if (died.next_try) {
-    obituary.done = *died.next_try == 0 ? "restarted at once" : fmt::format("to be restarted after {} ms", *died.next_try);
+    obituary.done =
+        *died.next_try == 0 ? "restarts at once" : "restarts after " + duration_text(static_cast<std::int64_t>(*died.next_try));
     obituary.next_try_at = obituary.ended_at + static_cast<std::int64_t>(*died.next_try);
   } else if (died.successor) {
     const WorkerProcess* successor = find(*died.successor);
@@ -427,11 +441,10 @@ void Supervisor::perform(const core::Supervisor::Died& died) {
                                                 : "not replaced";
   }
   if (!expected) {
-    std::string what = died.cause == Cause::not_started ? obituary.detail : core::to_text(died.status);
-    say(fmt::format("worker {} (pid {}) {}: {} after {}; {}", obituary.seat, obituary.pid, obituary.cause, what,
-                    duration_text(obituary.lived), obituary.done));
+    say(obituary_headline(obituary) + "; " + obituary.done);
   }
   ++ended_[obituary.cause];
+  if (process) add(ended_totals_[died.seat], process->status());
   obituaries_.push_front(std::move(obituary));
   if (obituaries_.size() > obituaries_kept) obituaries_.pop_back();
   started_at_.erase(died.run);
@@ -610,7 +623,9 @@ AppStatus Supervisor::status() const {
   status.name = config_.name;
   status.app = config_.app;
   status.cwd = config_.cwd;
-  status.state = to_string(core_->state());
+  const core::Supervisor::Health health = core_->health(now());
+  status.state = core_->state() != State::running || health == core::Supervisor::Health::well ? to_string(core_->state())
+                                                                                              : to_string(health);
   status.why = failed_;
   status.policy = is_plain() ? "shared" : name_of(cluster_.scheduling_policy());
   status.workers_wanted = core_->workers();
@@ -621,6 +636,7 @@ AppStatus Supervisor::status() const {
   status.last_reload = last_reload_.substr(0, last_reload_.find('\n'));
   status.obituaries.assign(obituaries_.begin(), obituaries_.end());
   status.ended = ended_;
+  std::map<unsigned, Totals> totals = ended_totals_;
   std::set<std::string> listening;
   for (const std::string& url : config_.listen) listening.insert(listen_sockets_.bound_url(url));
   const std::uint64_t time = now();
@@ -637,6 +653,7 @@ AppStatus Supervisor::status() const {
     const WorkerProcess* process = find(run);
     WorkerStatus worker = process ? process->status() : WorkerStatus{};
     if (process) {
+      add(totals[known.seat], worker);
       worker.pid = process->pid();
       worker.id = process->id();
       listening.insert(process->listening().begin(), process->listening().end());
@@ -652,6 +669,11 @@ AppStatus Supervisor::status() const {
   }
   std::stable_sort(status.workers.begin(), status.workers.end(),
                    [](const WorkerStatus& a, const WorkerStatus& b) { return a.seat < b.seat; });
+  for (auto& [number, of_seat] : totals) {
+    of_seat.seat = number;
+    add(status.totals, of_seat);
+    if (core_->seats().contains(number)) status.seats.push_back(of_seat);
+  }
   status.listening.assign(listening.begin(), listening.end());
   return status;
 }

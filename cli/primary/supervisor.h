@@ -118,6 +118,7 @@ class Supervisor {
   std::map<Run, std::uint64_t> request_limits_;
   std::deque<Obituary> obituaries_;
   std::map<std::string, unsigned> ended_;
+  std::map<unsigned, Totals> ended_totals_;  // of those that ended, by seat
   unsigned reloads_ = 0, failed_reloads_ = 0;
   std::string last_reload_;
   std::string failed_;

@@ -68,7 +68,7 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
     events_.ready();
   }));
   subscriptions_.emplace_back(worker_.on_message([this](Message& message) {
-    ++messages_;
+    ++*status_.messages;
     if (message.data.is_string()) events_.message(message.data.as_string());
   }));
   subscriptions_.emplace_back(worker_.on_error([this](const Error& error) {
@@ -140,15 +140,14 @@ void WorkerProcess::look() {
   if (!use || ended_) return;
   const auto now = Clock::now();
   status_.memory = use->memory;
-  status_.messages = messages_;
   if (last_look_) {
     const double seconds = std::chrono::duration<double>(now - last_look_->at).count();
     status_.cpu = seconds > 0 ? static_cast<double>(use->cpu_time - last_look_->cpu_time) / 10 / seconds : 0;
     status_.connections_per_second = rate(status_.accepted, last_look_->accepted, seconds);
     status_.requests_per_second = rate(status_.requests, last_look_->requests, seconds);
-    status_.messages_per_second = rate(messages_, last_look_->messages, seconds);
+    status_.messages_per_second = rate(status_.messages, last_look_->messages, seconds);
   }
-  last_look_ = Look{now, use->cpu_time, status_.accepted, status_.requests, messages_};
+  last_look_ = Look{now, use->cpu_time, status_.accepted, status_.requests, status_.messages};
 }
 
 }  // namespace muster::cli

@@ -70,16 +70,14 @@ class WorkerProcess {
   std::vector<std::string> listening_;
   std::string failure_;
   bool ended_ = false;
-  WorkerStatus status_;
+  WorkerStatus status_{.messages = 0};
 
   struct Look {
     Clock::time_point at;
     std::uint64_t cpu_time = 0;
-    std::optional<std::uint64_t> accepted, requests;
-    std::uint64_t messages = 0;
+    std::optional<std::uint64_t> accepted, requests, messages;
   };
   std::optional<Look> last_look_;
-  std::uint64_t messages_ = 0;
   unsigned refusals_ = 0;
 
   // Stands for "this still exists" in what comes later.

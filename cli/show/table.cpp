@@ -28,7 +28,7 @@ std::string inked(std::string_view text, Ink ink, Colour colour) {
 
 Ink ink_of_state(std::string_view state) {
   if (state == "running" || state == "ready") return Ink::green;
-  if (state == "failed") return Ink::red;
+  if (state == "failed" || state == "crash loop") return Ink::red;
   if (state == "stopped") return Ink::dim;
   return Ink::yellow;
 }

@@ -58,7 +58,7 @@ std::vector<Cell> worker_row(const WorkerStatus& worker) {
           when_there(duration_text(worker.uptime)),
           {fmt::to_string(worker.restarts)},
           when_there(percent_text(worker.cpu)),
-          when_there(bytes_text(worker.memory)),
+          {there && worker.memory > 0 ? bytes_text(worker.memory) : std::string(none)},
           {optional_count(worker.connections)},
           {optional_rate(worker.connections_per_second)},
           {optional_rate(worker.requests_per_second)},
@@ -207,10 +207,13 @@ std::string Top::frame(Size size, Colour colour) {
   screen.push_back(inked(shortened(keys, size.columns), Ink::dim, colour));
   if (screen.size() > size.rows) screen.resize(size.rows);
 
-  // Written over what is there: a screen that is cleared first flickers.
+  // Written over what is there: a screen that is cleared first flickers. A line is cleared before it is written, since after
+  // one of full width the cursor still stands on its last character; and so is what is below the last.
   std::string text = "\x1b[H";
-  for (std::size_t i = 0; i < screen.size(); ++i) text.append(i == 0 ? "" : "\r\n").append(screen[i]).append("\x1b[K");
-  return text + "\x1b[J";
+  for (std::size_t i = 0; i < screen.size(); ++i) {
+    text.append(i == 0 ? "" : "\r\n").append(i + 1 == screen.size() ? "\x1b[J" : "\x1b[K").append(screen[i]);
+  }
+  return text;
 }
 
 std::string Top::text(std::size_t columns, Colour colour) const {

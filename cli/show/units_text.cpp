@@ -32,10 +32,10 @@ std::string counted(std::uint64_t count, std::string_view noun) {
 
 std::string duration_text(std::int64_t milliseconds) {
   if (milliseconds < 0) milliseconds = 0;
-  if (milliseconds < 1000) return fmt::format("{}ms", milliseconds);
+  if (milliseconds < 1000) return fmt::format("{} ms", milliseconds);
   const std::int64_t seconds = milliseconds / 1000;
-  if (seconds < 10) return fmt::format("{}.{}s", seconds, milliseconds % 1000 / 100);
-  if (seconds < 60) return fmt::format("{}s", seconds);
+  if (seconds < 10) return fmt::format("{}.{} s", seconds, milliseconds % 1000 / 100);
+  if (seconds < 60) return fmt::format("{} s", seconds);
   if (seconds < 3600) return fmt::format("{}m {}s", seconds / 60, seconds % 60);
   if (seconds < 86400) return fmt::format("{}h {}m", seconds / 3600, seconds % 3600 / 60);
   return fmt::format("{}d {}h", seconds / 86400, seconds % 86400 / 3600);
@@ -69,7 +69,7 @@ std::string rate_text(double per_second) { return count_text(per_second) + "/s";
 
 std::string lag_text(double milliseconds) {
   if (!std::isfinite(milliseconds)) return "-";
-  if (milliseconds < 999.5) return short_number(std::max(milliseconds, 0.0)) + "ms";
+  if (milliseconds < 999.5) return short_number(std::max(milliseconds, 0.0)) + " ms";
   return duration_text(static_cast<std::int64_t>(std::llround(milliseconds)));
 }
 

@@ -55,12 +55,12 @@ std::string deed(const Obituary& obituary) {
       {"never became ready", "never became ready"},
       {"not started", "could not be started"},
       {"memory", "used too much memory"},
-      {"requests", "had answered its share of requests"},
-      {"age", "had reached its age"},
+      {"requests", "reached its limit of requests"},
+      {"age", "reached its maximum age"},
       {"hung", "hung"},
       {"reload", "was replaced by a reload"},
       {"restart", "was ended by a restart"},
-      {"scale", "was one too many"},
+      {"scale", "was scaled away"},
       {"stop", "was stopped"},
   };
   const auto* found =
@@ -88,14 +88,8 @@ std::string sentence(std::string_view text) {
 }
 
 std::string next_try_text(const AppStatus& app, const Obituary& obituary) {
-  if (obituary.next_try_at > app.at) {
-    return fmt::format("The next try is at {}, in {}.", time_text(obituary.next_try_at),
-                       duration_text(obituary.next_try_at - app.at));
-  }
-  if (obituary.next_try_at > 0) return fmt::format("The next try was at {}.", time_text(obituary.next_try_at));
-  // Another is there already.
-  if (obituary.done.starts_with("replaced") || obituary.done.starts_with("restarted")) return {};
-  return "There is no next try.";
+  if (obituary.next_try_at <= app.at) return {};
+  return fmt::format("That is at {}, in {}.", time_text(obituary.next_try_at), duration_text(obituary.next_try_at - app.at));
 }
 
 // Two texts beside each other; broken, and in no colour, when they do not fit.
@@ -157,7 +151,7 @@ Table worker_table(const AppStatus& app) {
                when(there, [&] { return duration_text(worker.uptime); }),
                {fmt::format("{}", worker.restarts)},
                when(there, [&] { return percent_text(worker.cpu); }),
-               when(there, [&] { return bytes_text(worker.memory); }),
+               when(there && worker.memory > 0, [&] { return bytes_text(worker.memory); }),
                when(worker.connections.has_value(), [&] { return count_text(static_cast<double>(*worker.connections)); }),
                when(worker.requests_per_second.has_value(), [&] { return count_text(*worker.requests_per_second); }),
                when(worker.lag.has_value(), [&] { return lag_text(*worker.lag); })});

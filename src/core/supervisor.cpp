@@ -14,6 +14,9 @@ constexpr std::uint64_t well_after = 10'000;
 // An app none of whose workers has ever been ready is not tried as long as one that has worked: somebody waits for it.
 constexpr unsigned tries_to_start = 3;
 
+// So many failures in a row are a loop.
+constexpr unsigned failures_of_a_loop = 3;
+
 std::string seconds(std::uint64_t ms) {
   if (ms % 1000 == 0) return std::to_string(ms / 1000) + " s";
   return std::to_string(ms) + " ms";
@@ -49,6 +52,16 @@ std::string_view to_string(Supervisor::State state) {
     case stopping: return "stopping";
     case stopped: return "stopped";
     case failed: return "failed";
+  }
+  return "";
+}
+
+std::string_view to_string(Supervisor::Health health) {
+  using enum Supervisor::Health;
+  switch (health) {
+    case well: return "well";
+    case degraded: return "degraded";
+    case crash_loop: return "crash loop";
   }
   return "";
 }
@@ -115,6 +128,20 @@ const Supervisor::Run* Supervisor::find(RunId run) const {
 unsigned Supervisor::ready() const {
   return static_cast<unsigned>(
       std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) { return entry.second.phase == Phase::ready; }));
+}
+
+bool Supervisor::has_lasted(const Run& run, std::uint64_t now) const {
+  return run.ready && now - *run.ready >= std::max(options_.restart_window, well_after);
+}
+
+Supervisor::Health Supervisor::health(std::uint64_t now) const {
+  Health health = Health::well;
+  for (const auto& [number, seat] : seats_) {
+    const Run* current = seat.current ? find(*seat.current) : nullptr;
+    if (seat.failures >= failures_of_a_loop && !(current && has_lasted(*current, now))) return Health::crash_loop;
+    if (!current || current->phase != Phase::ready) health = Health::degraded;
+  }
+  return health;
 }
 
 void Supervisor::drain(Run& run, Cause cause, std::uint64_t now) {
@@ -213,6 +240,7 @@ std::optional<std::string> Supervisor::restart(std::uint64_t now) {
     if (seat.next) terminate(runs_.at(*std::exchange(seat.next, std::nullopt)), Cause::restart, now);
     seat.replacing.reset();
     seat.backoff.reset();
+    seat.failures = 0;
     if (seat.current) {
       drain(runs_.at(*seat.current), Cause::restart, now);
     } else {
@@ -286,6 +314,7 @@ void Supervisor::handle_ready(RunId id, std::uint64_t now) {
   seat.replacing.reset();
   if (old) drain(runs_.at(*old), cause, now);
   if (cause == Cause::reload && reload_) {
+    seat.failures = 0;
     ++reload_->replaced;
     --reload_->under_way;
     advance_reload(now);
@@ -363,6 +392,8 @@ std::optional<std::string> Supervisor::lost_current(Seat& seat, const Run& run, 
     return std::nullopt;
   }
   if (run.ready && now - *run.ready >= well_after) seat.backoff.reset();
+  if (has_lasted(run, now)) seat.failures = 0;
+  ++seat.failures;
   if (auto failed = spend_restart(run, cause, died.status, now)) return failed;
   ++seat.restarts;
   ++restarts_;

@@ -63,6 +63,12 @@ class Supervisor {
     stopped,
     failed,  // too many restarts; what still runs is ended
   };
+  // How well it runs, beside what it does.
+  enum class Health : std::uint8_t {
+    well,
+    degraded,    // a seat has no ready worker
+    crash_loop,  // the worker of a seat failed three times in a row, and none has lasted since
+  };
   enum class Phase : std::uint8_t { starting, ready, draining, terminating, killing };
 
   // Start a process; handle_ready() and handle_exited() follow.
@@ -131,6 +137,7 @@ class Supervisor {
     std::optional<std::uint64_t> retry = {};  // when to start the next one, because there is no current one
     bool waits = false;                       // to be started when others have
     unsigned restarts = 0;
+    unsigned failures = 0;  // in a row: none that was ready for a restart window between them
   };
 
   // `seed` for what is left to chance: the same seed, the same waits.
@@ -169,6 +176,7 @@ class Supervisor {
   std::optional<std::uint64_t> next_deadline() const;
 
   State state() const { return state_; }
+  Health health(std::uint64_t now) const;
   unsigned workers() const { return options_.workers; }
   unsigned ready() const;
   unsigned restarts() const { return restarts_; }
@@ -189,6 +197,8 @@ class Supervisor {
   };
 
   bool going_on() const { return state_ == State::starting || state_ == State::running || state_ == State::reloading; }
+  // It was ready for so long that its failures before say nothing any more.
+  bool has_lasted(const Run& run, std::uint64_t now) const;
   RunId fork(unsigned seat, std::uint64_t now);
   // A process for an empty seat: now, or when others have started.
   void fill(unsigned number, Seat& seat, std::uint64_t now);
@@ -223,6 +233,7 @@ class Supervisor {
 
 std::string_view to_string(Supervisor::Cause cause);
 std::string_view to_string(Supervisor::State state);
+std::string_view to_string(Supervisor::Health health);
 // "exit code 1", "signal SIGKILL".
 std::string to_text(const ExitStatus& status);
 

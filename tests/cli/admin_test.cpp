@@ -95,13 +95,18 @@ TEST_F(AdminPort, IsShutToNobodyByClientsThatNeverAsk) {
   }
   primary.run();
 
-  EXPECT_TRUE(has(ask("/healthz"), "\r\n\r\nok\n"));
+  EXPECT_TRUE(has(ask("/healthz"), "\r\n\r\ndegraded: 3 of 4 workers ready\n"));
   EXPECT_FALSE(primary.gave_up);
 }
 
 TEST_F(AdminPort, SaysWhetherAWorkerIsReadyAndWhyNot) {
   listen();
+  EXPECT_EQ(body_of(ask("/readyz")), "degraded: 3 of 4 workers ready\n");
+  app.state = "running";
   EXPECT_EQ(body_of(ask("/readyz")), "ok: 3 of 4 workers ready\n");
+  app.state = "crash loop";
+  EXPECT_EQ(body_of(ask("/healthz")), "crash loop: 3 of 4 workers ready\n");
+  EXPECT_TRUE(ask("/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
   app.state = "reloading";
   EXPECT_TRUE(ask("/readyz").starts_with("HTTP/1.1 200 OK\r\n"));
 
@@ -114,6 +119,8 @@ TEST_F(AdminPort, SaysWhetherAWorkerIsReadyAndWhyNot) {
   answer = ask("/readyz");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
   EXPECT_EQ(body_of(answer), "starting: 0 of 4 workers ready\n");
+  app.state = "crash loop";
+  EXPECT_TRUE(ask("/healthz").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
   app.state = "failed";
   EXPECT_EQ(body_of(ask("/readyz")), "failed\n");
 }

@@ -55,7 +55,7 @@ TEST(Document, FlagsAreThere) {
       if (!begins || flag.size() < 4 || flag[2] == '-') continue;
       bool known = false;
       for (const char* other :
-           {"--json", "--help", "--config", "--fd", "--from", "--install", "--no-install-recommends", "--prefix"})
+           {"--json", "--help", "--config", "--fd", "--from", "--install", "--gtest", "--no-install-recommends", "--prefix"})
         known |= flag == other;
       for (const Setting& setting : settings()) known |= flag == flag_name(setting);
       EXPECT_TRUE(known) << path << ": " << flag;

@@ -1,15 +1,18 @@
 // The page of the admin port, in a browser.
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
+#include <thread>
 
 #include <gtest/gtest.h>
 
 #include "primary/admin.h"
 #include "browser.h"
 #include "sample.h"
+#include "support.h"
 #include "support/run.h"
 
 namespace muster::test {
@@ -43,7 +46,7 @@ TEST_F(Page, ShowsTheAppItsWorkersAndWhatEndedThem) {
   open();
 
   EXPECT_EQ(browser.text_of("#name"), "api");
-  EXPECT_EQ(browser.text_of("#state"), "running");
+  EXPECT_EQ(browser.text_of("#state"), "degraded");
   EXPECT_EQ(browser.text_of("#ready"), "3");
   EXPECT_EQ(browser.text_of("#wanted"), " of 4");
   EXPECT_EQ(browser.text_of("#uptime"), "3d 4h");
@@ -54,17 +57,17 @@ TEST_F(Page, ShowsTheAppItsWorkersAndWhatEndedThem) {
   EXPECT_EQ(
       browser.evaluate("[...document.querySelector('#workers').children].map(tr => "
                        "[...tr.children].map(cell => cell.textContent).join()).join(' | ')"),
-      "1,4201,ready,2h 5m,0,7.5%,61.0 MiB,1.2k,0.8ms,12,3.5,0.2 | 2,4202,ready,2h 5m,1,15%,62.0 MiB,2.5k,0.8ms,12,3.5,0.2 | "
-      "3,4203,ready,2h 5m,0,23%,63.0 MiB,–,–,–,–,– | 4,–,waiting, 3.2s,–,6,–,–,–,–,–,–,–");
+      "1,4201,ready,2h 5m,0,7.5%,61.0 MiB,1.2k,0.8 ms,12,3.5,0.2 | 2,4202,ready,2h 5m,1,15%,62.0 MiB,2.5k,0.8 ms,12,3.5,0.2 | "
+      "3,4203,ready,2h 5m,0,23%,63.0 MiB,–,–,–,–,– | 4,–,waiting, 3.2 s,–,6,–,–,–,–,–,–,–");
   EXPECT_EQ(browser.text_of("#ended strong"), "Worker 4 (pid 4204) crashed: exit code 1");
-  EXPECT_EQ(browser.text_of("#ended p"), "After 3.1s; it had been ready. Waits for its next try. The next try is in 3.2s.");
+  EXPECT_EQ(browser.text_of("#ended p"), "After 3.1 s; it had been ready. Restarts after 8.2 s. The next try is in 3.2 s.");
   EXPECT_EQ(browser.evaluate("document.querySelector('#ended details').open"), false);
   EXPECT_EQ(browser.text_of("#ended pre"), "/srv/api/server.js:41\n    throw new Error('no database');\n\nError: no database");
 }
 
 TEST_F(Page, FollowsWhatHappensAndSaysItAloud) {
   open();
-  EXPECT_EQ(browser.text_of("#news"), "api is running; worker 4 is waiting");
+  EXPECT_EQ(browser.text_of("#news"), "api is degraded; worker 4 is waiting");
   browser.evaluate("document.querySelector('#ended details').open = true");
 
   change([](AppStatus& a) {
@@ -132,7 +135,7 @@ TEST_F(Page, SaysThatThePrimaryCannotBeReachedAndShowsItAgainWhenItIs) {
   browser.wait_until(
       "document.getElementById('lost').hidden && document.getElementById('age').textContent === 'Seen just now'");
 
-  EXPECT_EQ(browser.text_of("#state"), "running");
+  EXPECT_EQ(browser.text_of("#state"), "degraded");
 }
 
 // The ratio of contrast of each text to what is behind it, the least of all.
@@ -178,7 +181,6 @@ TEST_F(Page, IsReadableInLightAndDarkAndOnANarrowScreen) {
   EXPECT_EQ(browser.evaluate("document.querySelectorAll('svg:not([aria-hidden=true])').length"), 0);
 }
 
-// The picture of the manual and its siblings, into the folder that MUSTER_IMAGES names: docs/images has one of them.
 TEST_F(Page, DrawsTheLastMinuteOfEachWorker) {
   using namespace std::chrono;
   app.at = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
@@ -210,24 +212,48 @@ TEST_F(Page, DrawsTheLastMinuteOfEachWorker) {
   EXPECT_EQ(browser.evaluate("[...document.querySelectorAll('#workers tr:last-child svg')].every(svg => "
                              "getComputedStyle(svg).visibility === 'hidden')"),
             true);
+}
 
-  if (const char* const folder = std::getenv("MUSTER_IMAGES")) {
-    const auto save = [&](const std::string& name, int width, bool dark) {
-      browser.resize(width, 300);
-      browser.prefer_dark(dark);
-      browser.evaluate("new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
-      browser.save_image(std::string(folder) + "/" + name + ".png");
-    };
-    save("page", 1200, false);
-    save("page-dark", 1200, true);
-    save("page-middle", 800, false);
-    save("page-narrow", 360, true);
-    browser.evaluate("document.querySelector('#ended details').open = true");
-    save("page-narrow-light", 360, false);
-    admin.reset();
-    browser.wait_until("!document.getElementById('lost').hidden");
-    save("page-lost", 1200, false);
+// docs/images/page.png, where MUSTER_IMAGES names a folder for it.
+TEST(PageOfAnApp, ShowsWhatHappensToIt) {
+  const char* const images = std::getenv("MUSTER_IMAGES");
+  Session session;
+  const int port = free_port();
+  session.write("api.js", server_js(port, "(request.url === '/crash' && process.exit(1), String(process.pid))"));
+  Running muster(session, {.words = {"run", "--admin", "127.0.0.1:0", "-n", "4", "api.js"}});
+  std::string url = muster.line("admin on http://");
+  url = url.substr(url.find("http://"));
+  muster.lines("is ready", 4);
+  EXPECT_EQ(session.run({"reload", "api"}).code, 0);
+  Primary primary{std::chrono::seconds(200)};
+  Browser browser{primary};
+  browser.open(url);
+  browser.wait_until("!document.getElementById('main').hidden");
+  browser.resize(1200, 300);
+  // For the picture, a minute of work that differs from second to second.
+  std::atomic<bool> done = images == nullptr;
+  std::thread clients([&] {
+    for (int second = 0; !done; ++second) {
+      const auto next = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+      for (int i = 0; i < 400 + static_cast<int>(250 * std::sin(second / 6.0)); ++i) get(port);
+      std::this_thread::sleep_until(next);
+    }
+  });
+  if (images) {
+    browser.wait_until("(d => d && d.split('L').length >= 55)(document.querySelector('#workers .line').getAttribute('d'))");
   }
+
+  get(port, "/crash");
+  browser.wait_until(
+      "document.querySelectorAll('#ended strong').length > 4 && document.getElementById('ready').textContent === '4'");
+
+  EXPECT_EQ(browser.text_of("#name"), "api");
+  EXPECT_EQ(browser.text_of("#state"), "running");
+  EXPECT_TRUE(browser.text_of("#last-reload").starts_with("4 workers replaced in ")) << browser.text_of("#last-reload");
+  EXPECT_TRUE(browser.text_of("#ended strong").ends_with(" crashed: exit code 1")) << browser.text_of("#ended strong");
+  if (images) browser.save_image(std::string(images) + "/page.png");
+  done = true;
+  clients.join();
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ inline cli::AppStatus sample_status() {
   app.name = "api";
   app.version = "1.0.0";
   app.pid = 4100;
-  app.state = "running";
+  app.state = "degraded";
   app.app = "server.js";
   app.cwd = "/srv/api";
   app.policy = "round_robin";
@@ -51,6 +51,10 @@ inline cli::AppStatus sample_status() {
     app.workers.push_back(worker);
   }
   app.workers.push_back({.seat = 4, .id = 14, .state = "waiting", .restarts = 6, .next_try_in = 3200});
+  app.seats = {{.seat = 1, .accepted = 3000, .requests = 250'000, .messages = 60},
+               {.seat = 2, .accepted = 4000, .requests = 300'000, .messages = 80},
+               {.seat = 3, .messages = 0}};
+  app.totals = {.accepted = 7500, .requests = 600'000, .messages = 150};
   app.obituaries = {
       {.seat = 4,
        .id = 14,
@@ -61,7 +65,7 @@ inline cli::AppStatus sample_status() {
        .code = 1,
        .cause = "crashed",
        .detail = "",
-       .done = "waits for its next try",
+       .done = "restarts after 8.2 s",
        .next_try_at = sample_time + 3200,
        .last_words = {"/srv/api/server.js:41", "    throw new Error('no database');", "", "Error: no database"}},
       {.seat = 2,
@@ -73,7 +77,7 @@ inline cli::AppStatus sample_status() {
        .signal = "SIGTERM",
        .cause = "memory",
        .detail = "used 210 MiB of 200 MiB",
-       .done = "replaced by 4202"},
+       .done = "replaced by pid 4202"},
   };
   app.ended = {{"crashed", 6}, {"memory", 1}, {"reload", 8}};
   return app;

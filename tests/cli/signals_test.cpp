@@ -136,7 +136,7 @@ TEST(SignalsOfWorkers, StopOfAnAppThatWaitsForItsNextTry) {
   Session session;
   session.write("app.js", "require('http').createServer().listen(0, () => setTimeout(() => process.exit(1), 20));\n");
   Running muster(session, {.words = {"run", "--backoff", "1h", "--max-backoff", "2h", "app.js"}});
-  muster.line("to be restarted after ");
+  muster.line("restarts after ");
   muster.signal(SIGTERM);
   EXPECT_EQ(muster.exit_code(), 0);
 }
@@ -150,7 +150,7 @@ TEST(SignalsOfWorkers, StopWhileNobodyIsThereToServeWhoWaits) {
   EXPECT_EQ(get(port), "cut off");
   muster.line("is ready");
   EXPECT_EQ(get(port), "cut off");
-  muster.line("to be restarted after ");
+  muster.line("restarts after ");
   Connection waiting(port);
   waiting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(waiting.connected());

@@ -37,10 +37,10 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 TEST(UnitsText, SaysNumbersAsAPersonReadsThem) {
   EXPECT_EQ(counted(1, "worker"), "1 worker");
   EXPECT_EQ(counted(0, "worker"), "0 workers");
-  EXPECT_EQ(duration_text(-5), "0ms");
-  EXPECT_EQ(duration_text(812), "812ms");
-  EXPECT_EQ(duration_text(3199), "3.1s");
-  EXPECT_EQ(duration_text(42'000), "42s");
+  EXPECT_EQ(duration_text(-5), "0 ms");
+  EXPECT_EQ(duration_text(812), "812 ms");
+  EXPECT_EQ(duration_text(3199), "3.1 s");
+  EXPECT_EQ(duration_text(42'000), "42 s");
   EXPECT_EQ(duration_text(125'000), "2m 5s");
   EXPECT_EQ(duration_text(7'500'000), "2h 5m");
   EXPECT_EQ(duration_text(273'600'000), "3d 4h");
@@ -60,8 +60,8 @@ TEST(UnitsText, SaysNumbersAsAPersonReadsThem) {
   EXPECT_EQ(count_text(1'234'567), "1.2M");
   EXPECT_EQ(rate_text(1234), "1.2k/s");
   EXPECT_EQ(rate_text(0.5), "0.5/s");
-  EXPECT_EQ(lag_text(0.44), "0.4ms");
-  EXPECT_EQ(lag_text(2100), "2.1s");
+  EXPECT_EQ(lag_text(0.44), "0.4 ms");
+  EXPECT_EQ(lag_text(2100), "2.1 s");
 }
 
 TEST(Printable, LeavesNothingThatSteersATerminal) {
@@ -112,10 +112,10 @@ TEST_F(View, ListsAppsThoseThatAreGoneToo) {
   failed.restarts = 10;
 
   EXPECT_EQ(list_text({sample_status(), stopped, failed}, {.width = 100}),
-            "NAME   STATE    WORKERS   PID  UPTIME  RESTARTS  CPU   MEMORY  LISTENING\n"
-            "api    running      3/4  4100   3d 4h         7  45%  198 MiB  127.0.0.1:8000 +1\n"
-            "old    stopped      0/2     -       -         0    -        -  -\n"
-            "batch  failed       0/1     -       -        10    -        -  -\n"
+            "NAME   STATE     WORKERS   PID  UPTIME  RESTARTS  CPU   MEMORY  LISTENING\n"
+            "api    degraded      3/4  4100   3d 4h         7  45%  198 MiB  127.0.0.1:8000 +1\n"
+            "old    stopped       0/2     -       -         0    -        -  -\n"
+            "batch  failed        0/1     -       -        10    -        -  -\n"
             "\n"
             "batch has failed: worker 1 was restarted 10 times\n");
   EXPECT_EQ(list_text({}), "No apps.\n");
@@ -141,7 +141,7 @@ TEST_F(View, FitsTheTerminalByLeavingOutWhatMattersLeast) {
 
 TEST_F(View, TellsAnAppInDetail) {
   EXPECT_EQ(status_text(sample_status(), {.width = 100}),
-            "api  running\n"
+            "api  degraded\n"
             "  app        server.js\n"
             "  in         /srv/api\n"
             "  primary    pid 4100, up 3d 4h since 2024-05-28 10:02:11, 12.4 MiB, 0.3% CPU, muster 1.0.0\n"
@@ -150,24 +150,24 @@ TEST_F(View, TellsAnAppInDetail) {
             "  restarts   7\n"
             "  reloads    2, 1 failed; the last: 4 workers replaced in 812 ms\n"
             "\n"
-            "  WORKER   PID  STATE         UPTIME  RESTARTS   CPU    MEMORY  OPEN  REQ/S    LAG\n"
-            "       1  4201  ready          2h 5m         0  7.5%  61.0 MiB    12   1.2k  0.8ms\n"
-            "       2  4202  ready          2h 5m         1   15%  62.0 MiB    12   2.5k  0.8ms\n"
-            "       3  4203  ready          2h 5m         0   23%  63.0 MiB     -      -      -\n"
-            "       4     -  waiting 3.2s       -         6     -         -     -      -      -\n"
+            "  WORKER   PID  STATE          UPTIME  RESTARTS   CPU    MEMORY  OPEN  REQ/S     LAG\n"
+            "       1  4201  ready           2h 5m         0  7.5%  61.0 MiB    12   1.2k  0.8 ms\n"
+            "       2  4202  ready           2h 5m         1   15%  62.0 MiB    12   2.5k  0.8 ms\n"
+            "       3  4203  ready           2h 5m         0   23%  63.0 MiB     -      -       -\n"
+            "       4     -  waiting 3.2 s       -         6     -         -     -      -       -\n"
             "\n"
             "Ended last\n"
-            "  2024-05-31 14:02:06  worker 4 (pid 4204) crashed after 3.1s: exit code 1; waits for its next try\n"
+            "  2024-05-31 14:02:06  worker 4 (pid 4204) crashed after 3.1 s: exit code 1; restarts after 8.2 s\n"
             "  2024-05-31 11:57:10  worker 2 (pid 4190) used too much memory after 1d 1h: SIGTERM, used 210 MiB\n"
-            "    of 200 MiB; replaced by 4202\n"
+            "    of 200 MiB; replaced by pid 4202\n"
             "  `muster why api` says more.\n");
 }
 
 TEST_F(View, TellsWhatEndedEachWorker) {
   EXPECT_EQ(why_text(sample_status()),
-            "2024-05-31 14:02:06  worker 4 (pid 4204) crashed after 3.1s: exit code 1\n"
-            "  It had been ready. Waits for its next try. The next try is at 2024-05-31\n"
-            "  14:02:14, in 3.2s.\n"
+            "2024-05-31 14:02:06  worker 4 (pid 4204) crashed after 3.1 s: exit code 1\n"
+            "  It had been ready. Restarts after 8.2 s. That is at 2024-05-31 14:02:14, in\n"
+            "  3.2 s.\n"
             "  Its last words:\n"
             "    /srv/api/server.js:41\n"
             "        throw new Error('no database');\n"
@@ -176,7 +176,7 @@ TEST_F(View, TellsWhatEndedEachWorker) {
             "\n"
             "2024-05-31 11:57:10  worker 2 (pid 4190) used too much memory after 1d 1h:\n"
             "  SIGTERM, used 210 MiB of 200 MiB\n"
-            "  It had been ready. Replaced by 4202.\n"
+            "  It had been ready. Replaced by pid 4202.\n"
             "  It left no last words.\n"
             "\n"
             "13 that ended before are not kept.\n");
@@ -205,9 +205,8 @@ TEST_F(View, SaysWhenThereIsNoNextTry) {
   EXPECT_EQ(why_text(app),
             "batch has failed: worker 1 never became ready\n"
             "\n"
-            "2024-05-31 14:02:11  worker 1 (pid 7) never became ready after 30s: SIGKILL\n"
-            "  It had not been ready. Not restarted: the app has failed. There is no next\n"
-            "  try.\n"
+            "2024-05-31 14:02:11  worker 1 (pid 7) never became ready after 30 s: SIGKILL\n"
+            "  It had not been ready. Not restarted: the app has failed.\n"
             "  It left no last words.\n");
   EXPECT_EQ(why_text(AppStatus{.name = "new", .workers_wanted = 1}), "No worker of new has ended.\n");
   EXPECT_EQ(obituary_headline({.seat = 2, .cause = "not started", .detail = "spawn ENOENT"}),
@@ -218,9 +217,9 @@ TEST_F(View, HasColoursOnlyWhenTold) {
   const AppStatus app = sample_status();
   for (const std::string& text : {list_text({app}), status_text(app), why_text(app)}) EXPECT_FALSE(has(text, "\x1b"));
   const Look look{.width = 100, .colour = Colour::yes};
-  EXPECT_TRUE(has(list_text({app}, look), "\x1b[32mrunning\x1b[0m"));
-  EXPECT_TRUE(has(status_text(app, look), "\x1b[32mrunning\x1b[0m"));
-  EXPECT_TRUE(has(why_text(app, {}, look), "\x1b[31mworker 4 (pid 4204) crashed after 3.1s: exit code 1\x1b[0m"));
+  EXPECT_TRUE(has(list_text({app}, look), "\x1b[33mdegraded\x1b[0m"));
+  EXPECT_TRUE(has(status_text(app, look), "\x1b[33mdegraded\x1b[0m"));
+  EXPECT_TRUE(has(why_text(app, {}, look), "\x1b[31mworker 4 (pid 4204) crashed after 3.1 s: exit code 1\x1b[0m"));
 }
 
 TEST_F(View, LetsNoNameAndNoLastWordsSteerTheTerminal) {

@@ -12,6 +12,7 @@ namespace {
 
 using Cause = Supervisor::Cause;
 using State = Supervisor::State;
+using Health = Supervisor::Health;
 using Strings = std::vector<std::string>;
 
 const ExitStatus killed = ExitStatus::killed(Signal::kill);
@@ -126,6 +127,43 @@ TEST(Supervisor, TakesTheDeathOfOneThatWasWellForANewFailure) {
   supervisor.handle_exited(RunId{2}, killed, 60'000);
   EXPECT_EQ(effects(supervisor).back(), "died 2 crashed");
   EXPECT_EQ(supervisor.seats().at(1).current, RunId{3});
+}
+
+TEST(Supervisor, IsDegradedWhileASeatHasNoReadyWorker) {
+  auto supervisor = running({.workers = 2});
+  EXPECT_EQ(supervisor.health(0), Health::well);
+  supervisor.handle_exited(RunId{2}, killed, 0);
+  EXPECT_EQ(supervisor.health(0), Health::degraded);
+  supervisor.handle_ready(RunId{3}, 10);
+  EXPECT_EQ(supervisor.health(10), Health::well);
+}
+
+TEST(Supervisor, IsInACrashLoopFromTheThirdFailureInARowUntilAWorkerLasts) {
+  auto supervisor = running({.workers = 2, .backoff = 0, .max_restarts = 0, .restart_window = 60'000});
+  std::uint64_t now = 0;
+  // Longer than a backoff lasts, so that each comes at once.
+  for (unsigned run = 2; run <= 4; ++run) {
+    EXPECT_NE(supervisor.health(now), Health::crash_loop);
+    supervisor.handle_exited(RunId{run}, killed, now += 12'000);
+    supervisor.handle_ready(RunId{run + 1}, now);
+  }
+  EXPECT_EQ(supervisor.health(now), Health::crash_loop);
+  EXPECT_EQ(supervisor.health(now + 59'999), Health::crash_loop);
+  EXPECT_EQ(supervisor.health(now + 60'000), Health::well);
+  supervisor.handle_exited(RunId{5}, killed, now + 60'000);
+  EXPECT_EQ(supervisor.health(now + 60'000), Health::degraded);
+}
+
+TEST(Supervisor, GivesANewVersionACrashLoopAnew) {
+  auto supervisor = running({.workers = 1, .backoff = 0, .max_restarts = 0});
+  for (unsigned run = 1; run <= 3; ++run) {
+    supervisor.handle_exited(RunId{run}, killed, 10'000 * run);
+    supervisor.handle_ready(RunId{run + 1}, 10'000 * run);
+  }
+  EXPECT_EQ(supervisor.health(30'000), Health::crash_loop);
+  supervisor.reload(30'000);
+  supervisor.handle_ready(RunId{5}, 30'000);
+  EXPECT_EQ(supervisor.health(30'000), Health::well);
 }
 
 TEST(Supervisor, FailsSoonWhenNoneWasEverReady) {
