@@ -18,12 +18,28 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
   const https = require('https');
 
   const counts = { connections: 0, accepted: 0, requests: 0 };
-  const servers = new Set();  // of HTTP
+  const servers = new Set();  // of HTTP/1
+  const sessions = new Set();  // of HTTP/2
+  const watched = new WeakSet();
+  const addSession = (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  };
+  const watchSessions = (server, socket) => {
+    if (watched.has(server)) return;
+    watched.add(server);
+    server.prependListener('session', addSession);
+    // That of the first connection, where it is not encrypted, began before this was heard; its streams did not.
+    const addSessionOf = ({ session }) => session && !sessions.has(session) && addSession(session);
+    server.prependListener('stream', addSessionOf);
+    socket.once('close', () => server.removeListener('stream', addSessionOf));
+  };
 
   diagnostics.channel('net.server.socket').subscribe(({ socket }) => {
     counts.connections += 1;
     counts.accepted += 1;
     if (socket.server.closeIdleConnections) servers.add(socket.server);
+    if (socket.server.constructor.name.startsWith('Http2')) watchSessions(socket.server, socket);
     socket.once('close', () => {
       counts.connections -= 1;
       finishWhenDrained();
@@ -35,6 +51,20 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
   reports.unref();
   reports.on('error', () => {});
   const report = (lag) => reports.write(`${JSON.stringify({ ...counts, lag })}\n`);
+
+  // A server that is exclusive, or has a port of its own by reusePort, says nothing to its primary: cluster leaves it alone.
+  const ownServers = new Set();
+  const findOwnServers = (wait) => {
+    const found = process._getActiveHandles().filter((handle) =>
+      handle instanceof net.Server && handle.listening && !ownServers.has(handle));
+    found.forEach((server) => ownServers.add(server));
+    const listening = found.map((server) => server.address()).filter((address) => address && address.port);
+    if (listening.length) reports.write(`${JSON.stringify({ listening })}\n`);
+    // It serves: whoever waits for that knows it.
+    if (ownServers.size || counts.accepted) return;
+    setTimeout(findOwnServers, wait, Math.min(2 * wait, 1000)).unref();
+  };
+  setTimeout(findOwnServers, 20, 20).unref();
 
   const every = reportEvery / 2;
   let due = performance.now() + every;
@@ -80,6 +110,8 @@ if (descriptor > 2 && require('worker_threads').isMainThread) {
       }
       return result;
     };
+    // They finish the streams they have, and their clients open the next ones elsewhere.
+    sessions.forEach((session) => session.close());
     // Idle connections end with their server's keepAliveTimeout, as they always do; where that is very long, at half time. A
     // server of Node 19 or later would end them when it closes, which is now: under a request that is on its way.
     const { closeIdleConnections } = http.Server.prototype;

@@ -74,6 +74,9 @@ std::string name_of(SchedulingPolicy policy) {
 }
 
 // The one that it names itself, with the agent as a file that it loads first.
+// How soon, and how seldom at last, it is looked whether a worker listens that says nothing of it.
+constexpr Milliseconds shortest_look{20}, longest_look{1'000};
+
 bool is_node(const std::string& interpreter) {
   const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
   return name.starts_with("node");
@@ -349,12 +352,25 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
       processes_.emplace(run, std::make_unique<WorkerProcess>(loop_, *worker, fork.seat, std::move(events))).first;
   const int pid = found->second->pid();
   if (config_.pin && pid > 0) pin(pid, fork.seat);
+  // What runs under another interpreter, as Bun.serve, may listen without a word to its primary.
+  if (!is_plain() && !config_.interpreter.empty() && !is_node(config_.interpreter)) look_for_servers(run, shortest_look);
   // A program without a channel that does not say READY=1 is believed when it has lived for a while.
   if (config_.ready == Readiness::delay || (is_plain() && config_.ready == Readiness::automatic)) {
     loop_.set_timeout(config_.ready_delay, [this, run, alive = std::weak_ptr(alive_)] {
       if (alive.lock()) ready(run);
     });
   }
+}
+
+void Supervisor::look_for_servers(Run run, Milliseconds wait) {
+  loop_.set_timeout(wait, [this, run, wait, alive = std::weak_ptr(alive_)] {
+    if (!alive.lock()) return;
+    WorkerProcess* process = find(run);
+    const auto* known = core_->find(run);
+    if (!process || !known || known->phase != Phase::starting) return;
+    process->find_own_servers();
+    look_for_servers(run, std::min(2 * wait, longest_look));
+  });
 }
 
 void Supervisor::ready(Run run) {

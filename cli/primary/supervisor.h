@@ -93,6 +93,7 @@ class Supervisor {
   void restore_files();
   void open_notify_socket();
   void ready(Run run);
+  void look_for_servers(Run run, Milliseconds wait);
   void look();
   void look_at(Run run, WorkerProcess& process);
   // Ports for which nobody asks any more are closed, once there was time to ask.

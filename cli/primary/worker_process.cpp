@@ -8,6 +8,7 @@
 
 #include <muster/loop.h>
 
+#include "primary/own_servers.h"
 #include "primary/process_use.h"
 #include "show/printable.h"
 
@@ -62,10 +63,7 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
         [this](std::string_view bytes) { reports_.read(bytes, [this](std::string_view line) { hear_report(line); }); }));
   }
   subscriptions_.emplace_back(worker_.on_listening([this](const Address& address) {
-    const std::string url = shortened_bytes(printable(url_of(address)), max_address_length);
-    if (listening_.size() < max_addresses && std::find(listening_.begin(), listening_.end(), url) == listening_.end())
-      listening_.push_back(url);
-    events_.ready();
+    if (!is_private(address)) hear_listening(address);
   }));
   subscriptions_.emplace_back(worker_.on_message([this](Message& message) {
     ++*status_.messages;
@@ -108,6 +106,30 @@ void WorkerProcess::read(net::Socket stream, bool error) {
   subscriptions_.emplace_back(stream.on_close([&reader, hear] { reader.finish(hear); }));
 }
 
+void WorkerProcess::hear_listening(const Address& address) {
+  const std::string url = shortened_bytes(printable(url_of(address)), max_address_length);
+  if (listening_.size() < max_addresses && std::find(listening_.begin(), listening_.end(), url) == listening_.end())
+    listening_.push_back(url);
+  events_.ready();
+}
+
+// What is named after this one process serves nobody else: tsx, for one, has such a pipe for its own use.
+bool WorkerProcess::is_private(const Address& address) const {
+  if (address.type != AddressType::pipe || !address.address) return false;
+  const std::string own = std::to_string(pid());
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const std::string& path = *address.address;
+  for (auto at = path.find(own); at != std::string::npos; at = path.find(own, at + 1)) {
+    const auto end = at + own.size();
+    if ((at == 0 || !is_digit(path[at - 1])) && (end == path.size() || !is_digit(path[end]))) return true;
+  }
+  return false;
+}
+
+void WorkerProcess::find_own_servers() {
+  for (const Address& address : own_servers(pid())) hear_listening(address);
+}
+
 void WorkerProcess::hear_report(std::string_view line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object()) return;
@@ -119,6 +141,18 @@ void WorkerProcess::hear_report(std::string_view line) {
   take("connections", status_.connections);
   take("accepted", status_.accepted);
   take("requests", status_.requests);
+  // Servers that it opened without its primary: exclusive ones.
+  if (const auto ports = json.find("listening"); ports != json.end() && ports->is_array()) {
+    for (const auto& port : *ports) {
+      if (!port.is_object()) continue;
+      const auto host = port.find("address"), number = port.find("port");
+      Address address;
+      if (host != port.end() && host->is_string()) address.address = host->get<std::string>();
+      if (number == port.end() || !number->is_number_unsigned() || number->get<std::uint64_t>() > 65'535) continue;
+      address.port = number->get<int>();
+      hear_listening(address);
+    }
+  }
   if (const auto lag = json.find("lag"); lag != json.end() && lag->is_number() && lag->get<double>() >= 0) {
     status_.lag = lag->get<double>();
   }

@@ -3,6 +3,7 @@
 // The addon: what npm built here, or what came with the package for this machine.
 
 const path = require('node:path');
+const needs = require('./needs');
 
 const name = `${process.platform}-${process.arch}`;
 const root = path.join(__dirname, '..');
@@ -22,8 +23,8 @@ function load() {
   }
   const error = new Error(
     `muster's addon for ${name} is missing or does not load:\n${failures.join('\n')}\n` +
-      `Build it with \`npm rebuild muster-cluster\`, which needs g++ 12 or clang 14, make, python3 and libfmt-dev; or, in a checkout ` +
-      'of muster, with `./dev build`. muster runs on Linux, with Node 20 and later.');
+      `Build it with \`npm rebuild muster-cluster\`, which needs ${needs}; or, in a checkout of muster, ` +
+      'with `./dev build`. muster runs on Linux, with Node 20 and later.');
   error.code = 'ERR_MUSTER_ADDON';
   throw error;
 }
