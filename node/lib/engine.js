@@ -52,11 +52,16 @@ function nameResources() {
   };
 }
 
+// Of Node's permission model, which guards the ports of a process from 26 on.
+function mayListen() {
+  return !process.permission || !process.allowedNodeEnvironmentFlags.has('--allow-net') || process.permission.has('net');
+}
+
 let started = false;
 function start(exec) {
   if (started) return;
   started = true;
-  native.start(exec, emit, enqueue, choose);
+  native.start(exec, mayListen(), emit, enqueue, choose);
   nameResources();
 }
 
@@ -66,6 +71,7 @@ function call(callback) {
 }
 
 module.exports = {
+  mayListen,
   native,
   workers,
   start,

@@ -42,6 +42,9 @@ module.exports = {
     return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall });
   },
   coded: (code, message) => make(Error, code, message),
+  invalidPlaces: (name, value) =>
+    make(TypeError, 'ERR_INVALID_ARG_VALUE',
+      `The property '${name}' must be a port, a path, { port, host }, { path } or { fd }.${received(value)}`),
   invalidTimeout: (name, value) =>
     make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 0.${received(value)}`),
   badPort: (value) =>

@@ -41,7 +41,21 @@ declare namespace muster {
     exitTimeout?: number;
   }
 
-  interface Cluster extends Omit<NodeCluster, 'schedulingPolicy'> {
+  /** A port on every host, the path of a Unix socket, or more exactly. */
+  type Place = number | string | { port: number; host?: string } | { path: string } | { fd: number };
+  interface Settings extends ClusterSettings {
+    /**
+     * Where workers of another user (`uid`) may have the primary listen, beside where that user may itself. Elsewhere their servers
+     * fail with EACCES, and the worker emits an 'error' with the code ERR_LISTEN_NOT_PERMITTED. None.
+     */
+    mayListen?: Place | Place[];
+    /** No set-user-ID program gives the worker more rights. false. */
+    noNewPrivileges?: boolean;
+  }
+
+  interface Cluster extends Omit<NodeCluster, 'schedulingPolicy' | 'setupPrimary' | 'setupMaster'> {
+    setupPrimary(settings?: Settings): void;
+    setupMaster(settings?: Settings): void;
     readonly SCHED_LEAST_CONNECTIONS: number;
     readonly SCHED_IP_HASH: number;
     readonly SCHED_KERNEL: number;

@@ -269,6 +269,20 @@ function askPermission() {
 // Those that Node reports by an event.
 const reportedErrors = ['EACCES', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOENT'].map((name) => os.constants.errno[name]);
 
+// Where workers of another user may have this process listen: each a port, a path, or { port, host }, { path } or { fd }.
+function placesOf(mayListen = []) {
+  if (!Array.isArray(mayListen)) mayListen = [mayListen];
+  return mayListen.map((place, index) => {
+    const { port, path, fd, host = '' } = typeof place === 'number' ? { port: place } : typeof place === 'string' ? { path: place } : place ?? {};
+    const isNumber = (value, most) => value === undefined || (Number.isInteger(value) && value >= 0 && value <= most);
+    const named = [port, path, fd].filter((value) => value !== undefined).length;
+    if (named !== 1 || !isNumber(port, 65535) || !isNumber(fd, 2 ** 31 - 1) || typeof (path ?? '') !== 'string' || typeof host !== 'string') {
+      throw errors.invalidPlaces(`settings.mayListen[${index}]`, place);
+    }
+    return { port, path: path ?? '', fd, host };
+  });
+}
+
 function startProcess(id, env) {
   const { settings } = cluster;
   const port = inspectPort(settings);
@@ -297,6 +311,8 @@ function startProcess(id, env) {
     serialization,
     uid,
     gid,
+    mayListen: placesOf(settings.mayListen),
+    noNewPrivileges: Boolean(settings.noNewPrivileges),
     inspectPort: port,
     stdio,
   }, environment);

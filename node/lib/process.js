@@ -231,8 +231,10 @@ function reports(child) {
       child._sockets.emit(command, key, count);
     },
     error(code, message, syscall, errno, close) {
+      // Where Node's own primary would throw, Node throws here.
+      if (code === 'ERR_LISTEN_NOT_PERMITTED' && !engine.mayListen()) net.createServer().listen(0);
       const error = errors.coded(code, message);
-      if (syscall) {
+      if (syscall === 'spawn') {
         Object.assign(error, { errno, syscall: `spawn ${child.spawnfile}`, path: child.spawnfile });
         error.spawnargs = child.spawnargs.slice(1);
         child.exitCode = errno;
@@ -242,6 +244,7 @@ function reports(child) {
         child._closed();
         return;
       }
+      if (syscall) error.syscall = syscall;
       // What a worker does wrong must not end this process because nobody thought of it.
       if (child.listenerCount('error') > 1 || child._worker.listenerCount('error') > 0) child.emit('error', error);
       if (close && child.connected) child.disconnect();

@@ -55,7 +55,7 @@ napi_ref reference(napi_env env, napi_value value) {
   return result;
 }
 
-// (exec, emit, enqueue, choose)
+// (exec, mayListen, emit, enqueue, choose)
 napi_value start(napi_env env, napi_callback_info info) {
   napi_value arguments[max_arguments] = {};
   std::size_t count = max_arguments;
@@ -65,9 +65,11 @@ napi_value start(napi_env env, napi_callback_info info) {
     throw_error(env, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "muster needs the event loop of Node");
     return nullptr;
   }
-  Engine::Callbacks callbacks{reference(env, arguments[1]), reference(env, arguments[2]), reference(env, arguments[3])};
+  Engine::Callbacks callbacks{reference(env, arguments[2]), reference(env, arguments[3]), reference(env, arguments[4])};
+  bool may_listen = true;
+  napi_get_value_bool(env, arguments[1], &may_listen);
   auto engine = std::make_unique<std::unique_ptr<Engine>>(
-      std::make_unique<Engine>(env, loop, callbacks, js::to_string(env, arguments[0])));
+      std::make_unique<Engine>(env, loop, callbacks, js::to_string(env, arguments[0]), may_listen));
   napi_set_instance_data(env, engine.get(), nullptr, nullptr);
   napi_add_env_cleanup_hook(
       env,
@@ -92,6 +94,15 @@ Settings read_settings(napi_env env, napi_value object) {
   settings.uid = js::get_int(env, object, "uid");
   settings.gid = js::get_int(env, object, "gid");
   if (const auto port = js::get_int(env, object, "inspectPort")) settings.inspect_port = *port;
+  settings.no_new_privileges = js::to_bool(env, js::get(env, object, "noNewPrivileges"));
+  std::vector<ListenOptions>& may_listen = settings.may_listen.emplace();
+  for (napi_value element : js::elements(env, js::get(env, object, "mayListen"))) {
+    ListenOptions& options = may_listen.emplace_back();
+    options.port = js::get_int(env, element, "port");
+    options.fd = js::get_int(env, element, "fd");
+    options.host = js::to_string(env, js::get(env, element, "host"));
+    options.path = js::to_string(env, js::get(env, element, "path"));
+  }
   Stdio& stdio = settings.stdio.emplace();
   for (napi_value element : js::elements(env, js::get(env, object, "stdio"))) {
     StdioEntry& entry = stdio.emplace_back();

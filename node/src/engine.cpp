@@ -47,7 +47,7 @@ Settings first_settings(std::string exec) {
 
 }  // namespace
 
-Engine::Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string exec)
+Engine::Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string exec, bool may_listen)
     : env_(env),
       callbacks_(callbacks),
       loop_(loop),
@@ -57,6 +57,7 @@ Engine::Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string e
   core::Host host = uv::host();
   // As Node's own workers may, which know descriptors of their primary.
   host.any_descriptor = true;
+  host.may_listen = may_listen;
   core_.set_host(std::move(host));
   napi_value resource = nullptr;
   napi_create_object(env, &resource);

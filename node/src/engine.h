@@ -26,7 +26,7 @@ class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTur
     napi_ref choose = nullptr;
   };
 
-  Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string exec);
+  Engine(napi_env env, uv_loop_s* loop, Callbacks callbacks, std::string exec, bool may_listen);
   ~Engine();
 
   // Runs a command, which may throw Exception.

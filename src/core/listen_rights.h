@@ -19,6 +19,8 @@ struct Host {
   std::vector<int> descriptors = {};
   // Whether workers may name any descriptor, as Node's may. What is no socket for them is refused all the same.
   bool any_descriptor = false;
+  // Whether anybody may listen here.
+  bool may_listen = true;
   // How many listening sockets there may be, so that there are descriptors left for connections; and how many of one worker.
   std::size_t max_listeners = 4096;
   std::size_t max_listeners_of_worker = 1024;
@@ -46,6 +48,7 @@ class ListenRights {
   std::vector<ListenOptions> may_listen_;
   std::vector<int> descriptors_;
   bool any_descriptor_;
+  bool any_;
 };
 
 }  // namespace muster::core
