@@ -44,6 +44,15 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
+// Where what is remembered of an app says that its log is. A damaged file says nothing.
+std::string log_of(const json& memory) {
+  try {
+    return bytes_from_json(memory.at("log"));
+  } catch (const json::exception&) {
+    return {};
+  }
+}
+
 // For what answers at once, when the primary is well.
 constexpr auto soon = 5s;
 // For what ends when workers have: their own limits end it long before.
@@ -471,7 +480,7 @@ bool put_remembered_logs(const Folders& folders, const std::string& app, const c
   const json memory = read_json(folders.memory(app));
   if (!memory.is_object()) return false;
   const auto put = logs.raw ? print : print_lines;
-  for (const std::string& line : last_lines(text_member(memory, "log"), logs.lines)) {
+  for (const std::string& line : last_lines(log_of(memory), logs.lines)) {
     put((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
   }
   return true;
@@ -543,7 +552,7 @@ int run(const command::Delete& command) {
     }
     const json memory = read_json(folders.memory(app));
     // Only a log that is ours: one that was named is the user's.
-    if (text_member(memory, "log") == folders.log(app)) {
+    if (log_of(memory) == folders.log(app)) {
       unlink(folders.log(app).c_str());
       for (unsigned old = 1; unlink(fmt::format("{}.{}", folders.log(app), old).c_str()) == 0; ++old) {
       }

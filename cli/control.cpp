@@ -80,7 +80,7 @@ ControlServer::ControlServer(Cluster& cluster, std::string path, Handler handler
   server_.unref();
 }
 
-bool ControlServer::is_there() const { return file_ && os::SocketFile::at(path_).identity() == file_.identity(); }
+bool ControlServer::is_there() const { return file_ && !file_.is_gone(); }
 
 ControlServer::~ControlServer() {
   if (server_.listening()) server_.close();

@@ -79,8 +79,9 @@ int start_as_told() {
   if (order.value("lock", false)) what.lock = next++;
   for (const auto& socket : order.value("sockets", nlohmann::json::array())) {
     fcntl(next, F_SETFD, FD_CLOEXEC);
-    what.sockets.push_back({socket.at("name"), Handle(HandleType::server, next++), socket.at("path"),
-                            socket.value("device", std::uint64_t{0}), socket.value("inode", std::uint64_t{0})});
+    what.sockets.push_back({bytes_from_json(socket.at("name")), Handle(HandleType::server, next++),
+                            bytes_from_json(socket.at("path")), socket.value("device", std::uint64_t{0}),
+                            socket.value("inode", std::uint64_t{0})});
   }
   const Resolved resolved = resolve(what.sources);
   if (!resolved.ok()) return fail(report(resolved));

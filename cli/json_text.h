@@ -7,10 +7,14 @@
 
 namespace muster::cli {
 
-// JSON as text. Bytes that are no UTF-8, which a variable, a path or a line of a worker may have, become U+FFFD.
+// JSON as text. Bytes that are no UTF-8, which a line of a worker may have, become U+FFFD.
 inline std::string json_text(const nlohmann::json& json, int indent = -1) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
+
+// Bytes that have to come back as they were: text where they are UTF-8, else a list of numbers.
+nlohmann::json bytes_to_json(const std::string& bytes);
+std::string bytes_from_json(const nlohmann::json& json);
 
 // A member of what somebody else has written: what it would be by default where it is missing or of another kind.
 inline std::string text_member(const nlohmann::json& json, const char* name, std::string_view otherwise = {}) {

@@ -55,7 +55,6 @@ std::string own_program() {
 StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,
                              const std::vector<int>& descriptors, const std::string& log) {
   const auto fail = [] { return StartedProcess{0, -1, std::strerror(errno)}; };
-  // A variable may hold what bytes it likes.
   const OwnedFd memory = file_of(json_text(order));
   if (!memory) return fail();
   std::array<int, 2> pair{-1, -1};

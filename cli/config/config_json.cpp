@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "json_text.h"
 
 // What `check --json` prints, and what is kept of an app for `resurrect`.
 namespace muster::cli {
@@ -36,32 +37,53 @@ static void to_json(json& json, const Place& place) {
   if (place.column) json["column"] = place.column;
 }
 
+// Words, variables and paths may hold what bytes they like, and are kept as they are.
+static json to_json(const std::vector<std::string>& texts) {
+  json list = json::array();
+  for (const std::string& text : texts) list.push_back(bytes_to_json(text));
+  return list;
+}
+
+static std::vector<std::string> texts_from_json(const json& list) {
+  std::vector<std::string> texts;
+  for (const json& text : list) texts.push_back(bytes_from_json(text));
+  return texts;
+}
+
 static void to_json(json& json, const Given& given) {
-  json = {{"setting", given.setting}, {"values", given.values}, {"called", given.called}};
+  json = {{"setting", given.setting}, {"values", to_json(given.values)}, {"called", bytes_to_json(given.called)}};
 }
 
 static void from_json(const json& json, Given& given) {
   json.at("setting").get_to(given.setting);
-  json.at("values").get_to(given.values);
-  json.at("called").get_to(given.called);
+  given.values = texts_from_json(json.at("values"));
+  given.called = bytes_from_json(json.at("called"));
 }
 
-void to_json(json& json, const Sources& sources) {
-  json = {{"words", sources.words},
-          {"flags", sources.flags},
-          {"config", sources.config},
-          {"env_name", sources.env_name},
-          {"environment", sources.environment},
-          {"cwd", sources.cwd}};
+void to_json(nlohmann::json& json, const Sources& sources) {
+  json = {{"words", to_json(sources.words)},         {"flags", sources.flags},
+          {"config", bytes_to_json(sources.config)}, {"env_name", bytes_to_json(sources.env_name)},
+          {"environment", nlohmann::json::object()}, {"cwd", bytes_to_json(sources.cwd)}};
+  // A name that is no text cannot be a member's.
+  for (const auto& [name, value] : sources.environment) {
+    if (bytes_to_json(name).is_string()) {
+      json["environment"][name] = bytes_to_json(value);
+    } else {
+      json["environment_of_bytes"].push_back({bytes_to_json(name), bytes_to_json(value)});
+    }
+  }
 }
 
-void from_json(const json& json, Sources& sources) {
-  json.at("words").get_to(sources.words);
+void from_json(const nlohmann::json& json, Sources& sources) {
+  sources.words = texts_from_json(json.at("words"));
   json.at("flags").get_to(sources.flags);
-  json.at("config").get_to(sources.config);
-  json.at("env_name").get_to(sources.env_name);
-  json.at("environment").get_to(sources.environment);
-  json.at("cwd").get_to(sources.cwd);
+  sources.config = bytes_from_json(json.at("config"));
+  sources.env_name = bytes_from_json(json.at("env_name"));
+  sources.cwd = bytes_from_json(json.at("cwd"));
+  for (const auto& [name, value] : json.at("environment").items()) sources.environment[name] = bytes_from_json(value);
+  for (const auto& variable : json.value("environment_of_bytes", nlohmann::json::array())) {
+    sources.environment[bytes_from_json(variable.at(0))] = bytes_from_json(variable.at(1));
+  }
 }
 
 static void to_json(json& json, const Remark& remark) {

@@ -76,7 +76,7 @@ NotifySocket::~NotifySocket() {
   file_.remove();
 }
 
-bool NotifySocket::is_there() const { return file_ && os::SocketFile::at(path_).identity() == file_.identity(); }
+bool NotifySocket::is_there() const { return file_ && !file_.is_gone(); }
 
 void NotifySocket::receive() {
   char text[4096];
@@ -108,12 +108,16 @@ void NotifySocket::receive() {
         }
       }
     }
+    // Each once, whatever else it says and however often: to find out whose it is costs more than to send it.
+    Notification said;
     std::string_view rest(text, static_cast<std::size_t>(size));
     while (!rest.empty()) {
       const auto end = rest.find('\n');
-      handler_(pid, rest.substr(0, end));
+      said.ready |= rest.substr(0, end) == "READY=1";
+      said.watchdog |= rest.substr(0, end) == "WATCHDOG=1";
       rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
+    if (said.ready || said.watchdog) handler_(pid, said);
   }
 }
 

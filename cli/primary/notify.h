@@ -17,11 +17,17 @@ void notify_service_manager(std::string_view state);
 // Microseconds after which it expects a sign of life; 0 when it does not.
 unsigned long long watchdog_interval();
 
+// What a worker says by that protocol, as far as anybody acts on it.
+struct Notification {
+  bool ready = false;     // READY=1
+  bool watchdog = false;  // WATCHDOG=1
+};
+
 // Where workers that speak that protocol tell this primary.
 class NotifySocket {
  public:
-  // Who said it, and one line of what it said ("READY=1"). Only the kernel's word for the process is taken.
-  using Handler = Function<void(int pid, std::string_view line)>;
+  // Who said it. Only the kernel's word for the process is taken.
+  using Handler = Function<void(int pid, Notification said)>;
 
   // An empty path when the system has no room for one; workers do without then.
   NotifySocket(Loop& loop, std::string path, Handler handler);
@@ -30,7 +36,7 @@ class NotifySocket {
   ~NotifySocket();
 
   const std::string& path() const { return path_; }
-  // Whether its file is still there.
+  // Whether its file is still there, as far as can be told.
   bool is_there() const;
 
  private:

@@ -17,6 +17,8 @@ namespace {
 
 // A tree of processes is looked at no further than this, whatever a worker starts.
 constexpr std::size_t max_processes = 64;
+// Nor are more descriptors, of all of them together.
+constexpr std::size_t max_descriptors = 4096;
 
 std::vector<int> with_descendants(int pid) {
   std::vector<int> pids{pid};
@@ -31,10 +33,12 @@ std::vector<int> with_descendants(int pid) {
 }
 
 // The inodes of its sockets.
-std::set<std::string> sockets_of(int pid) {
+std::set<std::string> sockets_of(int pid, std::size_t& descriptors_left) {
   std::set<std::string> inodes;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), error)) {
+    if (descriptors_left == 0) break;
+    --descriptors_left;
     const std::string target = std::filesystem::read_symlink(entry, error).string();
     constexpr std::string_view begin = "socket:[";
     if (!error && target.starts_with(begin)) inodes.insert(target.substr(begin.size(), target.size() - begin.size() - 1));
@@ -80,8 +84,9 @@ void add_listeners(const std::string& table, AddressType type, const std::set<st
 
 std::vector<Address> own_servers(int pid) {
   std::vector<Address> found;
+  std::size_t descriptors_left = max_descriptors;
   for (const int process : with_descendants(pid)) {
-    const std::set<std::string> inodes = sockets_of(process);
+    const std::set<std::string> inodes = sockets_of(process, descriptors_left);
     if (inodes.empty()) continue;
     add_listeners(fmt::format("/proc/{}/net/tcp", process), AddressType::tcp4, inodes, found);
     add_listeners(fmt::format("/proc/{}/net/tcp6", process), AddressType::tcp6, inodes, found);

@@ -164,7 +164,8 @@ std::string Primary::begin() {
         loop_, std::exchange(order_.line, -1),
         Predecessor::Events{
             [this] { take_over(); },
-            [this](Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); }});
+            [this](Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); },
+            [this] { finish(); }});
     predecessor_->tell({{"folder", files_.folder()}});
   }
   if (!order_.takes_over) order_.sockets = sockets_of_service_manager();
@@ -283,6 +284,10 @@ void Primary::listen_to_commands() {
 
 void Primary::command(const nlohmann::json& request, ControlServer::Client client) {
   const std::string what = request["command"];
+  // The next primary has been told how many there are of which version.
+  if (successor_ && (what == "reload" || what == "restart" || what == "scale")) {
+    return client.fail(fmt::format("cannot {} now: another primary is taking this one's place", what));
+  }
   Supervisor::Done answer = [client](const Supervisor::Outcome& outcome) mutable {
     if (outcome.ok) {
       client.succeed({{"text", outcome.text}});
@@ -436,6 +441,12 @@ void Primary::end(void (Supervisor::*how)()) {
     }
     if (auto done = std::exchange(upgraded_, nullptr)) done(Supervisor::Outcome{false, "the app was stopped"});
   }
+  // One that lets its workers finish does so anyhow.
+  if (predecessor_ && how != &Supervisor::stop) {
+    const bool kill = how == &Supervisor::kill;
+    predecessor_->end(kill ? Successor::How::kill : Successor::How::terminate,
+                      (kill ? std::chrono::milliseconds(0) : order_.config.kill_timeout) + std::chrono::seconds(1));
+  }
   ((*supervisor_).*how)();
 }
 
@@ -468,6 +479,8 @@ void Primary::stopped(const std::optional<std::string>& failed) {
 void Primary::finish() {
   // Not before a primary that was to take over has ended, whose workers would go on.
   if (!stopped_ || (successor_ && !replaced_)) return;
+  // Nor before the one that it took over from: that is the app too.
+  if (predecessor_ && predecessor_->there()) return;
   if (!replaced_ && in_charge()) remember(false);
   loop_.stop(exit_code_);
 }
@@ -476,7 +489,7 @@ void Primary::remember(bool running) {
   if (!folders_) return;
   nlohmann::json memory{{"sources", order_.sources}, {"name", name_}, {"running", running}, {"status", status()}};
   const std::string log = order_.config.log_file.empty() && order_.background ? folders_->log(name_) : order_.config.log_file;
-  memory["log"] = log;
+  memory["log"] = bytes_to_json(log);
   try {
     write_file(folders_->memory(name_), json_text(memory));
   } catch (const std::exception& error) {
@@ -530,7 +543,7 @@ void Primary::upgrade(Supervisor::Done done) {
   nlohmann::json sockets = nlohmann::json::array();
   const auto give = [&](const std::string& name, Handle socket, const std::string& path, std::uint64_t device,
                         std::uint64_t inode) {
-    sockets.push_back({{"name", name}, {"path", path}, {"device", device}, {"inode", inode}});
+    sockets.push_back({{"name", bytes_to_json(name)}, {"path", bytes_to_json(path)}, {"device", device}, {"inode", inode}});
     descriptors.push_back(socket.descriptor());
     copies.push_back(std::move(socket));
   };
@@ -563,6 +576,7 @@ void Primary::upgrade(Supervisor::Done done) {
     if (successor_ && successor_->pid() == pid) successor_.reset();
     finish();
   };
+  events.end = [this](Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); };
   // It gives up by itself when its workers are not ready, after three tries; unless it is none of ours.
   successor_ =
       std::make_unique<Successor>(loop_, started.pid, started.line, order_.config.ready_timeout * 4, std::move(events));

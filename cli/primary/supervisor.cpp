@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "config/listen_url.h"
 #include "os/acting_as.h"
+#include "primary/own_servers.h"
 #include "primary/process_use.h"
 #include "primary/stack.h"
 #include "primary/users.h"
@@ -77,15 +78,24 @@ std::string name_of(SchedulingPolicy policy) {
 // How soon, and how seldom at last, it is looked whether a worker listens that says nothing of it.
 constexpr Milliseconds shortest_look{20}, longest_look{1'000};
 
+constexpr std::size_t max_notifiers = 256;
+
 bool is_node(const std::string& interpreter) {
   const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
   return name.starts_with("node");
 }
 
+// The rights that workers have; nothing where they are this process's.
+std::optional<int> worker_uid(const AppConfig& config) { return config.user.empty() ? std::nullopt : user_id(config.user); }
+std::optional<int> worker_gid(const AppConfig& config) {
+  if (!config.group.empty()) return group_id(config.group);
+  return config.user.empty() ? std::nullopt : group_of(config.user);
+}
+
 // Of the programs of that name on this process's PATH, the first that the user may run: it has a PATH of its own.
 std::string program_for_user(const AppConfig& config, const std::string& program) {
   if (config.user.empty() || program.empty() || program.find('/') != std::string::npos) return program;
-  const os::ActingAs acting(user_id(config.user), config.group.empty() ? group_of(config.user) : group_id(config.group));
+  const os::ActingAs acting(worker_uid(config), worker_gid(config));
   const std::string found = acting.error() == 0 ? find_program(program, own_environment(), config.cwd) : "";
   return found.empty() ? program : found;
 }
@@ -140,7 +150,7 @@ void Supervisor::open_notify_socket() {
   notify_.reset();
   if (files_.folder().empty()) return;
   notify_ = std::make_unique<NotifySocket>(loop_, files_.notify_socket(),
-                                           [this](int pid, std::string_view line) { hear_notification(pid, line); });
+                                           [this](int pid, Notification said) { hear_notification(pid, said); });
 }
 
 void Supervisor::restore_files() {
@@ -216,8 +226,8 @@ void Supervisor::set_worker_settings() {
   settings.uid = static_cast<int>(geteuid());
   settings.gid = static_cast<int>(getegid());
   if (!config_.user.empty()) {
-    settings.uid = user_id(config_.user);
-    settings.gid = config_.group.empty() ? group_of(config_.user) : group_id(config_.group);
+    settings.uid = worker_uid(config_);
+    settings.gid = worker_gid(config_);
     if (!settings.uid) throw std::runtime_error(fmt::format("there is no user \"{}\"", config_.user));
   }
   if (!config_.group.empty()) {
@@ -368,8 +378,16 @@ void Supervisor::look_for_servers(Run run, Milliseconds wait) {
     WorkerProcess* process = find(run);
     const auto* known = core_->find(run);
     if (!process || !known || known->phase != Phase::starting) return;
-    process->find_own_servers();
-    look_for_servers(run, std::min(2 * wait, longest_look));
+    // How long that takes is the worker's affair, so it is not this thread's.
+    auto found = std::make_shared<std::vector<Address>>();
+    loop_.run_in_thread([found, pid = process->pid()] { *found = own_servers(pid); },
+                        [this, run, wait, found, alive](std::error_code) {
+                          if (!alive.lock()) return;
+                          for (const Address& address : *found) {
+                            if (WorkerProcess* process = find(run)) process->hear_listening(address);
+                          }
+                          look_for_servers(run, std::min(2 * wait, longest_look));
+                        });
   });
 }
 
@@ -385,11 +403,15 @@ void Supervisor::ready(Run run) {
   pump();
 }
 
-void Supervisor::hear_notification(int pid, std::string_view line) {
-  const auto run = run_of(pid);
+void Supervisor::hear_notification(int pid, Notification said) {
+  // Anybody may write to the socket, and it takes some files to tell who is a worker's: a stranger costs that once in a while.
+  if (notifiers_.size() >= max_notifiers) notifiers_.clear();
+  const auto [known, added] = notifiers_.try_emplace(pid);
+  if (added) known->second = run_of(pid);
+  const auto run = known->second;
   if (!run) return;
-  if (line == "READY=1" && (config_.ready == Readiness::notify || config_.ready == Readiness::automatic)) ready(*run);
-  if (line == "WATCHDOG=1") core_->handle_heard(*run, now());
+  if (said.ready && (config_.ready == Readiness::notify || config_.ready == Readiness::automatic)) ready(*run);
+  if (said.watchdog) core_->handle_heard(*run, now());
 }
 
 std::optional<core::RunId> Supervisor::run_of(int pid) const {
@@ -591,6 +613,7 @@ void Supervisor::kill() {
 }
 
 void Supervisor::look() {
+  notifiers_.clear();
   restore_files();
   core_->look(now());
   std::vector<Run> runs;
@@ -622,7 +645,7 @@ void Supervisor::perform(const core::Supervisor::Hung& hung) {
   details_[run] = fmt::format("nothing was heard of it for {}", duration_text(static_cast<std::int64_t>(hung.silence)));
   const int pid = find(run)->pid();
   say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", find(run)->seat(), pid, details_[run]));
-  take_stack(loop_, pid, config_.user.empty() ? std::nullopt : user_id(config_.user),
+  take_stack(loop_, pid, worker_uid(config_), worker_gid(config_),
              [this, run, alive = std::weak_ptr(alive_)](const std::string& stack) {
                if (!alive.lock() || !find(run)) return;
                if (!stack.empty()) {

@@ -88,7 +88,7 @@ class Supervisor {
   WorkerProcess* find(Run run) const;
   // Of a process, or of one that it started.
   std::optional<Run> run_of(int pid) const;
-  void hear_notification(int pid, std::string_view line);
+  void hear_notification(int pid, Notification said);
   // What workers need on disk may have vanished.
   void restore_files();
   void open_notify_socket();
@@ -118,6 +118,7 @@ class Supervisor {
   std::map<Run, std::int64_t> started_at_;
   std::map<Run, std::uint64_t> request_limits_;
   std::deque<Obituary> obituaries_;
+  std::map<int, std::optional<Run>> notifiers_;  // who wrote to the notify socket since the last look, and whose it is
   std::map<std::string, unsigned> ended_;
   std::map<unsigned, Totals> ended_totals_;  // of those that ended, by seat
   unsigned reloads_ = 0, failed_reloads_ = 0;

@@ -16,10 +16,14 @@ namespace muster::cli {
 // {"folder": ...}, what to remove if it is killed, and then {"ready": true} or {"error": ...}; the first answers {"take":
 // true}, and from then on the names and the ports are the second's, or {"end": "terminate"} or {"end": "kill"} because the app
 // is to stop. A line that ends without an answer is one of a primary that was killed: the second goes on alone.
+//
+// After {"take": true} the line lasts as long as the first lets its workers finish. The second, which has the commands now,
+// passes on by {"end": ...} that the app is to stop, and knows by the line's end that nothing is left of the first.
 
 // The second, as the first sees it.
 class Successor {
  public:
+  enum class How { terminate, kill };
   struct Events {
     // Its workers are ready: give() or end() is due.
     Function<void()> ready;
@@ -27,6 +31,8 @@ class Successor {
     Function<void(std::string why)> failed;
     // After failed() or end(): its process is gone.
     Function<void()> ended;
+    // After give(): the app is to stop, and this primary with it.
+    Function<void(How)> end;
   };
   // `line` is our end of one to the process `pid`. It has so long to be ready; 0: as long as it likes.
   Successor(Loop& loop, int pid, int line, std::chrono::milliseconds limit, Events events);
@@ -38,11 +44,10 @@ class Successor {
   // The place is its.
   void give();
   // It ends, by itself or after this time by force.
-  enum class How { terminate, kill };
   void end(How how, std::chrono::milliseconds patience);
 
  private:
-  enum class State { starting, ready, ending, over };
+  enum class State { starting, ready, given, ending, over };
 
   void hear(std::string_view bytes);
   void hear(const nlohmann::json& message);
@@ -64,6 +69,7 @@ class Predecessor {
   struct Events {
     Function<void()> gone;                   // the place is ours
     Function<void(Successor::How how)> end;  // the app is to stop
+    Function<void()> ended;                  // after gone(): it has ended
   };
   Predecessor(Loop& loop, int line, Events events);
   Predecessor(const Predecessor&) = delete;
@@ -71,11 +77,24 @@ class Predecessor {
   ~Predecessor();
 
   void tell(const nlohmann::json& message);
+  // After gone(): whether it still lets its workers finish.
+  bool there() const { return state_ == State::finishing; }
+  // Has it end them, and itself by force where that takes longer than this.
+  void end(Successor::How how, std::chrono::milliseconds patience);
 
  private:
+  enum class State { in_charge, finishing, over };
+
+  void hear(const nlohmann::json& message);
+  void lost();
+
+  Loop& loop_;
+  int pid_;
   net::Socket line_;
   Events events_;
+  State state_ = State::in_charge;
   std::string text_;
+  Timer patience_;
   std::vector<ScopedSubscription> subscriptions_;
 };
 

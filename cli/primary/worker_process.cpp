@@ -8,7 +8,6 @@
 
 #include <muster/loop.h>
 
-#include "primary/own_servers.h"
 #include "primary/process_use.h"
 #include "show/printable.h"
 
@@ -124,10 +123,6 @@ bool WorkerProcess::is_private(const Address& address) const {
     if ((at == 0 || !is_digit(path[at - 1])) && (end == path.size() || !is_digit(path[end]))) return true;
   }
   return false;
-}
-
-void WorkerProcess::find_own_servers() {
-  for (const Address& address : own_servers(pid())) hear_listening(address);
 }
 
 void WorkerProcess::hear_report(std::string_view line) {

@@ -52,8 +52,8 @@ class WorkerProcess {
 
   // Looks at /proc, and at what it reported since the last look.
   void look();
-  // Looks for servers that it opened without its primary: `ready` for each.
-  void find_own_servers();
+  // It listens there: `ready`.
+  void hear_listening(const Address& address);
   // With what look() found; seat, state and times are filled in by whoever knows.
   const WorkerStatus& status() const { return status_; }
   std::uint64_t memory() const { return status_.memory; }
@@ -61,7 +61,6 @@ class WorkerProcess {
  private:
   void read(net::Socket stream, bool error);
   void hear_report(std::string_view line);
-  void hear_listening(const Address& address);
   bool is_private(const Address& address) const;
   void end(ExitStatus status, bool started);
 

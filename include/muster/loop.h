@@ -98,7 +98,7 @@ class Loop {
   detail::LoopState& state() const { return *state_; }
 
  private:
-  std::unique_ptr<detail::LoopState> state_;
+  std::shared_ptr<detail::LoopState> state_;
 };
 
 // How many workers make sense: the processors this process may use, by its affinity mask and its

@@ -33,7 +33,8 @@ struct DroppedConnection {
 };
 
 // A connected stream. A handle: copies name the same connection, which the loop keeps until it is
-// closed. An empty one names none; only `if (socket)` may be asked of it.
+// closed. An empty one names none: `if (socket)` tells, and every other call throws
+// Exception(Errc::invalid_handle_type).
 //
 // It reads while it has a data listener and is not paused, and it is closed when both directions have
 // ended: after the peer's end, end() follows by itself.
@@ -88,6 +89,8 @@ class Socket {
   friend bool operator==(const Socket&, const Socket&) = default;
 
  private:
+  detail::SocketState& state() const;
+
   std::shared_ptr<detail::SocketState> state_;
 };
 

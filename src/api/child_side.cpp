@@ -67,7 +67,7 @@ class OwnWorker final : public WorkerState {
 ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, OwnedFd channel, Serialization serialization)
     : ClusterState(loop_state),
       core_(id),
-      driver_(std::make_unique<uv::ChildDriver>(loop_state.loop, core_, static_cast<uv::ChildDriver::Sink&>(*this),
+      driver_(std::make_shared<uv::ChildDriver>(loop_state.loop, core_, static_cast<uv::ChildDriver::Sink&>(*this),
                                                 std::move(channel), serialization)),
       process_(std::make_shared<WorkerProcess>(loop_state)),
       worker_(std::make_shared<OwnWorker>(id, process_)),
@@ -88,13 +88,18 @@ std::shared_ptr<ProcessState> ChildSide::process() const { return process_; }
 std::shared_ptr<WorkerState> ChildSide::worker() const { return worker_; }
 
 void ChildSide::report_to(uv::Reporter::Request request) {
-  reporter_ = std::make_unique<uv::Reporter>(loop.loop, std::move(request), loop.counts);
+  reporter_ = std::make_unique<uv::Reporter>(loop->loop, std::move(request), loop->counts);
 }
 
 void ChildSide::shut_down() {
   reporter_.reset();
   for (const auto& [id, server] : std::exchange(servers_, {})) server->abandon();
-  driver_.reset();
+  if (driver_) {
+    driver_->close();
+    // Either may be calling just now, and the driver needs this for as long.
+    loop->keep_for_turn(std::exchange(driver_, nullptr));
+    loop->keep_for_turn(shared_from_this());
+  }
   sockets_->handle_channel_closed();
   worker_->drop_listeners();
   ClusterState::shut_down();
@@ -107,7 +112,7 @@ void ChildSide::perform() {
 bool ChildSide::send(uv::UserMessage&& message, SendCallback&& done) {
   if (!driver_) return false;
   return send_message(
-      loop, sends_, [&](auto id) { return driver_->send(std::move(message), id); }, std::move(done),
+      *loop, sends_, [&](auto id) { return driver_->send(std::move(message), id); }, std::move(done),
       [this](Error error) { handle_error(std::move(error)); });
 }
 
@@ -145,44 +150,44 @@ std::shared_ptr<Bindable> ChildSide::find(core::ServerId id) const {
 }
 
 void ChildSide::handle_event(core::ChildEvent event) {
-  loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), event = std::move(event)] {
+  loop->loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), event = std::move(event)] {
     if (self->driver_) std::visit([&self](const auto& e) { self->tell(e); }, event);
   });
 }
 
 void ChildSide::handle_message(uv::UserMessage&& wire) {
-  loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), wire = std::move(wire)]() mutable {
+  loop->loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), wire = std::move(wire)]() mutable {
     Message message = from_wire(std::move(wire), self->sockets_);
-    self->worker_->message.emit(self->loop.loop, message);
-    self->process_->message.emit(self->loop.loop, message);
+    self->worker_->message.emit(self->loop->loop, message);
+    self->process_->message.emit(self->loop->loop, message);
   });
 }
 
 void ChildSide::handle_socket_list(core::wire::SocketListMessage message) {
   // In its turn: the program may still be to hear of a connection that the other end asks about.
-  loop.loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), message = std::move(message)] {
+  loop->loop.emit([self = std::static_pointer_cast<ChildSide>(shared_from_this()), message = std::move(message)] {
     self->sockets_->handle_message(message);
   });
 }
 
-void ChildSide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop.loop, id, error); }
+void ChildSide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop->loop, id, error); }
 
 void ChildSide::handle_error(Error error) {
-  loop.loop.emit(
+  loop->loop.emit(
       [self = std::static_pointer_cast<ChildSide>(shared_from_this()), error = std::move(error)] { self->emit_error(error); });
 }
 
 void ChildSide::emit_error(const Error& error) {
   if (worker_->error.empty() && process_->error.empty()) {
-    if (!is_peer_error(error.code)) loop.unhandled(error);
+    if (!is_peer_error(error.code)) loop->unhandled(error);
     return;
   }
-  worker_->error.emit(loop.loop, error);
-  process_->error.emit(loop.loop, error);
+  worker_->error.emit(loop->loop, error);
+  process_->error.emit(loop->loop, error);
 }
 
 void ChildSide::handle_exit(int code) {
-  loop.loop.emit([self = shared_from_this(), code] { self->loop.loop.stop(code); });
+  loop->loop.emit([self = shared_from_this(), code] { self->loop->loop.stop(code); });
 }
 
 void ChildSide::tell(const core::ServerListeningEvent& event) {
@@ -215,8 +220,8 @@ void ChildSide::tell(const core::CloseServerEvent& event) {
 
 void ChildSide::tell(const core::WorkerDisconnectEvent&) {
   sockets_->handle_channel_closed();
-  worker_->disconnected.emit(loop.loop);
-  process_->disconnected.emit(loop.loop);
+  worker_->disconnected.emit(loop->loop);
+  process_->disconnected.emit(loop->loop);
 }
 
 }  // namespace muster::detail

@@ -63,7 +63,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   void emit_error(const Error& error);
 
   core::Child core_;
-  std::unique_ptr<uv::ChildDriver> driver_;  // gone after shut_down()
+  std::shared_ptr<uv::ChildDriver> driver_;  // null after shut_down()
   std::unique_ptr<uv::Reporter> reporter_;   // where a supervisor wants to know
   std::shared_ptr<WorkerProcess> process_;
   std::shared_ptr<OwnWorker> worker_;

@@ -116,7 +116,9 @@ detail::PrimarySide& primary_only(detail::ClusterState& state, const char* call)
 
 }  // namespace
 
-Cluster::Cluster(Loop& loop, int argc, char** argv) : state_(detail::ClusterState::make(loop.state(), argc, argv)) {}
+Cluster::Cluster(Loop& loop, int argc, char** argv) : state_(detail::ClusterState::make(loop.state(), argc, argv)) {
+  loop.state().add(state_);
+}
 Cluster::~Cluster() { state_->shut_down(); }
 
 bool Cluster::is_primary() const { return state_->primary() != nullptr; }

@@ -22,7 +22,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
  public:
   static std::shared_ptr<ClusterState> make(LoopState& loop, int argc, char** argv);
 
-  explicit ClusterState(LoopState& loop) : loop(loop) {}
+  explicit ClusterState(LoopState& loop) : loop(loop.shared_from_this()) {}
   virtual ~ClusterState() = default;
 
   // Null on the other side.
@@ -32,7 +32,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   // The cluster goes: closes what it has open, and from then on does nothing.
   virtual void shut_down();
 
-  LoopState& loop;
+  const std::shared_ptr<LoopState> loop;
 
   Emitter<const Settings&> setup;
   Emitter<Worker> fork;

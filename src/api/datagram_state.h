@@ -17,7 +17,7 @@ namespace muster::detail {
 class DatagramState final : public Resource, public Bindable, private uv::Datagram::Client {
  public:
   DatagramState(std::weak_ptr<ClusterState> cluster, LoopState& loop, dgram::SocketOptions options)
-      : cluster_(std::move(cluster)), loop_(loop), options_(options) {}
+      : cluster_(std::move(cluster)), loop_(loop.shared_from_this()), options_(options) {}
 
   void bind(const dgram::BindOptions& options, Function<void()> listening);
   void bind_to(Handle handle, Function<void()> listening);
@@ -75,7 +75,7 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   void handle_receive_error(int error_number) override;
 
   std::weak_ptr<ClusterState> cluster_;
-  LoopState& loop_;
+  const std::shared_ptr<LoopState> loop_;
   dgram::SocketOptions options_;
   Phase phase_ = Phase::idle;
   bool connected_ = false;

@@ -42,7 +42,7 @@ void DatagramState::begin(Function<void()> on_listening) {
   if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
   if (phase_ != Phase::idle) throw Exception(Errc::socket_already_bound, "Socket is already bound");
   phase_ = Phase::binding;
-  loop_.hold(*this);
+  loop_->hold(*this);
   if (on_listening) listening.on(once(std::move(on_listening)));
 }
 
@@ -60,7 +60,7 @@ void DatagramState::bind(const dgram::BindOptions& options, Function<void()> on_
 
 void DatagramState::with_numbers(const std::string& host, Function<void(const std::string&, int)> task) {
   if (uv::is_numeric(host)) return task(host, 0);
-  loop_.loop.resolver().resolve(
+  loop_->loop.resolver().resolve(
       host, [this, keep = shared_from_this(), task = std::move(task)](const std::string& numeric, int failed) mutable {
         if (phase_ != Phase::closed) task(numeric, failed);
       });
@@ -82,7 +82,7 @@ void DatagramState::bind_to(Handle handle, Function<void()> on_listening) {
   OwnedFd socket(handle.release());
   uv::set_non_blocking(socket.get());
   const int failed = open(std::move(socket));
-  loop_.loop.next_tick([this, keep = shared_from_this(), failed] {
+  loop_->loop.next_tick([this, keep = shared_from_this(), failed] {
     if (phase_ != Phase::binding) return;
     if (failed != 0) return fail(system_error(failed, "bind"));
     start_listening();
@@ -98,7 +98,7 @@ void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
   }
   auto [socket, failed, file] = uv::bind_socket(asked);
   if (failed == 0) failed = open(std::move(socket));
-  loop_.loop.next_tick([this, keep = shared_from_this(), failed = failed] {
+  loop_->loop.next_tick([this, keep = shared_from_this(), failed = failed] {
     if (phase_ != Phase::binding) return;
     if (failed != 0) return fail(system_error(failed, "bind", query_.address.value_or(""), query_.port));
     start_listening();
@@ -106,14 +106,14 @@ void DatagramState::bind_here(const core::wire::ListenQuery& asked) {
 }
 
 int DatagramState::open(OwnedFd socket) {
-  socket_ = std::make_unique<uv::Datagram>(loop_.loop, std::move(socket), static_cast<uv::Datagram::Client&>(*this));
+  socket_ = std::make_unique<uv::Datagram>(loop_->loop, std::move(socket), static_cast<uv::Datagram::Client&>(*this));
   if (!ref_) socket_->unref();
   return socket_->error();
 }
 
 void DatagramState::start_listening() {
   phase_ = Phase::bound;
-  listening.emit(loop_.loop);
+  listening.emit(loop_->loop);
   for (auto& task : std::exchange(waiting_, {})) {
     if (phase_ == Phase::bound) task();
   }
@@ -145,9 +145,9 @@ void DatagramState::fail(Error failure) {
   phase_ = Phase::idle;
   socket_.reset();
   waiting_.clear();
-  loop_.release(*this);
-  if (error.empty()) return loop_.unhandled(std::move(failure));
-  error.emit(loop_.loop, failure);
+  loop_->release(*this);
+  if (error.empty()) return loop_->unhandled(std::move(failure));
+  error.emit(loop_->loop, failure);
 }
 
 void DatagramState::leave_cluster() {
@@ -179,7 +179,7 @@ void DatagramState::send_now(std::string bytes, std::optional<std::string> to, i
   socket_->send(std::move(bytes), std::move(to), port,
                 [this, keep = shared_from_this(), peer, port, done = std::move(done)](int failed) mutable {
                   if (failed == 0) {
-                    if (done) loop_.loop.call([&] { done({}); });
+                    if (done) loop_->loop.call([&] { done({}); });
                   } else {
                     handle_sent(system_error(failed, "send", peer, port), done);
                   }
@@ -187,9 +187,9 @@ void DatagramState::send_now(std::string bytes, std::optional<std::string> to, i
 }
 
 void DatagramState::handle_sent(const Error& failure, SendCallback& done) {
-  if (done) return loop_.loop.call([&] { done(failure.code); });
-  if (error.empty()) return loop_.unhandled(failure);
-  error.emit(loop_.loop, failure);
+  if (done) return loop_->loop.call([&] { done(failure.code); });
+  if (error.empty()) return loop_->unhandled(failure);
+  error.emit(loop_->loop, failure);
 }
 
 void DatagramState::when_bound(Function<void()> task) {
@@ -223,15 +223,15 @@ void DatagramState::connect(int port, const std::string& to, Function<void()> on
 }
 
 void DatagramState::finish_connecting(Error failure, Function<void()>& on_connected) {
-  loop_.loop.next_tick(
+  loop_->loop.next_tick(
       [this, keep = shared_from_this(), failure = std::move(failure), call = std::move(on_connected)]() mutable {
         if (!failure.code) {
           if (call) call();
           return;
         }
         connected_ = false;
-        if (error.empty()) return loop_.unhandled(failure);
-        error.emit(loop_.loop, failure);
+        if (error.empty()) return loop_->unhandled(failure);
+        error.emit(loop_->loop, failure);
       });
 }
 
@@ -244,15 +244,15 @@ void DatagramState::disconnect() {
 void DatagramState::close(Function<void()> on_closed) {
   if (phase_ == Phase::closed) throw Exception(Errc::socket_dgram_not_running, "Not running");
   if (on_closed) closed.on(once(std::move(on_closed)));
-  loop_.hold(*this);
+  loop_->hold(*this);
   phase_ = Phase::closed;
   leave_cluster();
   waiting_.clear();
   // Now: what it read from here on would be lost to those that share it.
   socket_.reset();
-  loop_.loop.next_tick([this, keep = shared_from_this()] {
-    loop_.release(*this);
-    closed.emit(loop_.loop);
+  loop_->loop.next_tick([this, keep = shared_from_this()] {
+    loop_->release(*this);
+    closed.emit(loop_->loop);
     drop_listeners();
   });
 }
@@ -313,20 +313,20 @@ void DatagramState::ref(bool ref) {
 void DatagramState::handle_datagram(std::string_view bytes, const core::wire::SocketName& from) {
   const auto keep = shared_from_this();
   dgram::RemoteInfo info{from.address, from.port, bytes.size()};
-  if (loop_.loop.quiet()) {
-    message.emit(loop_.loop, bytes, info);
+  if (loop_->loop.quiet()) {
+    message.emit(loop_->loop, bytes, info);
     return;
   }
-  loop_.loop.next_tick([this, keep, copy = std::string(bytes), info = std::move(info)] {
-    if (phase_ == Phase::bound) message.emit(loop_.loop, std::string_view(copy), info);
+  loop_->loop.next_tick([this, keep, copy = std::string(bytes), info = std::move(info)] {
+    if (phase_ == Phase::bound) message.emit(loop_->loop, std::string_view(copy), info);
   });
 }
 
 void DatagramState::handle_receive_error(int error_number) {
   const Error failure = system_error(error_number, "recvmsg");
-  loop_.loop.emit([this, keep = shared_from_this(), failure] {
-    if (error.empty()) return loop_.unhandled(failure);
-    error.emit(loop_.loop, failure);
+  loop_->loop.emit([this, keep = shared_from_this(), failure] {
+    if (error.empty()) return loop_->unhandled(failure);
+    error.emit(loop_->loop, failure);
   });
 }
 
@@ -390,7 +390,7 @@ Subscription Socket::on_close(Listener<> listener) { return state_->closed.on(st
 Subscription Socket::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
 
 Socket create_socket(Cluster& cluster, SocketOptions options) {
-  return Socket(std::make_shared<detail::DatagramState>(cluster.state().weak_from_this(), cluster.state().loop, options));
+  return Socket(std::make_shared<detail::DatagramState>(cluster.state().weak_from_this(), *cluster.state().loop, options));
 }
 
 }  // namespace dgram

@@ -15,7 +15,7 @@ namespace detail {
 
 std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::ServerOptions options,
                                                        http::RequestListener on_request) {
-  LoopState& loop = cluster.state().loop;
+  LoopState& loop = *cluster.state().loop;
   auto state = std::make_shared<HttpServerState>(loop, options, std::move(on_request));
   state->server = std::make_shared<ServerState>(cluster.state().weak_from_this(), loop);
   loop.add(state);
@@ -33,7 +33,7 @@ void HttpServerState::add(HttpConnection& connection) {
   if (options.max_waiting_connections && connections_.size() >= *options.max_waiting_connections) make_room();
   connection.place = connections_.insert(connections_.end(), &connection);
   if (overdue_) return;
-  overdue_ = std::make_unique<uv::Timer>(loop.loop, [this] { close_overdue(); });
+  overdue_ = std::make_unique<uv::Timer>(loop->loop, [this] { close_overdue(); });
   overdue_->unref();
   overdue_->start(check_interval(), check_interval());
 }
@@ -65,7 +65,7 @@ void HttpServerState::close_idle() {
 }
 
 void HttpServerState::close_overdue() {
-  const std::uint64_t now = loop.loop.now();
+  const std::uint64_t now = uv::Loop::now();
   const auto connections = connections_;
   for (HttpConnection* connection : connections) connection->close_if_overdue(now);
 }

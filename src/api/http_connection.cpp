@@ -85,12 +85,14 @@ void HttpExchange::end(std::string_view body) {
 }
 
 HttpConnection::HttpConnection(std::shared_ptr<HttpServerState> server, OwnedFd socket)
-    : server_(std::move(server)), stream_(server_->loop.loop, std::move(socket), *this), reader_(limits_of(server_->options)) {}
+    : server_(std::move(server)),
+      stream_(server_->loop->loop, std::move(socket), *this),
+      reader_(limits_of(server_->options)) {}
 
-HttpConnection::~HttpConnection() { server_->loop.loop.forget(*this); }
+HttpConnection::~HttpConnection() { server_->loop->loop.forget(*this); }
 
 void HttpConnection::start() {
-  server_->loop.hold(*this);
+  server_->loop->hold(*this);
   server_->add(*this);
   set_deadline(server_->options.headers_timeout);
   stream_.start_reading();
@@ -106,7 +108,7 @@ const std::string& HttpConnection::date() { return server_->date(); }
 std::optional<Address> HttpConnection::remote_address() const { return to_address(uv::peer_name(stream_.descriptor())); }
 
 void HttpConnection::set_deadline(std::chrono::milliseconds after) {
-  deadline_ = after.count() == 0 ? 0 : server_->loop.loop.now() + static_cast<std::uint64_t>(after.count());
+  deadline_ = after.count() == 0 ? 0 : server_->loop->loop.now() + static_cast<std::uint64_t>(after.count());
 }
 
 void HttpConnection::handle_read(std::string_view bytes) {
@@ -127,7 +129,7 @@ void HttpConnection::process() {
   if (std::exchange(processing_, true)) return;
   while (phase_ == Phase::open) {
     if (exchange_ && exchange_->request_ended) {
-      exchange_->tell_end(server_->loop.loop);
+      exchange_->tell_end(server_->loop->loop);
       if (!exchange_->response_ended) break;
       finish_exchange();
       continue;
@@ -147,7 +149,7 @@ void HttpConnection::process() {
       begin(std::move(head->head));
     } else if (const auto* body = std::get_if<http1::RequestReader::Body>(&event)) {
       const auto exchange = exchange_;
-      if (exchange->takes_body()) exchange->data.emit(server_->loop.loop, body->bytes);
+      if (exchange->takes_body()) exchange->data.emit(server_->loop->loop, body->bytes);
     } else if (std::holds_alternative<http1::RequestReader::End>(event)) {
       exchange_->request_ended = true;
       set_deadline({});
@@ -162,7 +164,7 @@ void HttpConnection::process() {
 void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
   head_begun_ = false;
   set_deadline(server_->options.request_timeout);
-  ++server_->loop.counts.requests;
+  ++server_->loop->counts.requests;
   exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
   exchange_->writer.keep_alive_seconds =
       static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(server_->options.keep_alive_timeout).count());
@@ -175,7 +177,7 @@ void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
     keep->writer.set_status(417);
     return keep->end({});
   }
-  server_->loop.loop.call([&] {
+  server_->loop->loop.call([&] {
     http::Request request(keep);
     http::Response response(keep);
     server_->on_request(request, response);
@@ -198,7 +200,7 @@ void HttpConnection::lose_exchange() {
   if (!lost) return;
   lost->connection = nullptr;
   if (lost->response_ended) return lost->forget_request_listeners();
-  server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
+  server_->loop->loop.emit([lost, &loop = server_->loop->loop] {
     lost->aborted.emit(loop);
     lost->closed.emit(loop);
     lost->forget_request_listeners();
@@ -216,14 +218,14 @@ void HttpConnection::leave() {
 
 void HttpConnection::process_later() {
   if (std::exchange(process_queued_, true)) return;
-  server_->loop.loop.next_tick([this, keep = shared_from_this()] {
+  server_->loop->loop.next_tick([this, keep = shared_from_this()] {
     process_queued_ = false;
     process();
   });
 }
 
 std::string& HttpConnection::output() {
-  server_->loop.loop.at_end_of_turn(*this);
+  server_->loop->loop.at_end_of_turn(*this);
   return out_;
 }
 
@@ -273,10 +275,10 @@ void HttpConnection::end_of_turn() {
 void HttpConnection::handle_drained() {
   if (phase_ == Phase::closed || !out_.empty()) return;
   for (const auto& sent : std::exchange(unsent_, {})) {
-    sent->finished.emit(server_->loop.loop);
+    sent->finished.emit(server_->loop->loop);
     sent->forget_response_listeners();
   }
-  if (std::exchange(backed_up_, false) && exchange_) exchange_->drained.emit(server_->loop.loop);
+  if (std::exchange(backed_up_, false) && exchange_) exchange_->drained.emit(server_->loop->loop);
   // A listener may have written more, or closed the server.
   if (phase_ == Phase::closed || unsent()) return;
   if (phase_ == Phase::open) {
@@ -330,10 +332,10 @@ void HttpConnection::close() {
   const auto keep = shared_from_this();
   stream_.close();
   server_->remove(*this);
-  server_->loop.release(*this);
+  server_->loop->release(*this);
   lose_exchange();
   for (const auto& lost : std::exchange(unsent_, {})) {
-    server_->loop.loop.emit([lost, &loop = server_->loop.loop] {
+    server_->loop->loop.emit([lost, &loop = server_->loop->loop] {
       lost->closed.emit(loop);
       lost->forget_response_listeners();
     });

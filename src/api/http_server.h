@@ -19,7 +19,7 @@ class HttpServerState final : public Reusable, public std::enable_shared_from_th
   static std::shared_ptr<HttpServerState> make(Cluster& cluster, http::ServerOptions options, http::RequestListener on_request);
 
   HttpServerState(LoopState& loop, http::ServerOptions options, http::RequestListener on_request)
-      : loop(loop), options(options), on_request(std::move(on_request)) {}
+      : loop(loop.shared_from_this()), options(options), on_request(std::move(on_request)) {}
 
   void drop_listeners() override {
     server->drop_listeners();
@@ -33,7 +33,7 @@ class HttpServerState final : public Reusable, public std::enable_shared_from_th
   // For the Date header; made once a second.
   const std::string& date();
 
-  LoopState& loop;
+  const std::shared_ptr<LoopState> loop;
   const http::ServerOptions options;
   http::RequestListener on_request;
   std::shared_ptr<ServerState> server;

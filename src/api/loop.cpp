@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include "api/cluster_state.h"
 #include "api/loop_state.h"
 #include "uv/fd_watch.h"
 #include "uv/timer.h"
@@ -9,18 +10,45 @@
 namespace muster {
 namespace detail {
 
-LoopState::~LoopState() {
-  loop.forget(*this);
+std::shared_ptr<LoopState> LoopState::make(uv_loop_s* borrowed) {
+  auto state = std::make_shared<LoopState>(borrowed);
+  state->loop.set_owner(state);
+  return state;
+}
+
+LoopState::~LoopState() { loop.forget(*this); }
+
+void LoopState::retire() {
+  loop.silence();
+  loop.after_turn([self = shared_from_this()] { self->close(); });
+}
+
+void LoopState::close() {
+  closed_ = true;
+  for (const auto& cluster : std::exchange(clusters_, {})) {
+    if (const auto alive = cluster.lock()) alive->shut_down();
+  }
   while (!held_.empty()) {
     const std::shared_ptr<Resource> resource = std::move(held_.front());
     held_.pop_front();
     resource->held_ = false;
     resource->abandon();
   }
-  released_.clear();
-  for (const auto& reusable : reusable_) {
+  for (const auto& reusable : std::exchange(reusable_, {})) {
     if (const auto alive = reusable.lock()) alive->drop_listeners();
   }
+  uncaught.clear();
+  signals.clear();
+  loop.close();
+  released_.clear();
+}
+
+void LoopState::end_of_turn() { std::exchange(released_, {}).clear(); }
+
+void LoopState::keep_for_turn(std::shared_ptr<void> thing) {
+  if (!loop.in_turn()) return;
+  released_.push_back(std::move(thing));
+  loop.at_end_of_turn(*this);
 }
 
 void LoopState::add(std::weak_ptr<Reusable> reusable) {
@@ -28,14 +56,20 @@ void LoopState::add(std::weak_ptr<Reusable> reusable) {
   reusable_.push_back(std::move(reusable));
 }
 
+void LoopState::add(std::weak_ptr<ClusterState> cluster) {
+  std::erase_if(clusters_, [](const auto& other) { return other.expired(); });
+  clusters_.push_back(std::move(cluster));
+}
+
 void LoopState::hold(Resource& resource) {
-  if (resource.held_) return;
+  if (resource.held_ || closed_) return;
   resource.place_ = held_.insert(held_.end(), resource.shared_from_this());
   resource.held_ = true;
 }
 
 void LoopState::release(Resource& resource) {
-  if (!resource.held_) return;
+  // Its last events are not told any more: close() ends it.
+  if (!resource.held_ || loop.closed()) return;
   resource.held_ = false;
   released_.push_back(std::move(*resource.place_));
   held_.erase(resource.place_);
@@ -61,23 +95,23 @@ void LoopState::unhandled(Error error) {
 
 struct TimerState final : Resource {
   TimerState(LoopState& loop, bool repeats, Function<void()> callback)
-      : loop(loop),
+      : loop(loop.shared_from_this()),
         repeats(repeats),
         callback(std::move(callback)),
         timer(std::make_unique<uv::Timer>(loop.loop, [this] { fire(); })) {}
 
   void fire() {
     const auto keep = shared_from_this();
-    if (!repeats) loop.release(*this);
-    loop.loop.call(callback);
+    if (!repeats) loop->release(*this);
+    loop->loop.call(callback);
   }
   void cancel() {
     if (timer) timer->stop();
-    loop.release(*this);
+    loop->release(*this);
   }
   void abandon() override { timer.reset(); }
 
-  LoopState& loop;
+  const std::shared_ptr<LoopState> loop;
   bool repeats;
   Function<void()> callback;
   std::unique_ptr<uv::Timer> timer;
@@ -85,18 +119,20 @@ struct TimerState final : Resource {
 
 struct WatchState final : Resource {
   WatchState(LoopState& loop, Function<void()> callback)
-      : loop(loop), callback(std::move(callback)), watch(std::make_unique<uv::FdWatch>(loop.loop, [this](std::uint32_t) {
+      : loop(loop.shared_from_this()),
+        callback(std::move(callback)),
+        watch(std::make_unique<uv::FdWatch>(loop.loop, [this](std::uint32_t) {
           const auto keep = shared_from_this();
-          this->loop.loop.call(this->callback);
+          this->loop->loop.call(this->callback);
         })) {}
 
   void cancel() {
     if (watch) watch->stop();
-    loop.release(*this);
+    loop->release(*this);
   }
   void abandon() override { watch.reset(); }
 
-  LoopState& loop;
+  const std::shared_ptr<LoopState> loop;
   Function<void()> callback;
   std::unique_ptr<uv::FdWatch> watch;
 };
@@ -123,11 +159,15 @@ void Timer::unref() {
   if (const auto state = state_.lock(); state && state->timer) state->timer->unref();
 }
 
-Loop::Loop() : state_(std::make_unique<detail::LoopState>()) {}
-Loop::Loop(uv_loop_s* borrowed) : state_(std::make_unique<detail::LoopState>(borrowed)) {}
-Loop::~Loop() = default;
+Loop::Loop() : state_(detail::LoopState::make(nullptr)) {}
+Loop::Loop(uv_loop_s* borrowed) : state_(detail::LoopState::make(borrowed)) {}
+Loop::~Loop() { state_->retire(); }
 
-int Loop::run() { return state_->loop.run(); }
+int Loop::run() {
+  // A listener may destroy this.
+  const auto state = state_;
+  return state->loop.run();
+}
 void Loop::stop(int exit_code) { state_->loop.stop(exit_code); }
 void Loop::next_tick(Function<void()> task) { state_->loop.next_tick(std::move(task)); }
 void Loop::post(Function<void()> task) { state_->loop.post(std::move(task)); }
@@ -158,8 +198,8 @@ Watch Loop::on_readable(int descriptor, Function<void()> callback) {
 }
 
 void Loop::run_in_thread(Function<void()> work, Function<void(std::error_code)> done) {
-  state_->loop.run_in_thread(std::move(work), [this, done = std::move(done)](int error) mutable {
-    state_->loop.call([&] { done(std::error_code(error, std::generic_category())); });
+  state_->loop.run_in_thread(std::move(work), [&loop = state_->loop, done = std::move(done)](int error) mutable {
+    loop.call([&] { done(std::error_code(error, std::generic_category())); });
   });
 }
 

@@ -14,6 +14,7 @@
 
 namespace muster::detail {
 
+class ClusterState;
 class LoopState;
 
 // What the loop keeps alive while it is open, whether the program still names it or not: a listening
@@ -39,17 +40,26 @@ class Reusable {
   virtual void drop_listeners() = 0;
 };
 
-class LoopState final : private uv::Loop::EndOfTurn {
+// Behind a Loop. It is there as long as anything names it: what was made on a loop that has gone may be used, and does
+// nothing.
+class LoopState final : public std::enable_shared_from_this<LoopState>, private uv::Loop::EndOfTurn {
  public:
-  LoopState() = default;
+  static std::shared_ptr<LoopState> make(uv_loop_s* borrowed);
+
   explicit LoopState(uv_loop_s* borrowed) : loop(borrowed) {}
   ~LoopState();
+
+  // The Loop goes: at once, or where one of its listeners does that, when what that listener was called for is over.
+  void retire();
 
   void hold(Resource& resource);
   // The resource goes when the turn ends at the earliest: it may be calling just now.
   void release(Resource& resource);
 
   void add(std::weak_ptr<Reusable> reusable);
+  void add(std::weak_ptr<ClusterState> cluster);
+  // Keeps what may be calling just now until the turn ends.
+  void keep_for_turn(std::shared_ptr<void> thing);
 
   // For an `error` that nobody listens for.
   void unhandled(Error error);
@@ -67,11 +77,14 @@ class LoopState final : private uv::Loop::EndOfTurn {
   std::map<int, SignalListeners> signals;
 
  private:
-  void end_of_turn() override { released_.clear(); }
+  void close();
+  void end_of_turn() override;
 
   std::list<std::shared_ptr<Resource>> held_;
-  std::vector<std::shared_ptr<Resource>> released_;
+  std::vector<std::shared_ptr<void>> released_;
   std::vector<std::weak_ptr<Reusable>> reusable_;
+  std::vector<std::weak_ptr<ClusterState>> clusters_;
+  bool closed_ = false;
 };
 
 }  // namespace muster::detail

@@ -12,32 +12,36 @@ namespace muster::net {
 
 using detail::to_address;
 
-bool Socket::write(std::string_view bytes) { return state_->write(bytes); }
-void Socket::end(std::string_view bytes) { state_->end(bytes); }
-void Socket::destroy() { state_->destroy(); }
-void Socket::ref() { state_->set_ref(true); }
-void Socket::unref() { state_->set_ref(false); }
-void Socket::pause() { state_->pause(); }
-void Socket::resume() { state_->resume(); }
-bool Socket::destroyed() const { return state_->destroyed(); }
-std::uint64_t Socket::bytes_read() const { return state_->bytes_read(); }
-std::uint64_t Socket::bytes_written() const { return state_->bytes_written(); }
-std::size_t Socket::writable_length() const { return state_->writable_length(); }
-int Socket::descriptor() const { return state_->stream() ? state_->stream()->descriptor() : -1; }
+detail::SocketState& Socket::state() const {
+  if (!state_) throw Exception(Errc::invalid_handle_type, "This Socket is empty: it names no connection");
+  return *state_;
+}
+bool Socket::write(std::string_view bytes) { return state().write(bytes); }
+void Socket::end(std::string_view bytes) { state().end(bytes); }
+void Socket::destroy() { state().destroy(); }
+void Socket::ref() { state().set_ref(true); }
+void Socket::unref() { state().set_ref(false); }
+void Socket::pause() { state().pause(); }
+void Socket::resume() { state().resume(); }
+bool Socket::destroyed() const { return state().destroyed(); }
+std::uint64_t Socket::bytes_read() const { return state().bytes_read(); }
+std::uint64_t Socket::bytes_written() const { return state().bytes_written(); }
+std::size_t Socket::writable_length() const { return state().writable_length(); }
+int Socket::descriptor() const { return state().stream() ? state().stream()->descriptor() : -1; }
 std::optional<Address> Socket::local_address() const {
-  const uv::Stream* stream = state_->stream();
+  const uv::Stream* stream = state().stream();
   return stream ? to_address(uv::socket_name(stream->descriptor())) : std::nullopt;
 }
 std::optional<Address> Socket::remote_address() const {
-  const uv::Stream* stream = state_->stream();
+  const uv::Stream* stream = state().stream();
   return stream ? to_address(uv::peer_name(stream->descriptor())) : std::nullopt;
 }
-Handle Socket::to_handle(KeepOpen keep_open) { return state_->to_handle(keep_open); }
-Subscription Socket::on_data(Listener<std::string_view> listener) { return state_->on_data(std::move(listener)); }
-Subscription Socket::on_end(Listener<> listener) { return state_->ended.on(std::move(listener)); }
-Subscription Socket::on_drain(Listener<> listener) { return state_->drained.on(std::move(listener)); }
-Subscription Socket::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
-Subscription Socket::on_close(Listener<> listener) { return state_->closed.on(std::move(listener)); }
+Handle Socket::to_handle(KeepOpen keep_open) { return state().to_handle(keep_open); }
+Subscription Socket::on_data(Listener<std::string_view> listener) { return state().on_data(std::move(listener)); }
+Subscription Socket::on_end(Listener<> listener) { return state().ended.on(std::move(listener)); }
+Subscription Socket::on_drain(Listener<> listener) { return state().drained.on(std::move(listener)); }
+Subscription Socket::on_error(Listener<const Error&> listener) { return state().error.on(std::move(listener)); }
+Subscription Socket::on_close(Listener<> listener) { return state().closed.on(std::move(listener)); }
 
 Socket connect(Loop& loop, int port, const std::string& host, Function<void()> connected) {
   if (port < 0 || port > 65535) {
@@ -56,7 +60,7 @@ Socket from_handle(Loop& loop, Handle handle) {
 }
 
 Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
-  auto& loop = cluster.state().loop;
+  auto& loop = *cluster.state().loop;
   auto state = std::make_shared<detail::ServerState>(cluster.state().weak_from_this(), loop);
   loop.add(state);
   state->connection.on(std::move(on_connection));

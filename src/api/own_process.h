@@ -9,9 +9,9 @@
 namespace muster::detail {
 
 // This process, without a channel: the primary's own.
-class OwnProcess : public ProcessState {
+class OwnProcess : public ProcessState, public std::enable_shared_from_this<OwnProcess> {
  public:
-  explicit OwnProcess(LoopState& loop) : loop_(loop) {}
+  explicit OwnProcess(LoopState& loop) : loop_(loop.shared_from_this()) {}
 
   int pid() const override { return ::getpid(); }
   bool connected() const override { return false; }
@@ -28,17 +28,18 @@ class OwnProcess : public ProcessState {
   void fail(Errc code, SendCallback done) {
     const std::error_code failed = code;
     if (done) {
-      loop_.loop.next_tick([done = std::move(done), failed]() mutable { done(failed); });
+      loop_->loop.next_tick([done = std::move(done), failed]() mutable { done(failed); });
       return;
     }
-    loop_.loop.next_tick([this, failed] {
+    loop_->loop.next_tick([this, keep = shared_from_this(), failed] {
       const Error failure{failed, failed.message()};
-      if (error.empty()) return loop_.unhandled(failure);
-      error.emit(loop_.loop, failure);
+      if (over()) return;
+      if (error.empty()) return loop_->unhandled(failure);
+      error.emit(loop_->loop, failure);
     });
   }
 
-  LoopState& loop_;
+  const std::shared_ptr<LoopState> loop_;
 };
 
 }  // namespace muster::detail

@@ -100,7 +100,7 @@ class RemoteWorker final : public WorkerState {
 PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPolicy policy)
     : ClusterState(loop_state),
       core_(std::move(defaults), policy),
-      driver_(std::make_unique<uv::PrimaryDriver>(loop_state.loop, core_, static_cast<uv::PrimaryDriver::Sink&>(*this))),
+      driver_(std::make_shared<uv::PrimaryDriver>(loop_state.loop, core_, static_cast<uv::PrimaryDriver::Sink&>(*this))),
       process_(std::make_shared<OwnProcess>(loop_state)) {
   core_.set_host(uv::host());
 }
@@ -108,7 +108,12 @@ PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPol
 PrimarySide::~PrimarySide() = default;
 
 void PrimarySide::shut_down() {
-  driver_.reset();
+  if (driver_) {
+    driver_->close();
+    // Either may be calling just now, and the driver needs this for as long.
+    loop->keep_for_turn(std::exchange(driver_, nullptr));
+    loop->keep_for_turn(shared_from_this());
+  }
   for (const auto& [id, worker] : std::exchange(workers_, {})) {
     if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
     worker->drop_listeners();
@@ -117,27 +122,40 @@ void PrimarySide::shut_down() {
   ClusterState::shut_down();
 }
 
+uv::PrimaryDriver& PrimarySide::driver() {
+  if (!driver_) throw Exception(Errc::cluster_closed, "The cluster, or the loop it was made on, is gone");
+  return *driver_;
+}
+
 void PrimarySide::setup_primary(const Settings& settings) {
+  uv::PrimaryDriver& driver = this->driver();
   core_.setup_primary(settings);
-  driver_->perform();
+  driver.perform();
 }
 
 Worker PrimarySide::fork_worker(const Env& env) {
-  const char* node_options = std::getenv("NODE_OPTIONS");
-  auto record = core_.fork(env, node_options ? node_options : "");
-  const core::WorkerId id = record->id;
   const auto self = std::static_pointer_cast<PrimarySide>(shared_from_this());
+  driver();
+  const char* const asked = std::getenv("NODE_OPTIONS");
+  const std::string node_options = asked ? asked : "";
+  const core::WorkerId id = core_.take_id();
+  // The program's code, which may do anything: fork another, or end this.
+  std::optional<int> inspect_port;
+  const auto choose = core_.next_settings().inspect_port;
+  if (choose && core::asks_to_inspect(core_.next_settings(), node_options)) inspect_port = (*choose)();
+  uv::PrimaryDriver& driver = this->driver();
+  auto record = core_.fork(id, env, node_options, inspect_port);
   auto worker = std::make_shared<RemoteWorker>(self, std::move(record));
   worker->child->worker = worker;
   workers_[id] = worker;
-  driver_->perform();
-  for (auto& [number, fd] : driver_->take_pipes(id)) {
+  driver.perform();
+  for (auto& [number, fd] : driver.take_pipes(id)) {
     ++worker->child->open_pipes;
     worker->child->pipes[number] =
-        SocketState::adopt(loop, std::move(fd), [child = std::weak_ptr(worker->child), &uv_loop = loop.loop] {
+        SocketState::adopt(*loop, std::move(fd), [child = std::weak_ptr(worker->child), loop = loop] {
           if (const auto alive = child.lock()) {
             --alive->open_pipes;
-            alive->close_if_over(uv_loop);
+            alive->close_if_over(loop->loop);
             const auto self = alive->cluster();
             if (const auto owner = alive->worker.lock(); owner && self) self->forget_if_gone(owner);
           }
@@ -152,6 +170,7 @@ void PrimarySide::disconnect_all(Function<void()> done) {
     id = core::CallbackId{next_callback_++};
     disconnect_callbacks_.emplace(*id, std::move(done));
   }
+  if (!driver_) return;
   core_.disconnect_all(id);
   driver_->perform();
 }
@@ -213,7 +232,7 @@ void PrimarySide::disconnect_worker(core::WorkerId id) {
 bool PrimarySide::send(RemoteProcess& process, uv::UserMessage&& message, SendCallback&& done) {
   if (!driver_) return false;
   return send_message(
-      loop, sends_, [&](auto id) { return driver_->send(process.id(), std::move(message), id); }, std::move(done),
+      *loop, sends_, [&](auto id) { return driver_->send(process.id(), std::move(message), id); }, std::move(done),
       [&](Error error) { fail(process.shared_from_this(), std::move(error)); });
 }
 
@@ -241,31 +260,31 @@ std::shared_ptr<RemoteWorker> PrimarySide::find(core::WorkerId id) const {
 }
 
 void PrimarySide::fail(const std::shared_ptr<RemoteProcess>& process, Error error) {
-  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), process, error = std::move(error)] {
+  loop->loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), process, error = std::move(error)] {
     if (self->driver_) self->emit_error(*process, error);
   });
 }
 
 void PrimarySide::handle_event(core::PrimaryEvent event) {
-  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), event = std::move(event)] {
+  loop->loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), event = std::move(event)] {
     if (self->driver_) std::visit([&self](const auto& e) { self->tell(e); }, event);
   });
 }
 
 void PrimarySide::handle_message(core::WorkerId id, uv::UserMessage&& wire) {
-  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, wire = std::move(wire)]() mutable {
+  loop->loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, wire = std::move(wire)]() mutable {
     const auto worker = self->driver_ ? self->find(id) : nullptr;
     if (!worker) return;
     Message message = from_wire(std::move(wire), worker->child->sockets);
-    self->message.emit(self->loop.loop, Worker(worker), message);
-    worker->message.emit(self->loop.loop, message);
-    worker->child->message.emit(self->loop.loop, message);
+    self->message.emit(self->loop->loop, Worker(worker), message);
+    worker->message.emit(self->loop->loop, message);
+    worker->child->message.emit(self->loop->loop, message);
   });
 }
 
 void PrimarySide::handle_socket_list(core::WorkerId id, core::wire::SocketListMessage message) {
   // In its turn: the program may still be to hear of a connection that the worker asks about.
-  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, message = std::move(message)] {
+  loop->loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), id, message = std::move(message)] {
     const auto worker = self->driver_ ? self->find(id) : nullptr;
     if (worker && worker->child->sockets) worker->child->sockets->handle_message(message);
   });
@@ -283,52 +302,52 @@ std::optional<core::WorkerId> PrimarySide::choose(int connection, const std::vec
   }
   std::optional<Worker> chosen;
   const IncomingConnection incoming{to_address(uv::socket_name(connection)), to_address(uv::peer_name(connection))};
-  loop.loop.call([&] { chosen = choose_worker_(incoming, workers); });
+  loop->loop.call([&] { chosen = choose_worker_(incoming, workers); });
   if (!chosen) return std::nullopt;
   return core::WorkerId{static_cast<std::uint32_t>(chosen->id())};
 }
 
-void PrimarySide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop.loop, id, error); }
+void PrimarySide::handle_sent(core::SendId id, std::error_code error) { sends_.finish(loop->loop, id, error); }
 
 void PrimarySide::handle_no_kernel(const std::string& why) {
-  loop.loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), why] {
-    if (self->driver_) self->policy_unavailable.emit(self->loop.loop, why);
+  loop->loop.emit([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), why] {
+    if (self->driver_) self->policy_unavailable.emit(self->loop->loop, why);
   });
 }
 
-void PrimarySide::tell(const core::SetupEvent& event) { setup.emit(loop.loop, event.settings); }
+void PrimarySide::tell(const core::SetupEvent& event) { setup.emit(loop->loop, event.settings); }
 
 void PrimarySide::tell(const core::ForkEvent& event) {
   if (const auto worker = find(event.worker)) {
-    if (worker->child->pid() != 0) worker->child->spawned.emit(loop.loop);
-    fork.emit(loop.loop, Worker(worker));
+    if (worker->child->pid() != 0) worker->child->spawned.emit(loop->loop);
+    fork.emit(loop->loop, Worker(worker));
     if (worker->child->pid() == 0) {
       worker->child->ended = ExitStatus::exited(-2);
-      worker->child->close_if_over(loop.loop);
+      worker->child->close_if_over(loop->loop);
     }
   }
 }
 
 void PrimarySide::tell(const core::OnlineEvent& event) {
   if (const auto worker = find(event.worker)) {
-    worker->online.emit(loop.loop);
-    online.emit(loop.loop, Worker(worker));
+    worker->online.emit(loop->loop);
+    online.emit(loop->loop, Worker(worker));
   }
 }
 
 void PrimarySide::tell(const core::ListeningEvent& event) {
   if (const auto worker = find(event.worker)) {
-    worker->listening.emit(loop.loop, event.address);
-    listening.emit(loop.loop, Worker(worker), event.address);
+    worker->listening.emit(loop->loop, event.address);
+    listening.emit(loop->loop, Worker(worker), event.address);
   }
 }
 
 void PrimarySide::tell(const core::DisconnectEvent& event) {
   if (const auto worker = find(event.worker)) {
     if (const auto sockets = worker->child->sockets) sockets->handle_channel_closed();
-    worker->disconnected.emit(loop.loop);
-    disconnect.emit(loop.loop, Worker(worker));
-    worker->child->disconnected.emit(loop.loop);
+    worker->disconnected.emit(loop->loop);
+    disconnect.emit(loop->loop, Worker(worker));
+    worker->child->disconnected.emit(loop->loop);
     forget_if_gone(worker);
   }
 }
@@ -336,12 +355,12 @@ void PrimarySide::tell(const core::DisconnectEvent& event) {
 void PrimarySide::tell(const core::ExitEvent& event) {
   if (const auto worker = find(event.worker)) {
     if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
-    worker->exit.emit(loop.loop, event.status);
-    exit.emit(loop.loop, Worker(worker), event.status);
-    worker->child->exit.emit(loop.loop, event.status);
+    worker->exit.emit(loop->loop, event.status);
+    exit.emit(loop->loop, Worker(worker), event.status);
+    worker->child->exit.emit(loop->loop, event.status);
     worker->child->ended = event.status;
     for (const auto& [number, pipe] : worker->child->pipes) pipe->read_to_end();
-    worker->child->close_if_over(loop.loop);
+    worker->child->close_if_over(loop->loop);
     forget_if_gone(worker);
   }
 }
@@ -349,7 +368,7 @@ void PrimarySide::tell(const core::ExitEvent& event) {
 void PrimarySide::forget_if_gone(const std::shared_ptr<RemoteWorker>& worker) {
   if (!worker->gone() || worker->child->open_pipes > 0) return;
   // After what its listeners have set off, such as the error of a message to it.
-  loop.loop.next_tick([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), worker] {
+  loop->loop.next_tick([self = std::static_pointer_cast<PrimarySide>(shared_from_this()), worker] {
     self->workers_.erase(worker->child->id());
     worker->drop_listeners();
     worker->gone_and_told = true;
@@ -365,11 +384,11 @@ void PrimarySide::emit_error(RemoteProcess& process, const Error& error) {
   if ((!worker || worker->error.empty()) && process.error.empty()) {
     // What a peer does wrong must not end this process because nobody thought of it; and of a worker that is gone
     // nobody can hear any more.
-    if (!is_peer_error(error.code) && worker && !worker->gone_and_told) loop.unhandled(error);
+    if (!is_peer_error(error.code) && worker && !worker->gone_and_told) loop->unhandled(error);
     return;
   }
-  if (worker) worker->error.emit(loop.loop, error);
-  process.error.emit(loop.loop, error);
+  if (worker) worker->error.emit(loop->loop, error);
+  process.error.emit(loop->loop, error);
 }
 
 void PrimarySide::tell(const core::AllDisconnectedEvent& event) {
@@ -377,7 +396,7 @@ void PrimarySide::tell(const core::AllDisconnectedEvent& event) {
   if (found == disconnect_callbacks_.end()) return;
   Function<void()> done = std::move(found->second);
   disconnect_callbacks_.erase(found);
-  loop.loop.call(done);
+  loop->loop.call(done);
 }
 
 }  // namespace muster::detail

@@ -63,13 +63,15 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void tell(const core::ErrorEvent& event);
   void tell(const core::AllDisconnectedEvent& event);
 
+  // Throws where the cluster is gone.
+  uv::PrimaryDriver& driver();
   // Later, and in order with the other events.
   void fail(const std::shared_ptr<RemoteProcess>& process, Error error);
   void emit_error(RemoteProcess& process, const Error& error);
   std::shared_ptr<RemoteWorker> find(core::WorkerId id) const;
 
   core::Primary core_;
-  std::unique_ptr<uv::PrimaryDriver> driver_;  // gone after shut_down()
+  std::shared_ptr<uv::PrimaryDriver> driver_;  // null after shut_down()
   std::shared_ptr<ProcessState> process_;
   std::map<core::WorkerId, std::shared_ptr<RemoteWorker>> workers_;
   SendCallbacks sends_;

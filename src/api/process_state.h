@@ -32,6 +32,7 @@ class ProcessState {
 
   // It is gone and has been told so.
   void drop_listeners() {
+    over_ = true;
     message.clear();
     disconnected.clear();
     exit.clear();
@@ -40,12 +41,17 @@ class ProcessState {
     closed.clear();
   }
 
+  bool over() const { return over_; }
+
   Emitter<Message&> message;
   Emitter<> disconnected;
   Emitter<ExitStatus> exit;
   Emitter<const Error&> error;
   Emitter<> spawned;
   Emitter<ExitStatus> closed;
+
+ private:
+  bool over_ = false;
 };
 
 }  // namespace muster::detail

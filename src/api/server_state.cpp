@@ -60,13 +60,13 @@ void ServerState::listen(ListenOptions options, Function<void()> on_listening) {
   const bool alone = options.exclusive || options.reuse_port;
   if (options.host.empty() || !options.path.empty() || options.fd || uv::is_numeric(options.host)) return open(alone);
   // A name is resolved here: a primary that is told a name may die of one that does not resolve.
-  loop_.loop.resolver().resolve(options.host,
-                                [this, keep = shared_from_this(), life = life_, alone](const std::string& address, int error) {
-                                  if (phase_ != Phase::opening || life != life_) return;
-                                  if (error != 0) return fail(uv::resolve_error(error, *query_.address));
-                                  set_address(query_, address);
-                                  open(alone);
-                                });
+  loop_->loop.resolver().resolve(options.host,
+                                 [this, keep = shared_from_this(), life = life_, alone](const std::string& address, int error) {
+                                   if (phase_ != Phase::opening || life != life_) return;
+                                   if (error != 0) return fail(uv::resolve_error(error, *query_.address));
+                                   set_address(query_, address);
+                                   open(alone);
+                                 });
 }
 
 void ServerState::open(bool alone) {
@@ -98,7 +98,7 @@ std::shared_ptr<ClusterState> ServerState::begin(Function<void()> on_listening, 
   query_ = std::move(query);
   phase_ = Phase::opening;
   ++life_;
-  loop_.hold(*this);
+  loop_->hold(*this);
   held_owner_ = owner.lock();
   if (on_listening) listening.on(once(std::move(on_listening)));
   return cluster;
@@ -111,7 +111,7 @@ void ServerState::open_here(uv::Bound bound) {
   }
   const int error = bound.error != 0 ? bound.error : accept_on(std::move(bound.socket), std::move(bound.file));
   // Told later: listen() tells nothing.
-  loop_.loop.next_tick([this, keep = shared_from_this(), error, life = life_] {
+  loop_->loop.next_tick([this, keep = shared_from_this(), error, life = life_] {
     if (phase_ != Phase::opening || life != life_) return;
     if (error != 0) {
       fail(listen_error(error, query_));
@@ -123,7 +123,7 @@ void ServerState::open_here(uv::Bound bound) {
 
 int ServerState::accept_on(OwnedFd socket, os::SocketFile file) {
   acceptor_ = std::make_unique<uv::Acceptor>(
-      loop_.loop, std::move(socket), [this](OwnedFd connection) { accept(std::move(connection)); }, std::move(file));
+      loop_->loop, std::move(socket), [this](OwnedFd connection) { accept(std::move(connection)); }, std::move(file));
   if (!ref_) acceptor_->unref();
   const int error = acceptor_->start(query_.backlog);
   if (error != 0) {
@@ -143,7 +143,7 @@ void ServerState::start_listening() {
   // Node's form, but with the port it got, so that two servers on port 0 are told apart.
   key_ = std::string(to_string(address_->type)) + ":" + address_->address.value_or("null") + ":" +
          std::to_string(address_->port.value_or(-1));
-  listening.emit(loop_.loop);
+  listening.emit(loop_->loop);
   // The program has heard; now the primary, unless the program closed the server when it heard.
   const auto cluster = cluster_.lock();
   if (phase_ != Phase::listening || !cluster || !id_) return;
@@ -160,7 +160,7 @@ void ServerState::handle_listening(const std::optional<core::wire::SocketName>& 
   } else {
     address_ = Address{query_.address_type.value_or(AddressType::tcp4), query_.address, query_.port};
   }
-  keeper_ = std::make_unique<uv::Keeper>(loop_.loop);
+  keeper_ = std::make_unique<uv::Keeper>(loop_->loop);
   if (!ref_) keeper_->unref();
   start_listening();
 }
@@ -199,9 +199,9 @@ void ServerState::fail(Error failure) {
   }
   phase_ = Phase::idle;
   acceptor_.reset();
-  loop_.release(*this);
-  if (error.empty()) return loop_.unhandled(std::move(failure));
-  error.emit(loop_.loop, failure);
+  loop_->release(*this);
+  if (error.empty()) return loop_->unhandled(std::move(failure));
+  error.emit(loop_->loop, failure);
 }
 
 void ServerState::handle_connection(OwnedFd connection) {
@@ -210,13 +210,13 @@ void ServerState::handle_connection(OwnedFd connection) {
 
 void ServerState::adopt(OwnedFd connection) {
   ++connections_;
-  ++loop_.counts.connections;
-  ++loop_.counts.accepted;
+  ++loop_->counts.connections;
+  ++loop_->counts.accepted;
   on_connection(std::move(connection));
 }
 
 void ServerState::accept(OwnedFd connection) {
-  loop_.loop.emit([this, keep = shared_from_this(), connection = std::move(connection)]() mutable {
+  loop_->loop.emit([this, keep = shared_from_this(), connection = std::move(connection)]() mutable {
     if (phase_ != Phase::listening) return;
     if (max_connections_ && connections_ >= *max_connections_) return handle_drop(connection.get());
     handle_connection(std::move(connection));
@@ -224,13 +224,13 @@ void ServerState::accept(OwnedFd connection) {
 }
 
 void ServerState::handle_drop(int connection) {
-  dropped.emit(loop_.loop,
+  dropped.emit(loop_->loop,
                net::DroppedConnection{to_address(uv::socket_name(connection)), to_address(uv::peer_name(connection))});
 }
 
 void ServerState::connection_closed() {
   --connections_;
-  --loop_.counts.connections;
+  --loop_->counts.connections;
   if (const auto cluster = cluster_.lock(); cluster && id_ && !acceptor_) {
     if (ChildSide* child = cluster->child()) {
       child->core().handle_connection_closed(*id_);
@@ -272,20 +272,20 @@ void ServerState::reopen() {
   const auto cluster = cluster_.lock();
   const auto id = std::exchange(id_, std::nullopt);
   phase_ = Phase::idle;
-  loop_.release(*this);
+  loop_->release(*this);
   if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id) child->forget(*id);
 }
 
 void ServerState::finish_closing() {
-  loop_.loop.next_tick([this, keep = shared_from_this(), life = life_] {
+  loop_->loop.next_tick([this, keep = shared_from_this(), life = life_] {
     // A connection that came in between is waited for too; its end comes back here.
     if (!closing() || life != life_ || !drained()) return;
     phase_ = Phase::idle;
     elsewhere_.clear();
     const auto owner = std::exchange(held_owner_, nullptr);
     const auto id = std::exchange(id_, std::nullopt);
-    loop_.release(*this);
-    closed.emit(loop_.loop);
+    loop_->release(*this);
+    closed.emit(loop_->loop);
     const auto cluster = cluster_.lock();
     if (ChildSide* child = cluster ? cluster->child() : nullptr; child && id) child->forget(*id);
   });
@@ -339,10 +339,10 @@ void ServerState::count_connections(Function<void(std::error_code, std::size_t)>
     std::error_code error = {};
   };
   auto count = std::make_shared<Count>(Count{std::move(done), connections_});
-  const auto answered = [count, &loop = loop_.loop](std::optional<std::size_t> there) {
+  const auto answered = [count, loop = loop_](std::optional<std::size_t> there) {
     if (!there) count->error = Errc::child_closed_before_reply;
     count->total += there.value_or(0);
-    if (--count->unanswered == 0) loop.next_tick([count] { count->done(count->error, count->total); });
+    if (--count->unanswered == 0) loop->loop.next_tick([count] { count->done(count->error, count->total); });
   };
   count->unanswered = 1;
   for (const auto& weak : elsewhere_) {

@@ -21,7 +21,8 @@ namespace muster::detail {
 // connection is its user's affair.
 class ServerState final : public Resource, public Reusable, public Bindable {
  public:
-  ServerState(std::weak_ptr<ClusterState> cluster, LoopState& loop) : cluster_(std::move(cluster)), loop_(loop) {}
+  ServerState(std::weak_ptr<ClusterState> cluster, LoopState& loop)
+      : cluster_(std::move(cluster)), loop_(loop.shared_from_this()) {}
 
   // Gets each connection, and calls connection_closed() when it is done with it.
   Function<void(OwnedFd)> on_connection;
@@ -93,7 +94,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   bool drained() const { return connections_ == 0 && waiting_elsewhere_ == 0; }
 
   std::weak_ptr<ClusterState> cluster_;
-  LoopState& loop_;
+  const std::shared_ptr<LoopState> loop_;
   std::shared_ptr<void> held_owner_;
   Phase phase_ = Phase::idle;
   core::wire::ListenQuery query_;

@@ -39,7 +39,7 @@ std::shared_ptr<SocketState> SocketState::connect(LoopState& loop, const std::st
 
 void SocketState::open(OwnedFd fd) {
   phase_ = Phase::open;
-  stream_.emplace(loop_.loop, std::move(fd), static_cast<uv::Stream::Client&>(*this));
+  stream_.emplace(loop_->loop, std::move(fd), static_cast<uv::Stream::Client&>(*this));
   if (!ref_) stream_->unref();
   update_reading();
 }
@@ -55,7 +55,7 @@ void SocketState::handle_connected(OwnedFd fd, int error_number) {
     phase_ = Phase::ending;
     stream_->end();
   }
-  if (connected_) loop_.loop.emit([self = shared_from_this(), call = std::move(connected_)]() mutable { call(); });
+  if (connected_) loop_->loop.emit([self = shared_from_this(), call = std::move(connected_)]() mutable { call(); });
 }
 
 bool SocketState::write(std::string_view bytes) {
@@ -149,20 +149,20 @@ Handle SocketState::to_handle(net::KeepOpen keep_open) {
 
 void SocketState::handle_read(std::string_view bytes) {
   const auto keep = shared_from_this();
-  if (loop_.loop.quiet()) {
-    data_.emit(loop_.loop, bytes);
+  if (loop_->loop.quiet()) {
+    data_.emit(loop_->loop, bytes);
   } else {
-    loop_.loop.next_tick([this, keep, copy = std::string(bytes)] {
-      if (!destroyed()) data_.emit(loop_.loop, std::string_view(copy));
+    loop_->loop.next_tick([this, keep, copy = std::string(bytes)] {
+      if (!destroyed()) data_.emit(loop_->loop, std::string_view(copy));
     });
   }
 }
 
 void SocketState::handle_end() {
   peer_ended_ = true;
-  loop_.loop.emit([this, keep = shared_from_this()] {
+  loop_->loop.emit([this, keep = shared_from_this()] {
     if (destroyed()) return;
-    ended.emit(loop_.loop);
+    ended.emit(loop_->loop);
     if (destroyed()) return;
     if (finished_) {
       close();
@@ -173,7 +173,7 @@ void SocketState::handle_end() {
 }
 
 void SocketState::handle_drained() {
-  loop_.loop.emit([this, keep = shared_from_this()] { drained.emit(loop_.loop); });
+  loop_->loop.emit([this, keep = shared_from_this()] { drained.emit(loop_->loop); });
 }
 
 void SocketState::handle_finished() {
@@ -188,15 +188,15 @@ void SocketState::handle_finished() {
 }
 
 void SocketState::handle_error(int error_number, const char* syscall) {
-  loop_.loop.emit([this, keep = shared_from_this(), error_number, syscall] {
+  loop_->loop.emit([this, keep = shared_from_this(), error_number, syscall] {
     // Most programs do not ask why a client went.
-    if (!error.empty()) error.emit(loop_.loop, system_error(error_number, syscall));
+    if (!error.empty()) error.emit(loop_->loop, system_error(error_number, syscall));
   });
   close();
 }
 
 void SocketState::fail(Error failure) {
-  loop_.loop.emit([this, keep = shared_from_this(), failure = std::move(failure)] { error.emit(loop_.loop, failure); });
+  loop_->loop.emit([this, keep = shared_from_this(), failure = std::move(failure)] { error.emit(loop_->loop, failure); });
   close();
 }
 
@@ -206,9 +206,9 @@ void SocketState::close() {
   connector_.reset();
   if (stream_) stream_->close();
   const auto keep = shared_from_this();
-  loop_.release(*this);
-  loop_.loop.emit([this, keep] {
-    closed.emit(loop_.loop);
+  loop_->release(*this);
+  loop_->loop.emit([this, keep] {
+    closed.emit(loop_->loop);
     if (on_closed_) {
       Function<void()> call = std::move(on_closed_);
       call();

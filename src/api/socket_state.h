@@ -23,7 +23,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   static std::shared_ptr<SocketState> connect(LoopState& loop, const std::string& host_or_path, std::optional<int> port,
                                               Function<void()> connected);
 
-  explicit SocketState(LoopState& loop) : loop_(loop) {}
+  explicit SocketState(LoopState& loop) : loop_(loop.shared_from_this()) {}
 
   bool write(std::string_view bytes);
   void end(std::string_view bytes);
@@ -68,7 +68,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   void handle_finished() override;
   void handle_error(int error_number, const char* syscall) override;
 
-  LoopState& loop_;
+  const std::shared_ptr<LoopState> loop_;
   std::optional<uv::Stream> stream_;
   std::unique_ptr<uv::Connector> connector_;
   Function<void()> connected_;

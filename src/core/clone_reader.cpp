@@ -4,7 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <unordered_set>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -21,25 +21,31 @@ using namespace clone_format;
 constexpr double latest_date = 8.64e15;
 constexpr std::size_t free_holes = std::size_t{1} << 20;
 
-// Compares values in a vector as the keys of a Map are, by their positions.
-struct SameKey {
+// Orders values in a vector by what tells the keys of a Map apart, by their positions. An order and no hash: who sends the keys
+// could choose them so that all have the same.
+struct KeyOrder {
   const std::vector<std::pair<Value, Value>>& entries;
 
-  std::size_t operator()(std::size_t at) const { return hash(entries[at].first); }
-  bool operator()(std::size_t a, std::size_t b) const { return entries[a].first.same(entries[b].first); }
+  bool operator()(std::size_t a, std::size_t b) const { return less(entries[a].first, entries[b].first); }
 
  private:
-  static std::size_t hash(const Value& key) {
-    switch (key.kind()) {
+  static bool less(const Value& a, const Value& b) {
+    if (a.kind() != b.kind()) return a.kind() < b.kind();
+    switch (a.kind()) {
       case Value::Kind::undefined:
-      case Value::Kind::null: return static_cast<std::size_t>(key.kind());
-      case Value::Kind::boolean: return std::hash<bool>()(key.as_bool());
-      // + 0.0 makes one of the two zeros, and any NaN has the hash of all.
-      case Value::Kind::number: return std::isnan(key.as_number()) ? 0 : std::hash<double>()(key.as_number() + 0.0);
-      case Value::Kind::string: return std::hash<std::string>()(key.as_string());
-      case Value::Kind::bigint: return key.as_bigint().is_zero() ? 0 : key.as_bigint().limbs().front();
-      default: return std::hash<const void*>()(key.identity());
+      case Value::Kind::null: return false;
+      case Value::Kind::boolean: return a.as_bool() < b.as_bool();
+      case Value::Kind::number: return less(a.as_number(), b.as_number());
+      case Value::Kind::string: return a.as_string() < b.as_string();
+      case Value::Kind::bigint: return less(a.as_bigint(), b.as_bigint());
+      default: return std::less<const void*>()(a.identity(), b.identity());
     }
+  }
+  // Any NaN is the same, and before all numbers; so are the two zeros.
+  static bool less(double a, double b) { return std::isnan(a) || std::isnan(b) ? std::isnan(a) && !std::isnan(b) : a < b; }
+  static bool less(const BigInt& a, const BigInt& b) {
+    if (a.negative() != b.negative()) return a.negative();
+    return a.limbs() < b.limbs();
   }
 };
 
@@ -370,7 +376,7 @@ class Reader {
   // What Map and Set make of what they are given: of -0 they make 0, and what comes twice is set twice.
   class Keys {
    public:
-    explicit Keys(std::vector<std::pair<Value, Value>>& entries) : entries_(entries), positions_(0, {entries}, {entries}) {}
+    explicit Keys(std::vector<std::pair<Value, Value>>& entries) : entries_(entries), positions_(KeyOrder{entries}) {}
 
     void add(Value key, Value value) {
       if (key.is_number() && key.as_number() == 0) key = 0;
@@ -383,7 +389,7 @@ class Reader {
 
    private:
     std::vector<std::pair<Value, Value>>& entries_;
-    std::unordered_set<std::size_t, SameKey, SameKey> positions_;
+    std::set<std::size_t, KeyOrder> positions_;
   };
 
   bool map(Value& into, int depth) {

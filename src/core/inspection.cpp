@@ -50,9 +50,15 @@ void read_option(std::string_view option, Inspection& inspection) {
 
 }  // namespace
 
-std::optional<Inspection> InspectPorts::next(const Settings& settings, std::string_view node_options) {
+bool asks_to_inspect(const Settings& settings, std::string_view node_options) {
+  return asks(node_options) ||
+         (settings.exec_argv && std::any_of(settings.exec_argv->begin(), settings.exec_argv->end(), asks));
+}
+
+std::optional<Inspection> InspectPorts::next(const Settings& settings, std::string_view node_options,
+                                             std::optional<int> chosen) {
+  if (!asks_to_inspect(settings, node_options)) return std::nullopt;
   const std::vector<std::string> exec_argv = settings.exec_argv.value_or(std::vector<std::string>());
-  if (!asks(node_options) && std::none_of(exec_argv.begin(), exec_argv.end(), asks)) return std::nullopt;
 
   // What the primary was told is where counting starts; of what the workers are told only the host is kept, as in Node.
   Inspection inspection{std::string(default_host), default_port};
@@ -60,8 +66,8 @@ std::optional<Inspection> InspectPorts::next(const Settings& settings, std::stri
   const int own_port = inspection.port;
   for (const std::string& option : exec_argv) read_option(option, inspection);
 
-  if (settings.inspect_port) {
-    inspection.port = (*settings.inspect_port)();
+  if (chosen) {
+    inspection.port = *chosen;
     if (inspection.port < 0 || inspection.port > max_port) {
       throw Exception(Errc::socket_bad_port,
                       "settings.inspect_port should be >= 0 and < 65536. Received " + std::to_string(inspection.port) + ".");

@@ -56,14 +56,15 @@ void Primary::setup_primary(const Settings& changes) {
   effects_.push_back(SetupEvent{settings_});
 }
 
-std::shared_ptr<const WorkerRecord> Primary::fork(const Env& env, std::string_view node_options) {
-  const WorkerId id = take_id();
-  return start(id, spawn_request(settings_, env, id, inspect_ports_.next(settings_, node_options)));
+std::shared_ptr<const WorkerRecord> Primary::fork(WorkerId id, const Env& env, std::string_view node_options,
+                                                  std::optional<int> inspect_port) {
+  return start(id, spawn_request(settings_, env, id, inspect_ports_.next(settings_, node_options, inspect_port)));
 }
 
 std::shared_ptr<const WorkerRecord> Primary::fork(WorkerId id, Settings settings, std::vector<std::string> environment,
                                                   std::string_view node_options) {
-  SpawnRequest request = spawn_request(settings, {}, id, inspect_ports_.next(settings, node_options));
+  const auto port = settings.inspect_port ? std::optional((*settings.inspect_port)()) : std::nullopt;
+  SpawnRequest request = spawn_request(settings, {}, id, inspect_ports_.next(settings, node_options, port));
   request.env.clear();
   request.whole_env = std::move(environment);
   settings_ = std::move(settings);

@@ -47,17 +47,22 @@ class Primary {
 
   // Before the first fork().
   void set_host(Host host) { host_ = std::move(host); }
+  const Host& host() const { return host_; }
 
   // Commands.
   void setup_primary(const Settings& changes);
-  // Throws Exception for settings that cannot be; no worker was made then.
-  // `node_options` is this process's NODE_OPTIONS: it may ask for inspection.
-  std::shared_ptr<const WorkerRecord> fork(const Env& env, std::string_view node_options = {});
   // The number of the next worker. It is spent, even when the fork throws, as in Node.
   WorkerId take_id() { return WorkerId{next_worker_++}; }
+  // Throws Exception for settings that cannot be; no worker was made then. `node_options` is this process's NODE_OPTIONS: it
+  // may ask for inspection. `inspect_port` is what Settings::inspect_port says, which is the program's code and is asked
+  // before.
+  std::shared_ptr<const WorkerRecord> fork(WorkerId id, const Env& env, std::string_view node_options = {},
+                                           std::optional<int> inspect_port = {});
   // With these settings and no other, and with this environment alone: NAME=value each.
   std::shared_ptr<const WorkerRecord> fork(WorkerId id, Settings settings, std::vector<std::string> environment,
                                            std::string_view node_options);
+  // Those of the next worker; settings() may be empty still.
+  const Settings& next_settings() const { return settings_; }
   // worker.disconnect(): asks the worker to close its servers and leave.
   void disconnect(WorkerId worker);
   // worker.process.disconnect(): closes the channel. Returns false when it was closed already.

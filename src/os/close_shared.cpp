@@ -5,6 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <mutex>
+#include <vector>
+
 #include "os/thread.h"
 
 namespace muster::os {
@@ -36,12 +39,54 @@ bool closes_at_once(int fd) {
   return domain == AF_UNIX && ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0;
 }
 
+// Threads that close what takes its time. What this process holds in descriptors of others is a matter of the process, and so
+// is this.
+class Closer {
+ public:
+  void take(int fd) {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(fd);
+    // Where there is no thread to be had it waits for the next time, and for a thread that has one: nobody else may wait.
+    if (threads_ < most_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
+  }
+
+ private:
+  // More would be of no use to anybody but a peer who wants them.
+  static constexpr int most_threads = 8;
+
+  void work() {
+    for (std::unique_lock lock(mutex_);; lock.lock()) {
+      if (waiting_.empty()) {
+        --threads_;
+        return;
+      }
+      const int fd = waiting_.back();
+      waiting_.pop_back();
+      lock.unlock();
+      close(fd);
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<int> waiting_;
+  int threads_ = 0;
+};
+
+// Never destroyed: its threads may outlive main().
+Closer& closer() {
+  static auto* const closer = new Closer;
+  return *closer;
+}
+
 }  // namespace
 
 void close_shared(int fd) {
   if (fd < 0) return;
-  // Without a thread it is closed here, and may take its time.
-  if (closes_at_once(fd) || run_in_thread([fd] { close(fd); }) != 0) close(fd);
+  if (closes_at_once(fd)) {
+    close(fd);
+  } else {
+    closer().take(fd);
+  }
 }
 
 void refuse_descriptors(int socket) {

@@ -83,6 +83,13 @@ SocketFile SocketFile::at(const std::string& path, Identity identity) {
   return file;
 }
 
+bool SocketFile::is_gone() const {
+  struct stat status {};
+  // Without a descriptor, of which there may be none.
+  if (lstat(path_.c_str(), &status) != 0) return errno == ENOENT || errno == ENOTDIR;
+  return identity_of(status) != identity_;
+}
+
 bool SocketFile::is_users(unsigned uid) const {
   const auto status = folder_ ? socket_at(folder_->get(), name_) : std::nullopt;
   return status && identity_of(*status) == identity_ && status->st_uid == uid;

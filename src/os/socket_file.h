@@ -32,6 +32,8 @@ class SocketFile {
   const std::string& path() const { return path_; }
   Identity identity() const { return identity_; }
   bool is_users(unsigned uid) const;
+  // Whether the path leads to it no more. False where that cannot be told.
+  bool is_gone() const;
 
   // Its permissions; 0 when it is gone.
   unsigned mode() const;

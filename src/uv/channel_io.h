@@ -77,6 +77,7 @@ class ChannelIo final : private Loop::EndOfTurn {
   std::unique_ptr<Timer> pause_;
   bool decoding_ = false;  // in a thread; nothing is read meanwhile
   std::vector<Function<void()>> when_read_;
+  std::size_t rest_ = 0;      // to be read before those
   bool wants_write_ = false;  // the system's buffer is full
   bool broken_ = false;       // the peer does not read; what it wrote is still to be read
   // Stands for "this object still exists" in ticks.

@@ -14,7 +14,9 @@ ChildDriver::ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd soc
                [this](core::Channel::Event& event) { handle_channel(event); }) {}
 
 void ChildDriver::perform() {
-  while (auto effect = child_.poll_effect()) {
+  while (!closed_) {
+    auto effect = child_.poll_effect();
+    if (!effect) break;
     std::visit([this](auto& e) { perform(std::move(e)); }, *effect);
   }
   if (board_) board_->set_open(static_cast<std::uint32_t>(child_.connections()));
@@ -37,6 +39,8 @@ void ChildDriver::handle_offered(const core::Channel::Offered& offered) {
   std::size_t arrived = 0;
   std::uint64_t number = offered.offer.first;
   for (const bool with_descriptor : offered.offer.with_descriptor) {
+    // The rest is dealt again.
+    if (closed_) return;
     if (!with_descriptor) {
       child_.handle_withdrawn(number);
     } else if (arrived == offered.descriptors.size()) {
@@ -61,6 +65,7 @@ bool ChildDriver::disconnect() {
 }
 
 void ChildDriver::answer_offers() {
+  if (closed_) return;
   loop_.forget(static_cast<BeforeWait&>(*this));
   child_.answer_offers();
   perform();
@@ -73,6 +78,7 @@ void ChildDriver::perform(core::Exit exit) { sink_.handle_exit(exit.code); }
 void ChildDriver::perform(core::ChildEvent event) { sink_.handle_event(std::move(event)); }
 
 void ChildDriver::handle_channel(core::Channel::Event& event) {
+  if (closed_) return;
   if (auto* received = std::get_if<core::Channel::Received>(&event)) {
     if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
       child_.handle_message(std::move(*message), received->descriptor);

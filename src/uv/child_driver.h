@@ -15,7 +15,8 @@ namespace muster::uv {
 // Does what a core::Child asks for, and tells it what comes from the primary.
 class ChildDriver final : private Loop::BeforeWait {
  public:
-  // What the program's side gets to hear, in order. Called when the core is at rest.
+  // What the program's side gets to hear, in order. Called when the core is at rest. It must not destroy the driver, but
+  // close() it, and destroy it when the turn is over.
   class Sink {
    public:
     virtual void handle_event(core::ChildEvent event) = 0;
@@ -34,6 +35,8 @@ class ChildDriver final : private Loop::BeforeWait {
   ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization);
   ~ChildDriver() { loop_.forget(static_cast<BeforeWait&>(*this)); }
 
+  // Nothing is told and nothing is done from now on.
+  void close() { closed_ = true; }
   // Does what the core has asked for by now. After every command to the core.
   void perform();
 
@@ -67,6 +70,7 @@ class ChildDriver final : private Loop::BeforeWait {
   core::Child& child_;
   Sink& sink_;
   Serialization serialization_;
+  bool closed_ = false;
   FdTable fds_;
   std::optional<kernel::LoadBoard> board_;
   ChannelIo channel_;

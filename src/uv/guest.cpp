@@ -19,11 +19,16 @@ Guest::Guest(Loop& loop, uv_loop_t* host)
   check_.unref();
   timer_.unref();
   uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (auto* self = static_cast<Guest*>(handle->data)) self->loop_.poller().tell_ready(0);
+    auto* self = static_cast<Guest*>(handle->data);
+    if (!self) return;
+    const auto keep = self->loop_.owner();
+    self->loop_.poller().tell_ready(0);
   });
   uv_check_start(check_.get(), [](uv_check_t* handle) {
     auto* self = static_cast<Guest*>(handle->data);
-    if (self && self->loop_.poller().asked()) self->loop_.poller().tell_ready(0);
+    if (!self || !self->loop_.poller().asked()) return;
+    const auto keep = self->loop_.owner();
+    self->loop_.poller().tell_ready(0);
   });
 }
 
@@ -40,6 +45,7 @@ void Guest::turn_soon() {
     auto* self = static_cast<Guest*>(handle->data);
     if (!self) return;
     uv_idle_stop(handle);
+    const auto keep = self->loop_.owner();
     self->loop_.turn();
   });
 }
@@ -49,6 +55,7 @@ void Guest::before_wait() {
     auto* self = static_cast<Guest*>(handle->data);
     if (!self) return;
     uv_prepare_stop(handle);
+    const auto keep = self->loop_.owner();
     self->loop_.prepare_to_wait();
   });
 }
@@ -62,7 +69,10 @@ void Guest::set_timeout(int milliseconds) {
   uv_timer_start(
       timer_.get(),
       [](uv_timer_t* handle) {
-        if (auto* self = static_cast<Guest*>(handle->data)) self->loop_.run_timers();
+        auto* self = static_cast<Guest*>(handle->data);
+        if (!self) return;
+        const auto keep = self->loop_.owner();
+        self->loop_.run_timers();
       },
       static_cast<std::uint64_t>(milliseconds), 0);
 }

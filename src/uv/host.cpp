@@ -9,19 +9,19 @@
 namespace muster::uv {
 namespace {
 
-constexpr rlim_t fewest_listeners = 64;
+constexpr rlim_t fewest_listeners = 32;
 
 }  // namespace
 
 core::Host host() {
   core::Host host;
   host.uid = static_cast<int>(geteuid());
-  // Half of the descriptors: the rest is for connections.
+  // Half of the descriptors, two for each where ports are kept: the rest is for connections.
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    const std::size_t half = std::max(limit.rlim_cur / 2, fewest_listeners);
-    host.max_listeners = std::min(host.max_listeners, half);
-    host.max_listeners_of_worker = std::min(host.max_listeners_of_worker, half / 2);
+    const std::size_t quarter = std::max(limit.rlim_cur / 4, fewest_listeners);
+    host.max_listeners = std::min(host.max_listeners, quarter);
+    host.max_listeners_of_worker = std::min(host.max_listeners_of_worker, quarter / 2);
   }
   // A service manager's contract: so many, from 3 on, for the process of this number.
   const char* pid = std::getenv("LISTEN_PID");

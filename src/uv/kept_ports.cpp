@@ -30,25 +30,38 @@ std::string path_of(int fd) {
   return {address.sun_path, strnlen(address.sun_path, size - offsetof(sockaddr_un, sun_path))};
 }
 
+}  // namespace
+
 // Whether a socket that is bound already is bound to what the query asks for.
-bool serves(int fd, const core::wire::ListenQuery& query, const std::string& numeric) {
-  if (query.fd || type_of(fd) != (datagrams(query) ? SOCK_DGRAM : SOCK_STREAM)) return false;
-  if (query.address_type == AddressType::pipe) return query.address && path_of(fd) == *query.address;
-  const auto name = socket_name(fd);
+bool KeptPorts::serves(const Kept& port, const core::wire::ListenQuery& query, const std::string& numeric) {
+  if (query.fd || port.type != (datagrams(query) ? SOCK_DGRAM : SOCK_STREAM)) return false;
+  if (query.address_type == AddressType::pipe) return query.address && port.path == *query.address;
+  const auto& name = port.bound_to;
   if (!name || query.port.value_or(0) == 0 || name->port != *query.port) return false;
   // Without an address it is every one, by whichever family.
   if (!query.address) return name->address == "::" || name->address == "0.0.0.0";
   return numeric == name->address;
 }
 
-void close(KeptPorts::Port& port) {
+void KeptPorts::close(Kept& port) {
   port.socket.reset();
   port.file.remove();
 }
 
-}  // namespace
-
-void KeptPorts::add(Port port) { ports_.push_back(std::move(port)); }
+void KeptPorts::add(Port port) {
+  if (ports_.size() >= limit_) {
+    const auto unused = std::find_if(ports_.begin(), ports_.end(), [](const Kept& p) { return p.users.empty() && !p.adopted; });
+    if (unused != ports_.end()) {
+      close(*unused);
+      ports_.erase(unused);
+    }
+  }
+  Kept kept{std::move(port)};
+  kept.type = type_of(kept.socket.get());
+  kept.path = path_of(kept.socket.get());
+  kept.bound_to = socket_name(kept.socket.get());
+  ports_.push_back(std::move(kept));
+}
 
 std::optional<Bound> KeptPorts::find(const core::wire::ListenQuery& query, const std::string& numeric,
                                      const std::optional<core::User>& user, core::ListenerId listener) {
@@ -57,7 +70,7 @@ std::optional<Bound> KeptPorts::find(const core::wire::ListenQuery& query, const
   auto found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return port.name == key && open_to(port); });
   if (found == ports_.end()) {
     found = std::find_if(ports_.begin(), ports_.end(),
-                         [&](const Port& port) { return open_to(port) && serves(port.socket.get(), query, numeric); });
+                         [&](const Kept& port) { return open_to(port) && serves(port, query, numeric); });
   }
   if (found == ports_.end()) return std::nullopt;
   OwnedFd copy = duplicate(found->socket.get());
@@ -75,7 +88,7 @@ void KeptPorts::leave(core::ListenerId listener) {
 }
 
 void KeptPorts::release_unused() {
-  std::erase_if(ports_, [](Port& port) {
+  std::erase_if(ports_, [](Kept& port) {
     if (!port.users.empty()) return false;
     close(port);
     return true;
@@ -96,7 +109,7 @@ void KeptPorts::leave_files() {
 }
 
 void KeptPorts::clear() {
-  for (Port& port : ports_) close(port);
+  for (Kept& port : ports_) close(port);
   ports_.clear();
 }
 

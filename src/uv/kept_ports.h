@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,6 +34,8 @@ class KeptPorts {
   KeptPorts& operator=(const KeptPorts&) = delete;
   ~KeptPorts() { clear(); }
 
+  // How many there may be. One more takes the place of the oldest that nobody uses: a worker may open and close without end.
+  void set_limit(std::size_t limit) { limit_ = limit; }
   void add(Port port);
   // A duplicate of the one that serves the query, used by this listener from now on. Nothing when there is none. `numeric` is
   // the query's address where that is a name.
@@ -48,7 +52,18 @@ class KeptPorts {
   void clear();
 
  private:
-  std::vector<Port> ports_;
+  // With what it is bound to, so that nobody has to ask the system for that again and again.
+  struct Kept : Port {
+    int type = 0;
+    std::string path = {};
+    std::optional<core::wire::SocketName> bound_to = {};
+  };
+
+  static bool serves(const Kept& port, const core::wire::ListenQuery& query, const std::string& numeric);
+  static void close(Kept& port);
+
+  std::size_t limit_ = std::numeric_limits<std::size_t>::max();
+  std::vector<Kept> ports_;  // oldest first
 };
 
 }  // namespace muster::uv

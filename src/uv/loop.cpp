@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/assert.h"
 #include "os/thread.h"
 #include "uv/guest.h"
 #include "uv/resolver.h"
@@ -41,16 +42,35 @@ Loop::Loop(uv_loop_s* host) : Loop() {
 
 void Loop::keep_spare() { spare_ = OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-Loop::~Loop() {
+Loop::~Loop() { close(); }
+
+void Loop::silence() {
+  silent_ = true;
+  // What goes with them may ask for more, which is dropped.
+  std::exchange(ticks_, {}).clear();
+}
+
+void Loop::close() {
+  silence();
+  if (std::exchange(closed_, true)) return;
   {
     const std::lock_guard lock(mailbox_->mutex_);
     mailbox_->open_ = false;
   }
-  in_threads_.clear();
-  resolver_.reset();
+  std::exchange(in_threads_, {}).clear();
+  resolver_ = std::make_unique<Resolver>(*this);
+  if (guest_ && running_) guest_->stop();
+  guest_.reset();
+}
+
+void Loop::after_turn(Function<void()> task) {
+  if (turns_ == 0) return task();
+  MUSTER_ASSERT(!after_turn_);
+  after_turn_ = std::move(task);
 }
 
 int Loop::run() {
+  running_ = true;
   turn();
   if (guest_) {
     // Also when stop() was called by now: libuv remembers that until its next run, which must be this one.
@@ -58,16 +78,17 @@ int Loop::run() {
   } else {
     run_alone();
   }
+  running_ = false;
   const int exit_code = std::exchange(exit_code_, 0);
   if (failed()) std::rethrow_exception(std::exchange(exception_, nullptr));
   return exit_code;
 }
 
 void Loop::run_alone() {
-  while (!stopped_) {
+  while (!stopped_ && !silent_) {
     prepare_to_wait();
     if (armed_) turn();
-    if (stopped_ || (holders_ == 0 && !armed_)) break;
+    if (stopped_ || silent_ || (holders_ == 0 && !armed_)) break;
     const bool at_once = armed_ || !before_wait_.empty();
     poller_.tell_ready(at_once ? 0 : timers_.timeout(Clock::now()));
     run_timers();
@@ -147,15 +168,18 @@ void Loop::Letterbox::handle_ready(std::uint32_t) {
     const std::lock_guard lock(loop_.mailbox_->mutex_);
     tasks.swap(loop_.mailbox_->tasks_);
   }
+  if (loop_.silent_) return;
   for (auto& task : tasks) loop_.ticks_.push_back(std::move(task));
 }
 
 void Loop::next_tick(Function<void()> task) {
+  if (silent_) return;
   ticks_.push_back(std::move(task));
   arm();
 }
 
 void Loop::run_in_thread(Function<void()> work, Function<void(int)> done) {
+  if (silent_) return;
   const std::uint64_t number = ++last_thread_;
   in_threads_.emplace(number, std::move(done));
   hold();
@@ -207,7 +231,7 @@ void Loop::finish_turn() {
 }
 
 void Loop::arm() {
-  if (armed_ || (turns_ > 0 && !failed())) return;
+  if (silent_ || armed_ || (turns_ > 0 && !failed())) return;
   armed_ = true;
   if (guest_) guest_->turn_soon();
 }

@@ -59,6 +59,17 @@ class Loop {
   int run();
   void stop(int exit_code);
 
+  // None of the program's code runs any more, nor what is queued from now on.
+  void silence();
+  // Nothing is told or done any more; what names this loop may go on doing so.
+  void close();
+  bool closed() const { return silent_; }
+  // Calls `task` when the outermost turn has closed, or now where there is none. This may go with it.
+  void after_turn(Function<void()> task);
+  // What keeps this alive while a Guest calls into it.
+  void set_owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
+  std::shared_ptr<void> owner() const { return owner_.lock(); }
+
   void next_tick(Function<void()> task);
   // From another thread.
   void post(Function<void()> task) { mailbox_->post(std::move(task)); }
@@ -72,6 +83,7 @@ class Loop {
   // exceptions, or stops the loop and comes out of run().
   template <class F>
   void call(F&& f) {
+    if (silent_) return;
     const bool outer = std::exchange(in_program_, true);
     try {
       std::forward<F>(f)();
@@ -92,6 +104,8 @@ class Loop {
     }
   }
 
+  // Whether something below on the stack was called by this.
+  bool in_turn() const { return turns_ > 0; }
   // Whether emit() would run what it gets now.
   bool quiet() const { return turns_ > 0 && !in_program_ && ticks_.empty() && !failed(); }
 
@@ -104,7 +118,7 @@ class Loop {
     Turn& operator=(const Turn&) = delete;
     ~Turn() {
       if (loop_.turns_ == 1) loop_.finish_turn();
-      --loop_.turns_;
+      if (--loop_.turns_ == 0 && loop_.after_turn_) std::exchange(loop_.after_turn_, nullptr)();
     }
 
    private:
@@ -207,7 +221,12 @@ class Loop {
   bool in_program_ = false;
   bool armed_ = false;  // a turn is due without anything to wait for
   bool stopped_ = false;
+  bool silent_ = false;
+  bool closed_ = false;
+  bool running_ = false;  // in run()
   int exit_code_ = 0;
+  Function<void()> after_turn_;
+  std::weak_ptr<void> owner_;
   std::exception_ptr exception_;
   Function<void(std::exception_ptr)> uncaught_handler_;
   std::unique_ptr<std::array<char, 65536>> scratch_ = std::make_unique<std::array<char, 65536>>();

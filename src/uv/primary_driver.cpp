@@ -25,15 +25,18 @@ PrimaryDriver::~PrimaryDriver() {
 }
 
 void PrimaryDriver::perform() {
-  while (auto effect = primary_.poll_effect()) {
+  while (!closed_) {
+    auto effect = primary_.poll_effect();
+    if (!effect) break;
     std::visit([this](auto& e) { perform(std::move(e)); }, *effect);
   }
-  if (when_calm_ && primary_.calm()) loop_.emit(std::exchange(when_calm_, nullptr));
+  if (when_calm_ && !closed_ && primary_.calm()) loop_.emit(std::exchange(when_calm_, nullptr));
 }
 
 void PrimaryDriver::stop_listening(Function<void()> done) {
   for (auto& [id, acceptor] : acceptors_) acceptor->accept_queued();
   end_of_turn();
+  if (closed_) return;
   acceptors_.clear();
   kept_ports_.clear();
   keep_ports_ = false;
@@ -136,7 +139,7 @@ void PrimaryDriver::with_address(const core::Listen& listen, Function<void(const
   if (!has_host || is_numeric(*query.address)) return task(query.address.value_or(""));
   loop_.resolver().resolve(*query.address, [this, alive = std::weak_ptr(self_), id = id, task = std::move(task)](
                                                const std::string& numeric, int error) mutable {
-    if (!alive.lock()) return;
+    if (!alive.lock() || closed_) return;
     if (error == 0) {
       task(numeric);
     } else {
@@ -234,7 +237,7 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen, cons
 }
 
 void PrimaryDriver::end_of_turn() {
-  if (accepted_.empty()) return;
+  if (accepted_.empty() || closed_) return;
   const auto accepted = std::exchange(accepted_, {});
   if (primary_.scheduling_policy() == SchedulingPolicy::least_connections) report_loads(accepted_by_);
   primary_.handle_connections(accepted_by_, accepted);
@@ -282,6 +285,7 @@ void PrimaryDriver::call_later(std::map<core::ListenerId, std::unique_ptr<Timer>
   auto& timer = timers[id];
   if (!timer) {
     timer = std::make_unique<Timer>(loop_, [this, id, handle] {
+      if (closed_) return;
       (primary_.*handle)(id);
       perform();
     });
@@ -290,12 +294,14 @@ void PrimaryDriver::call_later(std::map<core::ListenerId, std::unique_ptr<Timer>
 }
 
 void PrimaryDriver::perform(core::Choose choose) {
-  primary_.handle_chosen(choose.listener, choose.connection, sink_.choose(fds_.get(choose.connection), choose.workers));
+  const auto chosen = sink_.choose(fds_.get(choose.connection), choose.workers);
+  if (!closed_) primary_.handle_chosen(choose.listener, choose.connection, chosen);
 }
 
 void PrimaryDriver::perform(core::PrimaryEvent event) { sink_.handle_event(std::move(event)); }
 
 void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& event) {
+  if (closed_) return;
   if (auto* received = std::get_if<core::Channel::Received>(&event)) {
     if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
       // No message of a worker's cluster module brings a descriptor.
@@ -340,7 +346,9 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
 
 void PrimaryDriver::handle_exit(core::WorkerId id, ExitStatus status) {
   // What it said before it went comes first, and the end of its channel with it.
+  if (closed_) return;
   workers_.at(id).channel->read_all([this, id, status] {
+    if (closed_) return;
     workers_.at(id).exited = true;
     primary_.handle_exit(id, status);
     perform();

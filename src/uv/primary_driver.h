@@ -26,7 +26,7 @@ namespace muster::uv {
 class PrimaryDriver final : private Loop::EndOfTurn {
  public:
   // What the program's side gets to hear, in order. Called when the core is at rest, so it may call in
-  // again, but must not destroy the driver.
+  // again. It must not destroy the driver, but close() it, and destroy it when the turn is over.
   class Sink {
    public:
     virtual void handle_event(core::PrimaryEvent event) = 0;
@@ -49,6 +49,8 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, core::wire::UserData user_data = core::wire::UserData::values);
   ~PrimaryDriver();
 
+  // Nothing is told and nothing is done from now on.
+  void close() { closed_ = true; }
   // Does what the core has asked for by now. After every command to the core.
   void perform();
 
@@ -66,7 +68,10 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void ref_process(core::WorkerId worker, bool ref);
 
   // Listening sockets stay open from now on while no worker listens on them.
-  void keep_ports() { keep_ports_ = true; }
+  void keep_ports() {
+    keep_ports_ = true;
+    kept_ports_.set_limit(primary_.host().max_listeners);
+  }
   KeptPorts& kept_ports() { return kept_ports_; }
   // Accepts what is queued and closes every port. `done` runs when each connection is with a worker, or closed because none is
   // left.
@@ -135,6 +140,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   std::map<core::ListenerId, std::unique_ptr<Acceptor>> acceptors_;
   core::ListenerId accepted_by_{};
   std::vector<core::Connection> accepted_;  // in this turn
+  bool closed_ = false;
   bool keep_ports_ = false;
   KeptPorts kept_ports_;
   Function<void()> when_calm_;

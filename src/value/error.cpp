@@ -38,6 +38,7 @@ constexpr Description descriptions[] = {
     {Errc::ipc_queue_full, "ERR_IPC_QUEUE_FULL", "The peer does not read and the queue of messages for it is full"},
     {Errc::handle_not_acknowledged, "ERR_HANDLE_NOT_ACKNOWLEDGED", "The peer did not acknowledge a handle in time"},
     {Errc::ipc_channel_failed, "ERR_IPC_CHANNEL_FAILED", "The channel cannot be used any more"},
+    {Errc::cluster_closed, "ERR_CLUSTER_CLOSED", "The cluster, or the loop it was made on, is gone"},
     {Errc::listen_not_permitted, "ERR_LISTEN_NOT_PERMITTED", "The worker may not listen there"},
 };
 

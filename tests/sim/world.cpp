@@ -173,7 +173,7 @@ void World::primary_step() {
       workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second->state != WorkerProcess::State::dead; }));
   if (choice < 35 || workers_.empty()) {
     if (alive < max_workers) {
-      primary_.fork({});
+      primary_.fork(primary_.take_id(), Env{});
       perform_primary();
     }
     return;

@@ -17,6 +17,16 @@ std::map<std::string, WorkerMain>& workers() {
 
 WorkerRegistration::WorkerRegistration(const char* name, WorkerMain main) { workers()[name] = main; }
 
+std::unique_ptr<Loop>& own_loop() {
+  static std::unique_ptr<Loop> loop;
+  return loop;
+}
+
+std::unique_ptr<Cluster>& own_cluster() {
+  static std::unique_ptr<Cluster> cluster;
+  return cluster;
+}
+
 Env worker(const std::string& name, Env more) {
   more["MUSTER_TEST_WORKER"] = name;
   return more;
@@ -26,9 +36,12 @@ Env worker(const std::string& name, Env more) {
 
 int main(int argc, char** argv) {
   if (const char* name = std::getenv("MUSTER_TEST_WORKER")) {
-    muster::Loop loop;
-    muster::Cluster cluster(loop, argc, argv);
-    return muster::test::workers().at(name)(loop, cluster);
+    muster::test::own_loop() = std::make_unique<muster::Loop>();
+    muster::test::own_cluster() = std::make_unique<muster::Cluster>(*muster::test::own_loop(), argc, argv);
+    const int code = muster::test::workers().at(name)(*muster::test::own_loop(), *muster::test::own_cluster());
+    muster::test::own_cluster().reset();
+    muster::test::own_loop().reset();
+    return code;
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

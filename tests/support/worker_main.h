@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include <muster/muster.h>
@@ -20,6 +21,10 @@ using WorkerMain = int (*)(Loop& loop, Cluster& cluster);
 struct WorkerRegistration {
   WorkerRegistration(const char* name, WorkerMain main);
 };
+
+// What a worker's function was given, for one that ends it.
+std::unique_ptr<Loop>& own_loop();
+std::unique_ptr<Cluster>& own_cluster();
 
 // The environment for fork() that makes a worker run WORKER(name).
 Env worker(const std::string& name, Env more = {});

@@ -17,14 +17,14 @@ TEST(InspectPorts, AreNotGivenOutUnlessSomebodyAsks) {
   Settings settings = told({"--max-old-space-size=100"});
   settings.inspect_port = InspectPort([]() -> int { throw std::logic_error("asked for nothing"); });
 
-  EXPECT_EQ(ports.next(settings, "--no-warnings"), std::nullopt);
+  EXPECT_EQ(ports.next(settings, "--no-warnings", {}), std::nullopt);
 }
 
 TEST(InspectPorts, CountUpFromNodesOwn) {
   InspectPorts ports;
 
-  EXPECT_EQ(ports.next(told({"--inspect"}), ""), (Inspection{"127.0.0.1", 9230}));
-  EXPECT_EQ(ports.next(told({"--inspect-brk"}), ""), (Inspection{"127.0.0.1", 9231}));
+  EXPECT_EQ(ports.next(told({"--inspect"}), "", {}), (Inspection{"127.0.0.1", 9230}));
+  EXPECT_EQ(ports.next(told({"--inspect-brk"}), "", {}), (Inspection{"127.0.0.1", 9231}));
 }
 
 TEST(InspectPorts, CountUpFromWhatThePrimaryWasTold) {
@@ -32,46 +32,38 @@ TEST(InspectPorts, CountUpFromWhatThePrimaryWasTold) {
        {"--inspect=9300", "--inspect-brk=0.0.0.0:9300", "--no-warnings  --inspect-port=9300", "--debug-port=9300"}) {
     InspectPorts ports;
 
-    EXPECT_EQ(ports.next({}, options)->port, 9301) << options;
+    EXPECT_EQ(ports.next({}, options, {})->port, 9301) << options;
   }
 }
 
 TEST(InspectPorts, KeepTheHostThatWorkersAreTold) {
   InspectPorts ports;
 
-  EXPECT_EQ(ports.next(told({"--inspect=0.0.0.0:9400"}), ""), (Inspection{"0.0.0.0", 9230}));
-  EXPECT_EQ(ports.next(told({"--inspect=localhost"}), ""), (Inspection{"localhost", 9231}));
+  EXPECT_EQ(ports.next(told({"--inspect=0.0.0.0:9400"}), "", {}), (Inspection{"0.0.0.0", 9230}));
+  EXPECT_EQ(ports.next(told({"--inspect=localhost"}), "", {}), (Inspection{"localhost", 9231}));
 }
 
 TEST(InspectPorts, StartAgainAboveTheReservedOnesWhenTheyRunOut) {
   InspectPorts ports;
 
-  EXPECT_EQ(ports.next({}, "--inspect=65534")->port, 65535);
-  EXPECT_EQ(ports.next({}, "--inspect=65534")->port, 1024);
+  EXPECT_EQ(ports.next({}, "--inspect=65534", {})->port, 65535);
+  EXPECT_EQ(ports.next({}, "--inspect=65534", {})->port, 1024);
 }
 
-TEST(InspectPorts, AreWhatTheSettingSays) {
+TEST(InspectPorts, AreWhatTheProgramChose) {
   InspectPorts ports;
-  Settings settings = told({"--inspect"});
-  settings.inspect_port = 0;
-  EXPECT_EQ(ports.next(settings, "")->port, 0);
-
-  int next = 7000;
-  settings.inspect_port = InspectPort([&next] { return next++; });
-  EXPECT_EQ(ports.next(settings, "")->port, 7000);
-  EXPECT_EQ(ports.next(settings, "")->port, 7001);
+  EXPECT_EQ(ports.next(told({"--inspect"}), "", 0)->port, 0);
+  EXPECT_EQ(ports.next(told({"--inspect"}), "", 7000)->port, 7000);
 
   // And counting has not gone on meanwhile.
-  EXPECT_EQ(ports.next(told({"--inspect"}), "")->port, 9230);
+  EXPECT_EQ(ports.next(told({"--inspect"}), "", {})->port, 9230);
 }
 
 TEST(InspectPorts, RefuseWhatIsNoPort) {
   InspectPorts ports;
-  Settings settings = told({"--inspect"});
   for (const int port : {-1, 65536}) {
-    settings.inspect_port = port;
     try {
-      ports.next(settings, "");
+      ports.next(told({"--inspect"}), "", port);
       ADD_FAILURE() << port;
     } catch (const Exception& e) {
       EXPECT_EQ(e.code(), Errc::socket_bad_port);

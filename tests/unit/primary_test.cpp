@@ -92,7 +92,7 @@ wire::ClusterMessage reply(std::uint64_t ack, bool accepted) { return {wire::Rep
 struct Cluster {
   explicit Cluster(int workers, SchedulingPolicy policy = SchedulingPolicy::round_robin) : primary(settings(), policy) {
     for (int i = 1; i <= workers; ++i) {
-      records.push_back(primary.fork({}));
+      records.push_back(primary.fork(primary.take_id(), Env{}));
       primary.handle_spawned(records.back()->id, 1000 + i);
       primary.handle_message(records.back()->id, {wire::Online{}, Seq{0}});
     }
@@ -120,7 +120,7 @@ void listen_on_80(Cluster& cluster) {
 TEST(Primary, ForksInNodesOrder) {
   Primary primary(settings(), SchedulingPolicy::round_robin);
 
-  const auto worker = primary.fork({});
+  const auto worker = primary.fork(primary.take_id(), Env{});
   EXPECT_EQ(worker->id, one);
   EXPECT_TRUE(worker->connected);
   EXPECT_EQ(worker->lifecycle.state(), State::none);
@@ -136,8 +136,8 @@ TEST(Primary, ForksInNodesOrder) {
 
 TEST(Primary, TellsAWorkerOfItsOwnKindThatItIsToo) {
   Primary primary({.exec = "/bin/app"}, SchedulingPolicy::round_robin);
-  const auto worker = primary.fork({});
-  const auto other = primary.fork({});
+  const auto worker = primary.fork(primary.take_id(), Env{});
+  const auto other = primary.fork(primary.take_id(), Env{});
   primary.handle_spawned(worker->id, 77);
   primary.handle_spawned(other->id, 78);
   effects(primary);
@@ -154,7 +154,7 @@ TEST(Primary, NumbersWorkersAndNeverReusesANumber) {
   Cluster cluster(2);
   cluster.die(two);
 
-  EXPECT_EQ(cluster.primary.fork({})->id, WorkerId{3});
+  EXPECT_EQ(cluster.primary.fork(cluster.primary.take_id(), Env{})->id, WorkerId{3});
 }
 
 TEST(Primary, ForksNothingForSettingsThatCannotBe) {
@@ -164,7 +164,7 @@ TEST(Primary, ForksNothingForSettingsThatCannotBe) {
   primary.setup_primary(none);
   effects(primary);
 
-  EXPECT_THROW(primary.fork({}), Exception);
+  EXPECT_THROW(primary.fork(primary.take_id(), Env{}), Exception);
 
   EXPECT_EQ(effects(primary), Lines{});
   EXPECT_TRUE(primary.workers().empty());
@@ -195,7 +195,7 @@ TEST(Primary, FreezesThePolicyAtTheFirstSetup) {
 
 TEST(Primary, ReportsAProgramThatCannotBeStartedAsNodeDoes) {
   Primary primary(settings(), SchedulingPolicy::round_robin);
-  const auto worker = primary.fork({});
+  const auto worker = primary.fork(primary.take_id(), Env{});
   effects(primary);
 
   primary.handle_spawn_failed(one, system_error(ENOENT, "spawn /bin/app"));
@@ -209,7 +209,7 @@ TEST(Primary, ReportsAProgramThatCannotBeStartedAsNodeDoes) {
 
 TEST(Primary, IsDoneWithDisconnectingWhenAProgramCannotBeStarted) {
   Primary primary(settings(), SchedulingPolicy::round_robin);
-  primary.fork({});
+  primary.fork(primary.take_id(), Env{});
   primary.disconnect_all(CallbackId{5});
   effects(primary);
 
@@ -300,7 +300,7 @@ TEST(Primary, ListensOnceForAllWorkersAndAnswersEach) {
 TEST(Primary, AnswersAtOnceWhereItListensAlready) {
   Cluster cluster(1);
   listen_on_80(cluster);
-  cluster.primary.fork({});
+  cluster.primary.fork(cluster.primary.take_id(), Env{});
   effects(cluster.primary);
 
   cluster.primary.handle_message(two, query(port(80), 1));
@@ -421,7 +421,7 @@ TEST(Primary, LosesAWorkerWhileItsPortIsOpenedAndAnswersTheOther) {
 struct MusterCluster : Cluster {
   explicit MusterCluster(int workers, SchedulingPolicy policy = SchedulingPolicy::round_robin) : Cluster(0, policy) {
     for (int i = 1; i <= workers; ++i) {
-      records.push_back(primary.fork({}));
+      records.push_back(primary.fork(primary.take_id(), Env{}));
       primary.handle_spawned(records.back()->id, 1000 + i);
       primary.handle_message(records.back()->id, {wire::Online{true}, Seq{0}});
       boards = effects(primary);
@@ -518,7 +518,7 @@ TEST(Primary, AsksTheProgramForAWorker) {
 struct KernelCluster : Cluster {
   explicit KernelCluster(int workers) : Cluster(0, SchedulingPolicy::kernel) {
     for (int i = 1; i <= workers; ++i) {
-      records.push_back(primary.fork({}));
+      records.push_back(primary.fork(primary.take_id(), Env{}));
       primary.handle_spawned(records.back()->id, 1000 + i);
       primary.handle_message(records.back()->id, {wire::Online{true}, Seq{0}});
     }
@@ -576,7 +576,7 @@ TEST(Primary, SharesNoKernelsSocketsWithAWorkerThatIsNotMusters) {
   KernelCluster cluster(1);
   cluster.primary.handle_listening(ListenerId{1}, {});
   cluster.primary.handle_joined(ListenerId{1}, one, {0, {}, FdToken{5}, FdToken{6}});
-  const auto node = cluster.primary.fork({});
+  const auto node = cluster.primary.fork(cluster.primary.take_id(), Env{});
   cluster.primary.handle_message(node->id, {wire::Online{}, Seq{0}});
   effects(cluster.primary);
 
@@ -976,7 +976,7 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
           if (below(8) == 0) primary.disconnect(worker);
           if (below(8) == 0) primary.disconnect_channel(worker);
           break;
-        default: primary.fork({});
+        default: primary.fork(primary.take_id(), Env{});
       }
       perform();
     }
