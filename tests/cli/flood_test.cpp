@@ -250,6 +250,63 @@ if os.fork() == 0:
   EXPECT_EQ(session.run({"kill", "app"}).code, 0);
 }
 
+// Nine processes away from the worker, so that to find out whose it is takes the longest.
+TEST_F(Flood, OfNotificationsOfAStrangerLeavesRoomForCommands) {
+  const auto muster = run(R"(
+for _ in range(10):
+    if os.fork() > 0: break
+else:
+    channel.close()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    while True:
+        try: s.sendto(b'\n' * 4096, os.environ['NOTIFY_SOCKET'])
+        except OSError: os._exit(0)
+)");
+
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(session.status("app")["state"], "running");
+  EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+}
+
+// What a worker left behind writes on for ever is not the worker's.
+TEST_F(Flood, OnTheChannelOfAWorkerThatEndedEndsWithIt) {
+  session.write("worker.py", raw_worker(R"(
+online()
+listening(1)
+if not os.path.exists('was.here'):
+    open('was.here', 'w').close()
+    for _ in range(2):
+        if os.fork() == 0:
+            while True:
+                try: channel.sendall(b'{"a":1}\n' * 8192)
+                except OSError: os._exit(0)
+    os._exit(1)
+)"));
+  Running muster(session, {.words = {"run", "--name", "app", "--interpreter", "python3", "worker.py"}});
+
+  muster.line("crashed after");
+  muster.line("is ready");
+  EXPECT_EQ(session.status("app")["restarts"], 1);
+}
+
+// Each is closed again, and nobody knows it any more but who keeps ports for the next worker.
+TEST_F(Flood, OfPortsThatAreClosedAgainTakesNoMoreDescriptors) {
+  session.write("worker.py", raw_worker(R"(
+online()
+for n in range(300):
+    answer, _ = query(index=n, address='127.0.0.1', port=0, addressType=4)
+    if answer.get('key') and not answer.get('errno'): tell('close', key=answer['key'])
+listening(1)
+)"));
+  Running muster(session, {.words = {"run", "--name", "app", "--interpreter", "python3", "worker.py"},
+                           .before = {"prlimit", "--nofile=256:256"}});
+  muster.line("is ready");
+
+  EXPECT_LT(open_descriptors(muster.pid()), 200U);
+  kill(session.workers("app").at(0), SIGKILL);
+  muster.line("crashed after");
+  muster.line("is ready");
+}
+
 // One of them asks for names that nobody answers for; the other is served meanwhile.
 TEST_F(Flood, OfHostNamesKeepsNobodyWaiting) {
   const auto muster = run(R"(

@@ -75,6 +75,30 @@ TEST(Start, FindsTheAppAgainByItsName) {
   EXPECT_EQ(get(port), "green");
 }
 
+// A variable, an argument and a path may be in any encoding.
+TEST(Start, ChangesNoBytes) {
+  Session session;
+  const std::string bytes = "v\xff\xfe";
+  session.write("app\xff.py",
+                "import os, sys, socket\n"
+                "with open('said', 'wb') as f:\n"
+                "    f.write(os.environb[b'Q'] + b' ' + os.environb[b'N\\xfe'] + b' ' + os.fsencode(sys.argv[1]))\n"
+                "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n"
+                "while True: s.accept()\n");
+  Launch launch;
+  launch.words = {"start", "--name", "app", "--env", "Q=" + bytes, "--interpreter", "python3", "app\xff.py", bytes};
+  launch.env = {{"N\xfe", bytes}};
+  const Ended started = session.run(launch);
+  EXPECT_EQ(started.code, 0) << started.all();
+  EXPECT_EQ(session.read("said"), bytes + " " + bytes + " " + bytes);
+
+  // And it is remembered so.
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  unlink(session.file("said").c_str());
+  EXPECT_EQ(session.run({"start", "app"}).code, 0);
+  EXPECT_EQ(session.read("said"), bytes + " " + bytes + " " + bytes);
+}
+
 TEST(Start, RefusesANameThatIsTaken) {
   Session session;
   session.write("app.js", server_js(0));

@@ -181,6 +181,16 @@ TEST_F(Trust, NorToAWorkerOfTheSameUser) {
   }
 }
 
+// It may be looked into with its own rights, its group's too.
+TEST_F(Trust, TheStackOfAWorkerThatHangsIsTakenWithItsRights) {
+  session.write("worker.py", raw_worker("online()\nlistening(1)\nos.write(4, b'{\"lag\":1}\\n')\n"));
+  Running muster(session, {.words = {"run", "--name", "app", "--interpreter", "python3", "--user", "nobody", "--heartbeat",
+                                     "1s", "worker.py"}});
+  muster.line("hangs");
+  muster.line("the stack of worker 1");
+  muster.line("#0");
+}
+
 TEST_F(Trust, TheEnvironmentIsTheUsers) {
   const auto said = run(R"(
 say({name: os.environ.get(name) for name in ('HOME', 'USER', 'LOGNAME', 'PATH', 'SUDO_USER', 'XDG_RUNTIME_DIR', 'XDG_STATE_HOME')})

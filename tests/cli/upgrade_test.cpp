@@ -313,6 +313,42 @@ TEST_F(InTheMiddle, OfAnUpgradeAKilledPrimaryIsReplaced) {
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
 }
 
+// One that lets its workers finish is of the app still.
+TEST_F(Upgrade, LeavesNobodyBehindThatAKillDoesNotReach) {
+  session.write("app.js", "require('http').createServer((q, s) => s.write('for ever')).listen(" + std::to_string(port) +
+                              ", '127.0.0.1');\n");
+  start({"app.js"});
+  const int old = muster->pid();
+  const int worker = session.workers("app").at(0);
+  Connection client(port);
+  client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.until("for ever");
+  muster->signal(SIGUSR2);
+  muster->line("lets its workers finish");
+  const auto successor_answers = [&] {
+    const auto status = session.status("app");
+    return status.is_object() && status["pid"] != old;
+  };
+  EXPECT_TRUE(eventually(successor_answers, "the new one can be asked"));
+  EXPECT_TRUE(is_alive(old));
+
+  EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+
+  EXPECT_TRUE(gone(worker));
+  EXPECT_TRUE(gone(old));
+  EXPECT_EQ(session.run({"list", "--json"}).json()[0].value("state", ""), "stopped");
+}
+
+TEST_F(InTheMiddle, OfAnUpgradeNobodyIsToldWhatWouldBeLost) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"scale", "app", "1"}, {"reload", "app"}, {"restart", "app"}}) {
+    const Ended refused = session.run(words);
+    EXPECT_EQ(refused.code, 1) << refused.all();
+    EXPECT_TRUE(has(refused.err, "another primary is taking this one's place")) << refused.all();
+  }
+  session.run({"kill", "app"});
+}
+
 TEST_F(Upgrade, StartsWhatHasTheNameNowWhereverTheOldFileWent) {
   session.write("app.js", server_js(port));
   start({"app.js"});
