@@ -38,7 +38,7 @@ enum class Errc {
   ipc_queue_full,           // also from send(): the peer does not read
   handle_not_acknowledged,  // the peer did not answer for a descriptor in time
   ipc_channel_failed,       // the system refuses to read or write the channel: the peer may have shut its end
-  cluster_closed,           // fork() on a cluster whose loop is gone, or that went meanwhile
+  cluster_closed,           // fork() or setup_primary() on a cluster whose loop is gone, or that went meanwhile
   listen_not_permitted,     // a worker asked the primary to listen where its user may not: Settings::may_listen
 };
 

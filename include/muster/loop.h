@@ -52,8 +52,8 @@ class Watch {
 };
 
 // One thread, one loop, and everything made on it. Only post() may be called from another thread.
-// It outlives the Cluster made on it; servers, sockets and timers that are still open when it goes
-// are closed, and what names them does nothing from then on.
+// It may go at any moment, from its own listeners too, and then run() returns. Clusters, servers, sockets and timers that are
+// still open are closed, no listener is called any more, and what names them does nothing from then on.
 class Loop {
  public:
   // Both throw std::system_error where the system has no descriptors for a loop.
