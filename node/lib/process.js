@@ -152,6 +152,11 @@ class WorkerProcess extends Child {
     return false;
   }
 
+  // What the program neither sends nor hears of.
+  _sendInternal(message) {
+    if (this.connected) native.send(this._id, this._codec.write(message), 0, -1);
+  }
+
   _fail(error, callback) {
     if (typeof callback === 'function') process.nextTick(callback, error);
     else process.nextTick(() => this.emit('error', error));

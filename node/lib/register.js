@@ -3,7 +3,9 @@
 // node -r muster-cluster/register, node --import muster-cluster/register: for programs that know node:cluster only.
 const cluster = require('node:cluster');
 
-if (!cluster.isWorker) {
+if (cluster.isWorker) {
+  require('./leave');
+} else {
   require('./primary').replace(cluster);
   require('node:module').syncBuiltinESMExports();
 }

@@ -61,7 +61,10 @@ function reload(cluster, refork, options) {
       },
       drain(run) {
         const worker = leaves(run);
-        if (worker?.isConnected()) worker.disconnect();
+        if (!worker?.isConnected()) return;
+        // Who has this module in its program loses no request; another leaves as Node's workers do.
+        worker.process._sendInternal({ cmd: 'NODE_MUSTER_DRAIN', timeout: exitTimeout });
+        worker.disconnect();
       },
       terminate(run) {
         leaves(run)?.process.kill('SIGTERM');
