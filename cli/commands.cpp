@@ -62,7 +62,7 @@ Look look() {
   Look look;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) look.width = size.ws_col;
-  look.colour = isatty(STDOUT_FILENO) != 0 && !std::getenv("NO_COLOR") ? Colour::yes : Colour::no;
+  look.colour = colour_of_output();
   return look;
 }
 

@@ -13,7 +13,7 @@ int main(int argc, char** argv) try {
 
   if (cluster.is_primary()) {
     muster::Worker worker = cluster.fork();
-    worker.on_message([worker](muster::Message& message) mutable {
+    worker.on_message([worker](muster::Message& message) {
       fmt::print("the worker said: {}\n", message.data.as_string());
       worker.disconnect();
     });

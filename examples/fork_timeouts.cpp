@@ -23,7 +23,7 @@ int main(int argc, char** argv) try {
   if (cluster.is_primary()) {
     cluster.on_fork([&](muster::Worker worker) {
       const std::chrono::milliseconds time(patience);
-      timeouts[worker.id()] = loop.set_timeout(time, [worker]() mutable {
+      timeouts[worker.id()] = loop.set_timeout(time, [worker] {
         fmt::print("worker {} does not listen: killing it\n", worker.id());
         worker.kill();
       });

@@ -27,10 +27,10 @@ int main(int argc, char** argv) try {
     muster::Worker worker = cluster.fork();
 
     // The worker says so when it has a client: now it is worth seeing how it leaves.
-    worker.on_message([&, worker](muster::Message&) mutable {
+    worker.on_message([&, worker](muster::Message&) {
       worker.send("shutdown");
       worker.disconnect();
-      timeout = loop.set_timeout(std::chrono::milliseconds(patience), [worker]() mutable {
+      timeout = loop.set_timeout(std::chrono::milliseconds(patience), [worker] {
         fmt::print("worker does not leave: killing it\n");
         worker.kill();
       });

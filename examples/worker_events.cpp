@@ -15,7 +15,7 @@ int main(int argc, char** argv) try {
   if (cluster.is_primary()) {
     muster::Worker worker = cluster.fork();
     worker.on_online([] { fmt::print("the worker is online\n"); });
-    worker.on_listening([worker](const muster::Address& address) mutable {
+    worker.on_listening([worker](const muster::Address& address) {
       fmt::print("the worker listens on port {}\n", address.port.value());
       worker.disconnect();
     });

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <muster/version.h>
 
 #include "config/nearest.h"
 #include "config/units.h"

@@ -17,6 +17,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <muster/version.h>
 
 #include "config/capacity.h"
 #include "config/listen_url.h"

@@ -1,6 +1,9 @@
 #include "show/table.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "show/printable.h"
@@ -11,6 +14,12 @@ namespace {
 constexpr std::size_t gap = 2;
 
 }  // namespace
+
+Colour colour_of_output() {
+  // As no-color.org has it: any text in it, and an empty one says nothing.
+  const char* const unwanted = std::getenv("NO_COLOR");
+  return isatty(STDOUT_FILENO) != 0 && !(unwanted && *unwanted) ? Colour::yes : Colour::no;
+}
 
 std::string inked(std::string_view text, Ink ink, Colour colour) {
   if (colour == Colour::no || ink == Ink::plain || text.empty()) return std::string(text);

@@ -11,6 +11,8 @@ namespace muster::cli {
 enum class Colour : bool { no, yes };
 enum class Ink { plain, bold, dim, red, green, yellow };
 
+// Of standard output: yes on a terminal, unless NO_COLOR says otherwise.
+Colour colour_of_output();
 // The text in that colour, when there is any.
 std::string inked(std::string_view text, Ink ink, Colour colour);
 // What a state of an app or a worker is written in.

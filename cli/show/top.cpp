@@ -242,12 +242,6 @@ Top::Size terminal_size() {
   return {size.ws_row, size.ws_col};
 }
 
-Colour colour_of_output() {
-  if (!isatty(STDOUT_FILENO)) return Colour::no;
-  const char* const unwanted = std::getenv("NO_COLOR");
-  return unwanted && *unwanted ? Colour::no : Colour::yes;
-}
-
 // The terminal while top has it: another screen, no line editing, no cursor. It is given back when this goes.
 class Screen {
  public:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,5 +28,6 @@ struct Address {
 
 // "127.0.0.1:8000", "[::1]:8000", "null:8000" when no host was named, or the path.
 std::string to_string(const Address& address);
+std::ostream& operator<<(std::ostream& out, const Address& address);
 
 }  // namespace muster

@@ -60,20 +60,20 @@ class Socket {
 
   // Failures arrive as `error`. Throws Exception: Errc::socket_already_bound, Errc::socket_bad_port,
   // Errc::socket_dgram_not_running after close().
-  void bind(int port = 0, Function<void()> listening = {});
-  void bind(BindOptions options, Function<void()> listening = {});
+  void bind(int port = 0, Function<void()> listening = {}) const;
+  void bind(BindOptions options, Function<void()> listening = {}) const;
   // Binds to a socket that came with a message.
-  void bind(Handle handle, Function<void()> listening = {});
+  void bind(Handle handle, Function<void()> listening = {}) const;
 
   // Sends one datagram. A socket that is not bound is bound first, to a port of its own. What went wrong reaches `done`,
   // or an `error` event when there is no `done`. Throws Exception(Errc::socket_dgram_is_connected) on a connected socket.
-  void send(std::string_view bytes, int port, const std::string& address = {}, SendCallback done = {});
+  void send(std::string_view bytes, int port, const std::string& address = {}, SendCallback done = {}) const;
   // To the peer that connect() named. Throws Exception(Errc::socket_dgram_not_connected).
-  void send(std::string_view bytes, SendCallback done = {});
+  void send(std::string_view bytes, SendCallback done = {}) const;
   // From now on datagrams go to and come from this peer only.
-  void connect(int port, const std::string& address = {}, Function<void()> connected = {});
-  void disconnect();
-  void close(Function<void()> closed = {});
+  void connect(int port, const std::string& address = {}, Function<void()> connected = {}) const;
+  void disconnect() const;
+  void close(Function<void()> closed = {}) const;
 
   // Empty before `listening`.
   std::optional<Address> address() const;
@@ -81,26 +81,26 @@ class Socket {
 
   // Options of the bound socket. Throw Exception(Errc::socket_dgram_not_running) when it is not bound, and
   // std::system_error when the system refuses.
-  void add_membership(const std::string& group, const std::string& interface_address = {});
-  void drop_membership(const std::string& group, const std::string& interface_address = {});
-  void set_multicast_loopback(bool on);
-  void set_multicast_ttl(int ttl);
+  void add_membership(const std::string& group, const std::string& interface_address = {}) const;
+  void drop_membership(const std::string& group, const std::string& interface_address = {}) const;
+  void set_multicast_loopback(bool on) const;
+  void set_multicast_ttl(int ttl) const;
   // What group datagrams are sent through: an interface's IPv4 address, or "::%eth0" for udp6.
-  void set_multicast_interface(const std::string& interface_address);
-  void set_broadcast(bool on);
+  void set_multicast_interface(const std::string& interface_address) const;
+  void set_broadcast(bool on) const;
 
   // Another name for the bound socket, to be sent. Empty while it is not bound. Throws std::system_error where this process
   // has no descriptor for it.
   Handle to_handle() const;
-  void ref();
-  void unref();
+  void ref() const;
+  void unref() const;
 
   // The view is valid until the listener returns.
-  Subscription on_message(Listener<std::string_view, const RemoteInfo&> listener);
-  Subscription on_listening(Listener<> listener);
-  Subscription on_close(Listener<> listener);
+  Subscription on_message(Listener<std::string_view, const RemoteInfo&> listener) const;
+  Subscription on_listening(Listener<> listener) const;
+  Subscription on_close(Listener<> listener) const;
   // Unhandled, it comes out of Loop::run().
-  Subscription on_error(Listener<const Error&> listener);
+  Subscription on_error(Listener<const Error&> listener) const;
 
   friend bool operator==(const Socket&, const Socket&) = default;
 

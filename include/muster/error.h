@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -55,6 +56,9 @@ struct Error {
   std::string address = {};  // host or path, when there is one
   std::optional<int> port = {};
 };
+
+// Its message.
+std::ostream& operator<<(std::ostream& out, const Error& error);
 
 // Node's text for a failed system call: "bind EADDRINUSE 127.0.0.1:8000".
 Error system_error(int error_number, std::string syscall, std::string address = {}, std::optional<int> port = {});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <optional>
 #include <string>
 
@@ -30,5 +31,8 @@ class ExitStatus {
   std::optional<int> code_;
   std::optional<Signal> signal_;
 };
+
+// to_string().
+std::ostream& operator<<(std::ostream& out, const ExitStatus& status);
 
 }  // namespace muster

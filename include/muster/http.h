@@ -58,15 +58,15 @@ class Request {
 
   // The body arrives while there is a data listener and the request is not paused. A body nobody
   // listens for is read and dropped once the response has ended.
-  void pause();
-  void resume();
+  void pause() const;
+  void resume() const;
 
   // The view is valid until the listener returns.
-  Subscription on_data(Listener<std::string_view> listener);
+  Subscription on_data(Listener<std::string_view> listener) const;
   // The body is complete; also when there is none.
-  Subscription on_end(Listener<> listener);
+  Subscription on_end(Listener<> listener) const;
   // The connection was lost before the response was complete.
-  Subscription on_aborted(Listener<> listener);
+  Subscription on_aborted(Listener<> listener) const;
 
  private:
   std::shared_ptr<detail::HttpExchange> exchange_;
@@ -80,24 +80,24 @@ class Response {
   // Headers may be set until the head is sent, which the first write() or end() does. Throw
   // Exception(Errc::http_headers_sent) after that, Exception(Errc::invalid_arg_value) for what may not
   // stand in a header.
-  void set_status(int status);
-  void set_header(std::string_view name, std::string_view value);
-  void write_head(int status, const Headers& headers = {});
+  void set_status(int status) const;
+  void set_header(std::string_view name, std::string_view value) const;
+  void write_head(int status, const Headers& headers = {}) const;
 
   // Sends a piece of the body, in chunks when no Content-Length was set. Returns false when the system
   // took less than all: wait for `drain` with more. Throws Exception(Errc::stream_write_after_end).
-  bool write(std::string_view body);
+  bool write(std::string_view body) const;
   // Sends the last piece and ends the response.
-  void end(std::string_view body = {});
+  void end(std::string_view body = {}) const;
 
   bool headers_sent() const;
   bool ended() const;
 
-  Subscription on_drain(Listener<> listener);
+  Subscription on_drain(Listener<> listener) const;
   // Everything is with the system.
-  Subscription on_finish(Listener<> listener);
+  Subscription on_finish(Listener<> listener) const;
   // The connection was lost before that.
-  Subscription on_close(Listener<> listener);
+  Subscription on_close(Listener<> listener) const;
 
  private:
   std::shared_ptr<detail::HttpExchange> exchange_;
@@ -110,28 +110,28 @@ class Server {
   explicit Server(std::shared_ptr<detail::HttpServerState> state) : state_(std::move(state)) {}
 
   // As net::Server.
-  Server& listen(int port, Function<void()> listening = {});
-  Server& listen(ListenOptions options, Function<void()> listening = {});
-  Server& listen(Handle handle, Function<void()> listening = {});
+  const Server& listen(int port, Function<void()> listening = {}) const;
+  const Server& listen(ListenOptions options, Function<void()> listening = {}) const;
+  const Server& listen(Handle handle, Function<void()> listening = {}) const;
   Handle to_handle() const;
   // Serves a connection that was accepted elsewhere and came with a message. Node: server.emit('connection', socket).
   // Throws Exception(Errc::invalid_handle_type) for what is no connection.
-  void handle_connection(Handle connection);
+  void handle_connection(Handle connection) const;
   // Takes no more connections and closes idle ones; requests in progress are answered, and their
   // connections closed with the answer.
-  void close(Function<void()> closed = {});
+  void close(Function<void()> closed = {}) const;
   bool listening() const;
   std::optional<Address> address() const;
   std::size_t connections() const;
-  void set_max_connections(std::optional<std::size_t> limit);
-  void set_drop_max_connection(bool drop);
-  void ref();
-  void unref();
+  void set_max_connections(std::optional<std::size_t> limit) const;
+  void set_drop_max_connection(bool drop) const;
+  void ref() const;
+  void unref() const;
 
-  Subscription on_listening(Listener<> listener);
-  Subscription on_close(Listener<> listener);
-  Subscription on_drop(Listener<const net::DroppedConnection&> listener);
-  Subscription on_error(Listener<const Error&> listener);
+  Subscription on_listening(Listener<> listener) const;
+  Subscription on_close(Listener<> listener) const;
+  Subscription on_drop(Listener<const net::DroppedConnection&> listener) const;
+  Subscription on_error(Listener<const Error&> listener) const;
 
   friend bool operator==(const Server&, const Server&) = default;
 

@@ -6,3 +6,4 @@
 #include <muster/dgram.h>
 #include <muster/http.h>
 #include <muster/net.h>
+#include <muster/version.h>

@@ -46,17 +46,17 @@ class Socket {
 
   // Returns false when the system took less than all: the rest is kept and written later; wait for
   // `drain` with more. Ignored on a closed connection. Throws Exception(Errc::stream_write_after_end).
-  bool write(std::string_view bytes);
+  bool write(std::string_view bytes) const;
   // Writes `bytes`, then tells the peer that no more comes.
-  void end(std::string_view bytes = {});
+  void end(std::string_view bytes = {}) const;
   // Closes at once; what is not written is lost.
-  void destroy();
+  void destroy() const;
   // Stops and resumes reading.
-  void pause();
-  void resume();
+  void pause() const;
+  void resume() const;
   // Whether it keeps the loop alive. It does from the start; while it connects it does in any case.
-  void ref();
-  void unref();
+  void ref() const;
+  void unref() const;
 
   bool destroyed() const;
   std::uint64_t bytes_read() const;
@@ -74,17 +74,17 @@ class Socket {
   // here, without telling the peer; with KeepOpen::yes it stays usable, beside the receiver's. Node's option `keepOpen`.
   // Throws Exception(Errc::invalid_handle_type) when bytes are kept, and std::system_error where this process has no descriptor
   // for the copy.
-  Handle to_handle(KeepOpen keep_open = KeepOpen::no);
+  Handle to_handle(KeepOpen keep_open = KeepOpen::no) const;
 
   // The view is valid until the listener returns.
-  Subscription on_data(Listener<std::string_view> listener);
+  Subscription on_data(Listener<std::string_view> listener) const;
   // The peer sends no more.
-  Subscription on_end(Listener<> listener);
-  Subscription on_drain(Listener<> listener);
+  Subscription on_end(Listener<> listener) const;
+  Subscription on_drain(Listener<> listener) const;
   // `close` follows. An error nobody listens for is not unhandled here: connections break.
-  Subscription on_error(Listener<const Error&> listener);
+  Subscription on_error(Listener<const Error&> listener) const;
   // The last event.
-  Subscription on_close(Listener<> listener);
+  Subscription on_close(Listener<> listener) const;
 
   friend bool operator==(const Socket&, const Socket&) = default;
 
@@ -105,13 +105,13 @@ class Server {
 
   // Failures arrive as `error`. Throws Exception(Errc::server_already_listen) while it listens or is
   // about to, and Exception(Errc::socket_bad_port).
-  Server& listen(int port, Function<void()> listening = {});
-  Server& listen(ListenOptions options, Function<void()> listening = {});
+  const Server& listen(int port, Function<void()> listening = {}) const;
+  const Server& listen(ListenOptions options, Function<void()> listening = {}) const;
   // Listens on a socket that came with a message, or one that is bound already: here, without asking the primary.
-  Server& listen(Handle handle, Function<void()> listening = {});
+  const Server& listen(Handle handle, Function<void()> listening = {}) const;
   // Takes no more connections; `close` when the last one has ended, also of those that were sent to other processes of the
   // cluster. Throws Exception(Errc::server_not_running) when it does not listen.
-  void close(Function<void()> closed = {});
+  void close(Function<void()> closed = {}) const;
 
   bool listening() const;
   // Where it listens. Empty before `listening`.
@@ -124,22 +124,22 @@ class Server {
   std::size_t connections() const;
   // The same with those that were sent to other processes, which are asked. `done` runs later, with
   // Errc::child_closed_before_reply when one of them went away without an answer.
-  void get_connections(Function<void(std::error_code, std::size_t)> done);
+  void get_connections(Function<void(std::error_code, std::size_t)> done) const;
   // More connections are refused: in a worker the primary offers them to another. Elsewhere they are dropped.
-  void set_max_connections(std::optional<std::size_t> limit);
+  void set_max_connections(std::optional<std::size_t> limit) const;
   // Whether a connection over the limit is dropped in a worker too.
-  void set_drop_max_connection(bool drop);
+  void set_drop_max_connection(bool drop) const;
   // Whether it keeps the loop alive. It does from the start.
-  void ref();
-  void unref();
+  void ref() const;
+  void unref() const;
 
-  Subscription on_connection(Listener<Socket> listener);
-  Subscription on_listening(Listener<> listener);
-  Subscription on_close(Listener<> listener);
+  Subscription on_connection(Listener<Socket> listener) const;
+  Subscription on_listening(Listener<> listener) const;
+  Subscription on_close(Listener<> listener) const;
   // A connection was dropped because of set_max_connections().
-  Subscription on_drop(Listener<const DroppedConnection&> listener);
+  Subscription on_drop(Listener<const DroppedConnection&> listener) const;
   // bind EADDRINUSE and the like, from the primary too. Unhandled, it comes out of Loop::run().
-  Subscription on_error(Listener<const Error&> listener);
+  Subscription on_error(Listener<const Error&> listener) const;
 
   friend bool operator==(const Server&, const Server&) = default;
 

@@ -32,12 +32,12 @@ class Process {
   // Whether the channel is open.
   bool connected() const;
   // Whether the channel keeps the loop alive. It does from the start. Node's channel.ref(), channel.unref().
-  void ref();
-  void unref();
+  void ref() const;
+  void unref() const;
   // Node's exitCode and signalCode. Empty while it runs.
   std::optional<ExitStatus> exit_status() const;
   // Returns whether the signal was sent; false when the process is gone.
-  bool kill(Signal signal = Signal::term);
+  bool kill(Signal signal = Signal::term) const;
 
   // Sends to the other side of the channel. Returns false when the channel is closed, or when so much
   // is queued that the sender should slow down; it is queued all the same. What went wrong reaches
@@ -45,11 +45,11 @@ class Process {
   // Throws Exception(Errc::invalid_arg_value) for a message that nests deeper than 1000 levels; in json
   // serialization also for one that leads back to itself or holds a bigint. Errc::missing_args for an
   // undefined one.
-  bool send(Value message, Handle handle = {}, SendCallback done = {});
-  bool send(Value message, SendCallback done);
+  bool send(Value message, Handle handle = {}, SendCallback done = {}) const;
+  bool send(Value message, SendCallback done) const;
   // Closes the channel when everything that was sent is written. On a closed one: an `error` event with
   // Errc::ipc_disconnected.
-  void disconnect();
+  void disconnect() const;
 
   // The other ends of the worker's stdio, where settings made them pipes (`silent`, `stdio`). Empty
   // handles otherwise.
@@ -60,13 +60,13 @@ class Process {
   net::Socket stdio(int descriptor) const;
 
   // It was started. Only of a worker's process, in the primary.
-  Subscription on_spawn(Listener<> listener);
-  Subscription on_message(Listener<Message&> listener);
-  Subscription on_disconnect(Listener<> listener);
-  Subscription on_exit(Listener<ExitStatus> listener);
+  Subscription on_spawn(Listener<> listener) const;
+  Subscription on_message(Listener<Message&> listener) const;
+  Subscription on_disconnect(Listener<> listener) const;
+  Subscription on_exit(Listener<ExitStatus> listener) const;
   // It has ended and its piped output has been read to the end. Status -2 for one that was not found.
-  Subscription on_close(Listener<ExitStatus> listener);
-  Subscription on_error(Listener<const Error&> listener);
+  Subscription on_close(Listener<ExitStatus> listener) const;
+  Subscription on_error(Listener<const Error&> listener) const;
 
   friend bool operator==(const Process&, const Process&) = default;
 

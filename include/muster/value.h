@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -82,10 +83,19 @@ class Value {
   Value(Hole) : data_(Hole{}) {}
   Value(Null) : data_(Null{}) {}
   Value(std::nullptr_t) : data_(Null{}) {}
-  Value(bool b) : data_(b) {}
+  // Of nothing that merely converts to bool.
+  template <class B>
+    requires std::is_same_v<B, bool>
+  Value(B b) : data_(b) {}
   template <class N>
     requires(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>)
-  Value(N number) : data_(static_cast<double>(number)) {}
+  // Of 64 bits it has to be said: from 2^53 on not every whole number is a double. BigInt holds them all.
+  explicit(std::is_integral_v<N> && sizeof(N) > 4) Value(N number) : data_(static_cast<double>(number)) {}
+  // It would be a bool.
+  template <class T>
+    requires(!std::is_same_v<std::remove_cv_t<T>, char>)
+  Value(T* pointer)
+  = delete;
   Value(const char* text) : data_(std::string(text)) {}
   Value(std::string_view text) : data_(std::string(text)) {}
   Value(std::string text) : data_(std::move(text)) {}
@@ -190,6 +200,12 @@ class Value {
   Value clone() const;
 
   // The members of an object may be in any order, those of a Map or Set not.
+  // JSON.stringify's text. What JSON cannot hold is left out of objects and null in arrays; undefined is null. Throws
+  // Exception(Errc::invalid_arg_value) for a value that nests too deep or leads back to itself, or holds a bigint.
+  std::string to_json() const;
+  // JSON.parse. Empty when the text is not JSON.
+  static std::optional<Value> from_json(std::string_view text);
+
   friend bool operator==(const Value& a, const Value& b);
 
  private:
@@ -300,5 +316,8 @@ struct ErrorObject {
 
 // An array index in JavaScript: "0", "1", ... "4294967294", with no leading zero. Empty for another key.
 std::optional<std::uint32_t> array_index(std::string_view key);
+
+// Its JSON; of what has none, why: "[nested too deep]", "[holds a bigint]". A bigint by itself is 7n.
+std::ostream& operator<<(std::ostream& out, const Value& value);
 
 }  // namespace muster

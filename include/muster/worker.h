@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <memory>
 #include <optional>
 
@@ -27,33 +28,36 @@ class Worker {
   bool is_dead() const;
 
   // The same as process().send().
-  bool send(Value message, Handle handle = {}, SendCallback done = {});
-  bool send(Value message, SendCallback done);
+  bool send(Value message, Handle handle = {}, SendCallback done = {}) const;
+  bool send(Value message, SendCallback done) const;
 
   // In the primary: asks the worker to close its servers, wait for their connections to end and leave.
   // It is no longer among Cluster::workers() at once. In the worker: does just that.
-  Worker disconnect();
+  Worker disconnect() const;
   // In the primary: sends the signal. In the worker: tells the primary, closes the channel, ends with 0.
-  void kill(Signal signal = Signal::term);
-  void destroy(Signal signal = Signal::term) { kill(signal); }
+  void kill(Signal signal = Signal::term) const;
+  void destroy(Signal signal = Signal::term) const { kill(signal); }
 
   // The worker runs. Only in the primary.
-  Subscription on_online(Listener<> listener);
+  Subscription on_online(Listener<> listener) const;
   // A server of the worker listens. Only in the primary.
-  Subscription on_listening(Listener<const Address&> listener);
-  Subscription on_message(Listener<Message&> listener);
-  Subscription on_disconnect(Listener<> listener);
+  Subscription on_listening(Listener<const Address&> listener) const;
+  Subscription on_message(Listener<Message&> listener) const;
+  Subscription on_disconnect(Listener<> listener) const;
   // Only in the primary.
-  Subscription on_exit(Listener<ExitStatus> listener);
+  Subscription on_exit(Listener<ExitStatus> listener) const;
   // The process could not be started or signalled, a message could not be sent, or the worker broke
   // the protocol (its channel is closed then). The last kind is not an unhandled error when nobody
   // listens: what a peer sends cannot end this process.
-  Subscription on_error(Listener<const Error&> listener);
+  Subscription on_error(Listener<const Error&> listener) const;
 
   friend bool operator==(const Worker&, const Worker&) = default;
 
  private:
   std::shared_ptr<detail::WorkerState> state_;
 };
+
+// "worker 3".
+std::ostream& operator<<(std::ostream& out, const Worker& worker);
 
 }  // namespace muster

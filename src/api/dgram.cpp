@@ -341,53 +341,53 @@ void check(int error_number, const char* call) {
 
 }  // namespace
 
-void Socket::bind(int port, Function<void()> listening) {
+void Socket::bind(int port, Function<void()> listening) const {
   BindOptions options;
   options.port = port;
   state_->bind(options, std::move(listening));
 }
-void Socket::bind(BindOptions options, Function<void()> listening) { state_->bind(options, std::move(listening)); }
-void Socket::bind(Handle handle, Function<void()> listening) { state_->bind_to(std::move(handle), std::move(listening)); }
-void Socket::send(std::string_view bytes, int port, const std::string& address, SendCallback done) {
+void Socket::bind(BindOptions options, Function<void()> listening) const { state_->bind(options, std::move(listening)); }
+void Socket::bind(Handle handle, Function<void()> listening) const { state_->bind_to(std::move(handle), std::move(listening)); }
+void Socket::send(std::string_view bytes, int port, const std::string& address, SendCallback done) const {
   state_->send(std::string(bytes), address, port, std::move(done));
 }
-void Socket::send(std::string_view bytes, SendCallback done) {
+void Socket::send(std::string_view bytes, SendCallback done) const {
   state_->send(std::string(bytes), std::nullopt, 0, std::move(done));
 }
-void Socket::connect(int port, const std::string& address, Function<void()> connected) {
+void Socket::connect(int port, const std::string& address, Function<void()> connected) const {
   state_->connect(port, address, std::move(connected));
 }
-void Socket::disconnect() { state_->disconnect(); }
-void Socket::close(Function<void()> closed) { state_->close(std::move(closed)); }
+void Socket::disconnect() const { state_->disconnect(); }
+void Socket::close(Function<void()> closed) const { state_->close(std::move(closed)); }
 std::optional<Address> Socket::address() const { return state_->address(); }
 std::optional<Address> Socket::remote_address() const { return state_->remote_address(); }
-void Socket::add_membership(const std::string& group, const std::string& interface_address) {
+void Socket::add_membership(const std::string& group, const std::string& interface_address) const {
   check(uv::set_membership(state_->bound(), uv::Membership::add, group, interface_address), "addMembership");
 }
-void Socket::drop_membership(const std::string& group, const std::string& interface_address) {
+void Socket::drop_membership(const std::string& group, const std::string& interface_address) const {
   check(uv::set_membership(state_->bound(), uv::Membership::drop, group, interface_address), "dropMembership");
 }
-void Socket::set_multicast_loopback(bool on) {
+void Socket::set_multicast_loopback(bool on) const {
   check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_loopback, on), "setMulticastLoopback");
 }
-void Socket::set_multicast_ttl(int ttl) {
+void Socket::set_multicast_ttl(int ttl) const {
   check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_ttl, ttl), "setMulticastTTL");
 }
-void Socket::set_multicast_interface(const std::string& interface_address) {
+void Socket::set_multicast_interface(const std::string& interface_address) const {
   check(uv::set_multicast_interface(state_->bound(), interface_address), "setMulticastInterface");
 }
-void Socket::set_broadcast(bool on) {
+void Socket::set_broadcast(bool on) const {
   check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::broadcast, on), "setBroadcast");
 }
 Handle Socket::to_handle() const { return state_->to_handle(); }
-void Socket::ref() { state_->ref(true); }
-void Socket::unref() { state_->ref(false); }
-Subscription Socket::on_message(Listener<std::string_view, const RemoteInfo&> listener) {
+void Socket::ref() const { state_->ref(true); }
+void Socket::unref() const { state_->ref(false); }
+Subscription Socket::on_message(Listener<std::string_view, const RemoteInfo&> listener) const {
   return state_->message.on(std::move(listener));
 }
-Subscription Socket::on_listening(Listener<> listener) { return state_->listening.on(std::move(listener)); }
-Subscription Socket::on_close(Listener<> listener) { return state_->closed.on(std::move(listener)); }
-Subscription Socket::on_error(Listener<const Error&> listener) { return state_->error.on(std::move(listener)); }
+Subscription Socket::on_listening(Listener<> listener) const { return state_->listening.on(std::move(listener)); }
+Subscription Socket::on_close(Listener<> listener) const { return state_->closed.on(std::move(listener)); }
+Subscription Socket::on_error(Listener<const Error&> listener) const { return state_->error.on(std::move(listener)); }
 
 Socket create_socket(Cluster& cluster, SocketOptions options) {
   return Socket(std::make_shared<detail::DatagramState>(cluster.state().weak_from_this(), *cluster.state().loop, options));

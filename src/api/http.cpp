@@ -100,13 +100,13 @@ const std::vector<std::pair<std::string_view, std::string_view>>& Request::heade
 std::optional<Address> Request::remote_address() const {
   return exchange_->connection ? exchange_->connection->remote_address() : std::nullopt;
 }
-void Request::pause() { exchange_->pause(true); }
-void Request::resume() { exchange_->pause(false); }
-Subscription Request::on_data(Listener<std::string_view> listener) { return exchange_->on_data(std::move(listener)); }
-Subscription Request::on_end(Listener<> listener) { return exchange_->on_end(std::move(listener)); }
-Subscription Request::on_aborted(Listener<> listener) { return exchange_->aborted.on(std::move(listener)); }
+void Request::pause() const { exchange_->pause(true); }
+void Request::resume() const { exchange_->pause(false); }
+Subscription Request::on_data(Listener<std::string_view> listener) const { return exchange_->on_data(std::move(listener)); }
+Subscription Request::on_end(Listener<> listener) const { return exchange_->on_end(std::move(listener)); }
+Subscription Request::on_aborted(Listener<> listener) const { return exchange_->aborted.on(std::move(listener)); }
 
-void Response::set_status(int status) {
+void Response::set_status(int status) const {
   if (status < 100 || status > 999) {
     throw Exception(Errc::invalid_arg_value, "A status must be 100 to 999. Received " + std::to_string(status));
   }
@@ -115,18 +115,18 @@ void Response::set_status(int status) {
   }
   exchange_->writer.set_status(status);
 }
-void Response::set_header(std::string_view name, std::string_view value) { exchange_->set_header(name, value); }
-void Response::write_head(int status, const Headers& headers) {
+void Response::set_header(std::string_view name, std::string_view value) const { exchange_->set_header(name, value); }
+void Response::write_head(int status, const Headers& headers) const {
   set_status(status);
   for (const auto& [name, value] : headers) set_header(name, value);
 }
-bool Response::write(std::string_view body) { return exchange_->write(body); }
-void Response::end(std::string_view body) { exchange_->end(body); }
+bool Response::write(std::string_view body) const { return exchange_->write(body); }
+void Response::end(std::string_view body) const { exchange_->end(body); }
 bool Response::headers_sent() const { return exchange_->writer.head_written(); }
 bool Response::ended() const { return exchange_->response_ended; }
-Subscription Response::on_drain(Listener<> listener) { return exchange_->drained.on(std::move(listener)); }
-Subscription Response::on_finish(Listener<> listener) { return exchange_->finished.on(std::move(listener)); }
-Subscription Response::on_close(Listener<> listener) { return exchange_->closed.on(std::move(listener)); }
+Subscription Response::on_drain(Listener<> listener) const { return exchange_->drained.on(std::move(listener)); }
+Subscription Response::on_finish(Listener<> listener) const { return exchange_->finished.on(std::move(listener)); }
+Subscription Response::on_close(Listener<> listener) const { return exchange_->closed.on(std::move(listener)); }
 
 Server create_server(Cluster& cluster, RequestListener on_request) {
   return create_server(cluster, ServerOptions{}, std::move(on_request));
@@ -135,21 +135,21 @@ Server create_server(Cluster& cluster, ServerOptions options, RequestListener on
   return Server(detail::HttpServerState::make(cluster, options, std::move(on_request)));
 }
 
-Server& Server::listen(int port, Function<void()> listening) {
+const Server& Server::listen(int port, Function<void()> listening) const {
   ListenOptions options;
   options.port = port;
   return listen(std::move(options), std::move(listening));
 }
-Server& Server::listen(ListenOptions options, Function<void()> listening) {
+const Server& Server::listen(ListenOptions options, Function<void()> listening) const {
   state_->server->listen(std::move(options), std::move(listening));
   return *this;
 }
-Server& Server::listen(Handle handle, Function<void()> listening) {
+const Server& Server::listen(Handle handle, Function<void()> listening) const {
   state_->server->listen_on(std::move(handle), std::move(listening));
   return *this;
 }
 Handle Server::to_handle() const { return state_->server->to_handle(); }
-void Server::handle_connection(Handle connection) {
+void Server::handle_connection(Handle connection) const {
   if (connection.type() != HandleType::socket && connection.type() != HandleType::native) {
     throw Exception(Errc::invalid_handle_type, "Only a connection can be served");
   }
@@ -158,20 +158,20 @@ void Server::handle_connection(Handle connection) {
   uv::set_non_blocking(fd.get());
   state_->server->adopt(std::move(fd));
 }
-void Server::close(Function<void()> closed) { state_->server->close(std::move(closed)); }
+void Server::close(Function<void()> closed) const { state_->server->close(std::move(closed)); }
 bool Server::listening() const { return state_->server->is_listening(); }
 std::optional<Address> Server::address() const { return state_->server->address(); }
 std::size_t Server::connections() const { return state_->server->connections(); }
-void Server::set_max_connections(std::optional<std::size_t> limit) { state_->server->set_max_connections(limit); }
-void Server::set_drop_max_connection(bool drop) { state_->server->set_drop_max_connection(drop); }
-void Server::ref() { state_->server->ref(); }
-void Server::unref() { state_->server->unref(); }
-Subscription Server::on_listening(Listener<> listener) { return state_->server->listening.on(std::move(listener)); }
-Subscription Server::on_close(Listener<> listener) { return state_->server->closed.on(std::move(listener)); }
-Subscription Server::on_drop(Listener<const net::DroppedConnection&> listener) {
+void Server::set_max_connections(std::optional<std::size_t> limit) const { state_->server->set_max_connections(limit); }
+void Server::set_drop_max_connection(bool drop) const { state_->server->set_drop_max_connection(drop); }
+void Server::ref() const { state_->server->ref(); }
+void Server::unref() const { state_->server->unref(); }
+Subscription Server::on_listening(Listener<> listener) const { return state_->server->listening.on(std::move(listener)); }
+Subscription Server::on_close(Listener<> listener) const { return state_->server->closed.on(std::move(listener)); }
+Subscription Server::on_drop(Listener<const net::DroppedConnection&> listener) const {
   return state_->server->dropped.on(std::move(listener));
 }
-Subscription Server::on_error(Listener<const Error&> listener) { return state_->server->error.on(std::move(listener)); }
+Subscription Server::on_error(Listener<const Error&> listener) const { return state_->server->error.on(std::move(listener)); }
 
 }  // namespace http
 }  // namespace muster

@@ -458,7 +458,7 @@ std::string encode(Serialization serialization, const SocketListMessage& message
   for (const auto& [kind, name] : socket_list_commands) {
     if (kind == message.kind) value = Value{{"cmd", name}, {"key", message.key}};
   }
-  if (message.kind == SocketListMessage::Kind::count) value.set("count", message.count);
+  if (message.kind == SocketListMessage::Kind::count) value.set("count", Value(message.count));
   return write_or_assert(serialization, value);
 }
 

@@ -1,4 +1,5 @@
 #include <muster/address.h>
+#include <ostream>
 
 namespace muster {
 
@@ -21,5 +22,7 @@ std::string to_string(const Address& address) {
   if (address.port) text += ":" + std::to_string(*address.port);
   return text;
 }
+
+std::ostream& operator<<(std::ostream& out, const Address& address) { return out << to_string(address); }
 
 }  // namespace muster

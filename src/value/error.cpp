@@ -1,6 +1,7 @@
 #include <muster/error.h>
 
 #include <cstring>
+#include <ostream>
 
 namespace muster {
 namespace {
@@ -91,5 +92,7 @@ Error system_error(int error_number, std::string syscall, std::string address, s
 
 Exception::Exception(Errc code, const std::string& what)
     : std::system_error(make_error_code(code), what), message_(error_name(make_error_code(code)) + ": " + what) {}
+
+std::ostream& operator<<(std::ostream& out, const Error& error) { return out << error.message; }
 
 }  // namespace muster
