@@ -53,7 +53,8 @@ int work(muster::Loop& loop, muster::Cluster& cluster, const Options& options) {
     }
     if (received++ == 0) started = cpu_us();
     if (received < options.count) return;
-    cluster.process().send(muster::Value{{"cpu_us", muster::Value(cpu_us() - started)}, {"peak_kib", muster::Value(peak_kib())}});
+    cluster.process().send(
+        muster::Value{{"cpu_us", muster::Value(cpu_us() - started)}, {"peak_kib", muster::Value(peak_kib())}});
   });
   return loop.run();
 }

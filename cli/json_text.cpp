@@ -1,16 +1,12 @@
 #include "json_text.h"
 
-#include "core/utf8.h"
+#include "show/printable.h"
 
 namespace muster::cli {
 
 nlohmann::json bytes_to_json(const std::string& bytes) {
-  for (std::string_view rest = bytes; !rest.empty();) {
-    const std::size_t length = core::utf8_sequence(rest);
-    if (length == 0) return std::vector<std::uint8_t>(bytes.begin(), bytes.end());
-    rest.remove_prefix(length);
-  }
-  return bytes;
+  if (valid_utf8(bytes) == bytes) return bytes;
+  return std::vector<std::uint8_t>(bytes.begin(), bytes.end());
 }
 
 std::string bytes_from_json(const nlohmann::json& json) {

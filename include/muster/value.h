@@ -1,9 +1,10 @@
 #pragma once
 
-#include <iosfwd>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,18 +85,12 @@ class Value {
   Value(Null) : data_(Null{}) {}
   Value(std::nullptr_t) : data_(Null{}) {}
   // Of nothing that merely converts to bool.
-  template <class B>
-    requires std::is_same_v<B, bool>
+  template <std::same_as<bool> B>
   Value(B b) : data_(b) {}
+  // Of 64 bits it has to be said: from 2^53 on not every whole number is a double. BigInt holds them all.
   template <class N>
     requires(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>)
-  // Of 64 bits it has to be said: from 2^53 on not every whole number is a double. BigInt holds them all.
   explicit(std::is_integral_v<N> && sizeof(N) > 4) Value(N number) : data_(static_cast<double>(number)) {}
-  // It would be a bool.
-  template <class T>
-    requires(!std::is_same_v<std::remove_cv_t<T>, char>)
-  Value(T* pointer)
-  = delete;
   Value(const char* text) : data_(std::string(text)) {}
   Value(std::string_view text) : data_(std::string(text)) {}
   Value(std::string text) : data_(std::move(text)) {}
