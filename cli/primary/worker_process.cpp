@@ -157,7 +157,7 @@ void WorkerProcess::end(ExitStatus status, bool started) {
   if (std::exchange(ended_, true)) return;
   // A process that it left behind may have their other ends, for ever.
   Process process = worker_.process();
-  for (net::Socket stream : {process.stdout_stream(), process.stderr_stream(), process.stdio(report_descriptor)}) {
+  for (const net::Socket& stream : {process.stdout_stream(), process.stderr_stream(), process.stdio(report_descriptor)}) {
     if (stream) stream.destroy();
   }
   if (process.connected()) process.disconnect();
