@@ -557,7 +557,9 @@ int run(const command::Delete& command) {
       for (unsigned old = 1; unlink(fmt::format("{}.{}", folders.log(app), old).c_str()) == 0; ++old) {
       }
     }
-    unlink(folders.memory(app).c_str());
+    if (unlink(folders.memory(app).c_str()) != 0 && errno != ENOENT) {
+      return fail(fmt::format("cannot remove {}: {}", folders.memory(app), std::strerror(errno)), command.json);
+    }
     unlink(folders.socket(app).c_str());
     if (command.json) {
       print_json(json{{"ok", true}, {"name", app}});

@@ -179,6 +179,10 @@ TEST_F(Vanish, AStateFileOfAWrongKindBreaksNoOther) {
     EXPECT_NE(session.run({"logs", name}).code, -1);
     EXPECT_NE(session.run({"why", name}).code, -1);
   }
+  // What is no file of ours is not said to be gone.
+  const Ended kept = session.run({"delete", "folder"});
+  EXPECT_EQ(kept.code, 1);
+  EXPECT_TRUE(has(kept.err, "cannot remove")) << kept.all();
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
 }
 
