@@ -7,7 +7,7 @@ int main(int argc, char** argv) {
   muster::Cluster cluster(loop, argc, argv);
   if (cluster.is_primary()) {
     cluster.on_message([](muster::Worker worker, muster::Message& message) {
-      std::cout << worker << " says " << message.data << "\n";
+      std::cout << worker << " says " << message.data.as_string() << "\n";
       worker.disconnect();
     });
     cluster.fork();

@@ -16,10 +16,19 @@ if (cluster.isPrimary) {
       console.log(kind, 'listening', address === file, JSON.stringify(rest), kind === 'open' ? mode : mode !== '777');
       http.get({ socketPath: file, path: '/where', agent: false }, (response) => {
         let text = '';
-        response.setEncoding('utf8').on('data', (data) => text += data).on('end', () => console.log(kind, 'answer', text));
+        response.setEncoding('utf8').on('data', (data) => text += data).on('end', () => {
+          console.log(kind, 'answer', text);
+          answered();
+        });
       });
     });
-    worker.on('exit', (code, signal) => console.log(kind, 'exit', code, signal, worker.exitedAfterDisconnect, fs.existsSync(file)));
+    // Which of the two comes first is chance.
+    let answered;
+    const answer = new Promise((resolve) => { answered = resolve; });
+    worker.on('exit', (code, signal) => {
+      const there = fs.existsSync(file);
+      answer.then(() => console.log(kind, 'exit', code, signal, worker.exitedAfterDisconnect, there));
+    });
   }
 } else {
   http.createServer((request, response) => {
