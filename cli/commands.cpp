@@ -80,7 +80,7 @@ int fail(const std::string& why, bool as_json = false, int code = exit_failure) 
 // What a primary said at last; nothing when it did not.
 std::optional<json> ask(const Folders& folders, const std::string& app, const json& request,
                         std::chrono::milliseconds wait = soon) {
-  auto opened = ControlConnection::open(folders.socket(app));
+  auto opened = ControlConnection::open(folders.socket(app), wait);
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection || !connection->send(request)) return std::nullopt;
   while (auto line = connection->next(wait)) {
@@ -106,8 +106,7 @@ std::optional<AppStatus> status_of_running(const Folders& folders, const std::st
 }
 
 bool is_running(const Folders& folders, const std::string& app) {
-  const auto opened = ControlConnection::open(folders.socket(app));
-  return std::holds_alternative<ControlConnection>(opened);
+  return ControlConnection::is_listened_on(folders.socket(app));
 }
 
 // What is known of one that runs no more.
@@ -179,6 +178,7 @@ std::string unknown(const Folders& folders, const std::string& app) {
 }
 
 std::string not_running(const Folders& folders, const std::string& app) {
+  if (is_running(folders, app)) return fmt::format("{}: its primary does not answer: it hangs, or is stopped", app);
   return remembered_status(folders, app) ? fmt::format("the app \"{}\" does not run; muster start {} starts it", app, app)
                                          : unknown(folders, app);
 }
@@ -186,7 +186,7 @@ std::string not_running(const Folders& folders, const std::string& app) {
 // Tells one primary something and prints what it answers.
 int tell(const std::string& app, json request, bool as_json, std::optional<Milliseconds> timeout) {
   const Folders folders = make_folders();
-  auto opened = ControlConnection::open(folders.socket(app));
+  auto opened = ControlConnection::open(folders.socket(app), timeout ? std::chrono::milliseconds(*timeout) : soon);
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection) return fail(not_running(folders, app), as_json);
   if (!connection->send(request)) return fail("the primary does not take commands", as_json);
@@ -227,14 +227,15 @@ bool is_taken(const Folders& folders, const std::string& app) {
 // is to be told then.
 std::optional<int> end_once(const Folders& folders, const std::string& app, const char* command, bool as_json,
                             std::chrono::steady_clock::time_point until) {
-  auto opened = ControlConnection::open(folders.socket(app));
+  const auto left = [until] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  };
+  auto opened = ControlConnection::open(folders.socket(app), left());
   auto* connection = std::get_if<ControlConnection>(&opened);
+  if (!connection && left().count() <= 0) return fail(not_running(folders, app), as_json);
   if (!connection) return is_taken(folders, app) ? std::nullopt : std::optional(fail(not_running(folders, app), as_json));
   bool heard = false;
   if (connection->send({{"command", command}})) {
-    const auto left = [until] {
-      return std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-    };
     while (const auto line = connection->next(left())) {
       heard = true;
       if (line->contains("ok")) return fail(text_member(*line, "error", "it could not be done"), as_json);
@@ -497,7 +498,7 @@ int run(const command::Logs& logs) {
   const auto put = logs.raw ? print : print_lines;
   std::list<Source> sources;
   for (const std::string& app : apps) {
-    auto opened = ControlConnection::open(folders.socket(app));
+    auto opened = ControlConnection::open(folders.socket(app), soon);
     if (auto* connection = std::get_if<ControlConnection>(&opened)) {
       connection->send({{"command", "logs"}, {"lines", logs.lines}, {"follow", logs.follow}});
       sources.push_back({app, std::move(*connection)});

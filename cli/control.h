@@ -59,7 +59,9 @@ class ControlServer {
 class ControlConnection {
  public:
   // Or why not.
-  static std::variant<ControlConnection, std::string> open(const std::string& path);
+  static std::variant<ControlConnection, std::string> open(const std::string& path, std::chrono::milliseconds patience);
+  // Whether somebody is there to be asked, answer or not.
+  static bool is_listened_on(const std::string& path);
   ControlConnection(ControlConnection&& other) noexcept;
   ControlConnection& operator=(ControlConnection&&) = delete;
   ~ControlConnection();

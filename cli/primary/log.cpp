@@ -86,6 +86,10 @@ Log::Log(Loop& loop, const AppConfig& config, std::string file)
 Log::~Log() = default;
 
 void Log::open() {
+  if (pipe_) {
+    pipe_->give_up();
+    lost_ += pipe_->take_lost();
+  }
   pipe_.reset();
   fd_.reset();
   size_ = 0;
@@ -142,13 +146,16 @@ std::string Log::text_of(const LogLine& line) const {
 
 void Log::write(LogLine line) {
   if (line.time == 0) line.time = now_ms();
+  for (Output* output : {&out_, &err_, pipe_.get()}) lost_ += output ? output->take_lost() : 0;
   std::string text = text_of(line);
   if (lost_ > 0) {
     text = text_of({now_ms(), LogLine::Stream::muster, 0, 0,
                     fmt::format("{} could not be written before this", counted(lost_, "line"))}) +
            text;
   }
-  lost_ = put(line.stream, text) ? 0 : lost_ + 1;
+  // What is lost meanwhile, as by a log that is opened again, is told with the next line.
+  const auto told = std::exchange(lost_, 0);
+  if (!put(line.stream, text)) lost_ += told + 1;
   // One of them may leave while it hears.
   for (const auto& [number, follower] : std::map(followers_)) (*follower)(line);
   latest_bytes_ += line.text.size();
@@ -160,15 +167,15 @@ void Log::write(LogLine line) {
 }
 
 bool Log::put(LogLine::Stream stream, const std::string& text) {
-  if (file_.empty()) return (stream == LogLine::Stream::out || one_stream_ ? out_ : err_).write(text);
+  if (file_.empty()) return (stream == LogLine::Stream::out || one_stream_ ? out_ : err_).write(text) == Output::Written::yes;
   if (fd_ && !pipe_ && rotate_at_ > 0 && size_ > 0 && size_ + text.size() > rotate_at_) rotate();
   if (!fd_) open();
   if (!fd_) return false;
   if (!pipe_) return put_into_file(text);
-  if (pipe_->write(text)) return true;
-  // Its reader is gone, or may be: another one is looked for with the next line.
-  open();
-  return false;
+  const Output::Written written = pipe_->write(text);
+  // Another reader is looked for. One that is slow is there still.
+  if (written == Output::Written::gone) open();
+  return written == Output::Written::yes;
 }
 
 bool Log::put_into_file(std::string text) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 
 namespace muster::cli {
@@ -15,7 +16,7 @@ namespace {
 constexpr std::size_t most_kept = 4 << 20;
 constexpr std::size_t compact_at = 1 << 20;
 constexpr std::chrono::milliseconds try_again_after(10);
-constexpr int a_moment_ms = 1000;
+constexpr std::chrono::milliseconds a_moment(1000);
 
 }  // namespace
 
@@ -29,16 +30,28 @@ Output::~Output() {
   flush(Wait::a_moment);
 }
 
-bool Output::write(std::string_view text) {
-  if (kept_.size() - written_ + text.size() > most_kept) return false;
+Output::Written Output::write(std::string_view text) {
+  if (kept_.size() - written_ + text.size() > most_kept) return Written::full;
   kept_ += text;
-  return waiting_ || flush(Wait::no);
+  if (waiting_ || flush(Wait::no)) return Written::yes;
+  // Of this the caller knows.
+  lost_ -= std::min<std::size_t>(lost_, static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
+  return Written::gone;
+}
+
+void Output::give_up() {
+  lost_ += static_cast<std::size_t>(std::count(kept_.begin() + static_cast<std::ptrdiff_t>(written_), kept_.end(), '\n'));
+  kept_.clear();
+  written_ = 0;
 }
 
 bool Output::flush(Wait wait) {
+  const auto until = std::chrono::steady_clock::now() + (wait == Wait::a_moment ? a_moment : std::chrono::milliseconds(0));
   while (written_ < kept_.size()) {
+    // One moment for all of it: a reader may take a little at a time.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
     pollfd ready{descriptor_, POLLOUT, 0};
-    if (poll(&ready, 1, wait == Wait::a_moment ? a_moment_ms : 0) <= 0) return wait == Wait::no && try_again();
+    if (poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) <= 0) return wait == Wait::no && try_again();
     // A pipe that has room has room for so much, without a wait.
     const std::size_t part = std::min<std::size_t>(kept_.size() - written_, PIPE_BUF);
     const ssize_t size = is_socket_ ? ::send(descriptor_, kept_.data() + written_, part, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -46,8 +59,7 @@ bool Output::flush(Wait wait) {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return wait == Wait::no && try_again();
     if (size <= 0) {
-      kept_.clear();
-      written_ = 0;
+      give_up();
       return false;
     }
     written_ += static_cast<std::size_t>(size);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <muster/loop.h>
 
@@ -19,8 +20,13 @@ class Output {
   // Waits a moment for a reader who is slow.
   ~Output();
 
-  // False when it is lost: too much is kept, or it cannot be written at all.
-  bool write(std::string_view text);
+  // `full`: too much is kept, and this is lost. `gone`: nobody reads, and this and what was kept is lost.
+  enum class Written { yes, full, gone };
+  Written write(std::string_view text);
+  // How many lines that were kept are lost since the last time.
+  std::size_t take_lost() { return std::exchange(lost_, 0); }
+  // Loses what is kept, without waiting.
+  void give_up();
 
  private:
   enum class Wait { no, a_moment };
@@ -33,6 +39,7 @@ class Output {
   bool is_socket_ = false;  // which is told not to wait by its call
   std::string kept_;
   std::size_t written_ = 0;  // of what is kept
+  std::size_t lost_ = 0;
   Timer again_;
   bool waiting_ = false;
 };

@@ -17,14 +17,17 @@ namespace {
 
 // A tree of processes is looked at no further than this, whatever a worker starts.
 constexpr std::size_t max_processes = 64;
+constexpr std::size_t max_threads = 4096;
 // Nor are more descriptors, of all of them together.
 constexpr std::size_t max_descriptors = 4096;
 
 std::vector<int> with_descendants(int pid) {
   std::vector<int> pids{pid};
+  std::size_t threads = 0;
   for (std::size_t i = 0; i < pids.size(); ++i) {
     std::error_code error;
     for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pids[i]), error)) {
+      if (pids.size() >= max_processes || ++threads > max_threads) return pids;
       std::ifstream children(task.path() / "children");
       for (int child = 0; pids.size() < max_processes && children >> child;) pids.push_back(child);
     }

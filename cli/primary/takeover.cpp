@@ -28,16 +28,16 @@ int peer_of(int socket) {
 
 Successor::Successor(Loop& loop, int pid, int line, std::chrono::milliseconds limit, Events events)
     : loop_(loop), pid_(pid), line_(net::from_handle(loop, Handle(HandleType::native, line))), events_(std::move(events)) {
-  line_.on_error([](const Error&) {});
-  line_.on_data([this](std::string_view bytes) { hear(bytes); });
-  line_.on_close([this] { lost(); });
+  subscriptions_.emplace_back(line_.on_error([](const Error&) {}));
+  subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) { hear(bytes); }));
+  subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
   if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { line_.destroy(); });
 }
 
 Successor::~Successor() {
   limit_.cancel();
   reaping_.cancel();
-  state_ = State::over;
+  line_.destroy();
 }
 
 void Successor::hear(std::string_view bytes) {

@@ -61,6 +61,7 @@ class Successor {
   State state_ = State::starting;
   std::string unread_, error_, folder_;
   Timer limit_, reaping_;
+  std::vector<ScopedSubscription> subscriptions_;
 };
 
 // The first, as the second sees it.

@@ -150,7 +150,7 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Online& message) {
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Muster&) {
-  worker.takes_offers = worker.muster;
+  worker.takes_offers = worker.muster && worker.has_board;
   for (const ListenerId id : listeners_.ids()) {
     Listener* listener = listeners_.find(id);
     if (Dealer* dealer = listener->dealer(); dealer && dealer->has(worker.id)) {
@@ -158,6 +158,10 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Muster&) {
       settle(id);
     }
   }
+}
+
+void Primary::handle_no_board(WorkerId id) {
+  if (WorkerRecord* worker = find(id)) worker->has_board = false;
 }
 
 // One that does not take offers, or could not be told which socket they are for in a line of text, has one at a time.

@@ -30,6 +30,7 @@ struct WorkerRecord {
   bool connected = true;
   bool muster = false;        // it has said so
   bool takes_offers = false;  // it has mapped its load board
+  bool has_board = true;      // unless the system had none for it
   std::shared_ptr<const ListenRights> rights = {};
   std::optional<ExitStatus> exit_status = {};
   bool listed = true;  // in cluster.workers
@@ -97,6 +98,8 @@ class Primary {
   void handle_listening(ListenerId listener, ListenResult result);
   // With ListenMode::kernel. Round robin takes its place, there and everywhere after.
   void handle_no_kernel(ListenerId listener);
+  // There is no board to share with this worker, which gets no offers, whatever it says.
+  void handle_no_board(WorkerId worker);
   struct JoinResult {
     int error_number = 0;
     std::optional<wire::SocketName> socket_name = {};

@@ -106,6 +106,8 @@ void PrimaryDriver::perform(core::ShareBoard share) {
     outgoing.ownership = core::Channel::Descriptor::give;
     handle.emplace().kind = core::wire::HandleKind::descriptor;
     worker.board = std::move(board);
+  } else {
+    primary_.handle_no_board(share.worker);
   }
   outgoing.frame = core::wire::encode(worker.serialization, share.message, handle, worker.channel->dialect());
   const auto descriptor = outgoing.descriptor;

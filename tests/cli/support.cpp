@@ -303,7 +303,7 @@ Ended Session::run(Launch launch) const {
 }
 
 nlohmann::json Session::ask(const std::string& app, const nlohmann::json& request) const {
-  auto opened = cli::ControlConnection::open(runtime(app + ".sock"));
+  auto opened = cli::ControlConnection::open(runtime(app + ".sock"), patience);
   auto* connection = std::get_if<cli::ControlConnection>(&opened);
   if (!connection || !connection->send(request)) return nullptr;
   while (auto line = connection->next(patience)) {

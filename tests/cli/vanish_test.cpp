@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <thread>
 
 #include <fmt/core.h>
@@ -144,6 +146,81 @@ TEST_F(Vanish, ALogThatIsAPipeWaitsForNoReader) {
       "a line"));
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
   close(reader);
+}
+
+// What is kept for it stays kept, and what there is no room for is counted.
+TEST_F(Vanish, ALogThatIsAPipeLosesNothingThatWasKeptForASlowReader) {
+  constexpr int lines = 80'000;  // of 100 bytes, about
+  session.write("app.js", fmt::format("const fs = require('fs');\n"
+                                      "const write = (text) => process.stdout.write(text);\n"
+                                      "let text = '';\n"
+                                      "for (let i = 0; i < {}; ++i) text += `number ${{i}} ${{'x'.repeat(50)}}\\n`;\n"
+                                      "write(text);\n"
+                                      "const look = () => fs.existsSync('go') ? write('the end\\n') : setTimeout(look, 10);\n"
+                                      "process.stdout.write('', () => {{ fs.writeFileSync('printed', ''); look(); }});\n",
+                                      lines) +
+                              server_js(0));
+  ASSERT_EQ(mkfifo(session.file("pipe").c_str(), 0600), 0);
+  const int reader = open(session.file("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  Running muster(session, {.words = {"run", "--log-file", "pipe", "app.js"}});
+  EXPECT_TRUE(eventually([&] { return fs::exists(session.file("printed")); }, "it has printed"));
+  EXPECT_EQ(session.run({"status", "app"}).code, 0);
+
+  std::string text, part(1 << 16, '\0');
+  const auto read_on = [&] {
+    for (ssize_t size = 0; (size = read(reader, part.data(), part.size())) > 0;)
+      text.append(part, 0, static_cast<std::size_t>(size));
+  };
+  const auto has_end = [&] {
+    read_on();
+    if (text.size() > (4U << 20) - (1U << 16)) session.write("go", "");
+    return has(text, "the end\n");
+  };
+  EXPECT_TRUE(eventually(has_end, "the end"));
+
+  // From the first on, without a gap, until there was no more room.
+  int next = 0;
+  std::istringstream in(text);
+  int lost = 0;
+  for (std::string line; std::getline(in, line);) {
+    if (const auto at = line.find(" number "); at != std::string::npos && lost == 0) {
+      EXPECT_EQ(std::atoi(line.c_str() + at + 8), next);
+      next = std::atoi(line.c_str() + at + 8) + 1;
+    }
+    if (const auto at = line.find(" lines could not be written"); at != std::string::npos) {
+      lost += std::atoi(line.c_str() + line.rfind(' ', at - 1));
+    }
+  }
+  EXPECT_GT(next, 30'000);
+  EXPECT_GT(lost, 0);
+  EXPECT_LE(next + lost, lines + 16) << "with what muster says itself";
+  close(reader);
+}
+
+// Whose queue has no room for another that asks.
+TEST_F(Vanish, APrimaryThatStandsStillKeepsNoCommandWaiting) {
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
+  const int primary = session.status("app")["pid"];
+  kill(primary, SIGSTOP);
+  for (int error = 0; error == 0;) {
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    session.runtime("app.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+    error = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+    close(fd);
+  }
+
+  EXPECT_TRUE(has(session.run({"list"}).all(), "does not answer"));
+  const Ended stop = session.run({"stop", "--timeout", "100ms", "app"});
+  EXPECT_EQ(stop.code, 1);
+  EXPECT_TRUE(has(stop.err, "does not answer")) << stop.all();
+  EXPECT_TRUE(has(session.run({"reload", "--timeout", "100ms", "app"}).err, "does not answer"));
+
+  kill(primary, SIGCONT);
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
 }
 
 TEST_F(Vanish, AConfigurationThatIsAPipeIsReadToItsEnd) {

@@ -460,6 +460,19 @@ TEST(Primary, OffersMusterWorkersManyConnectionsAtOnce) {
   EXPECT_EQ(effects(cluster.primary), (Lines{"close fd7", "rest 1", "offer 2 1 null:80:4:undefined fd9"}));
 }
 
+TEST(Primary, OffersNothingToAWorkerWithoutABoardWhateverItSays) {
+  MusterCluster cluster(1);
+  cluster.primary.handle_no_board(WorkerId{1});
+  cluster.primary.handle_message(WorkerId{1}, {wire::Muster{}, Seq{3}});
+
+  cluster.accept({FdToken{1}, FdToken{2}});
+
+  // One after the other, as to a worker of Node's.
+  const Lines all = effects(cluster.primary);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_TRUE(all[0].starts_with("send 1 ")) << all[0];
+}
+
 TEST(Primary, TakesBackOffersAndOffersThemToAnother) {
   MusterCluster cluster(2);
   cluster.accept({FdToken{7}, FdToken{8}});
