@@ -118,29 +118,16 @@ void ControlServer::handle(net::Socket socket) {
   });
 }
 
-namespace {
-
-// Returns an errno.
-int connect_to(int fd, const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return ENAMETOOLONG;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
-}
-
-}  // namespace
-
 std::variant<ControlConnection, std::string> ControlConnection::open(const std::string& path,
                                                                      std::chrono::milliseconds patience) {
   OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return std::string(std::strerror(errno));
-  // A primary that stands still has a queue, in which there may be no room for us; nor for what we send.
+  // The backlog of a stopped primary may be full, and so may its socket's buffer.
   const auto ms = std::max<std::int64_t>(1, patience.count());
   const timeval limit{ms / 1000, ms % 1000 * 1000};
   setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  const int error = connect_to(fd.get(), path);
-  if (error == ENAMETOOLONG) return fmt::format("the path {} is too long for a socket", path);
+  const int error = os::connect_to_path(fd.get(), path);
+  if (error == EINVAL) return fmt::format("the path {} is too long for a socket", path);
   if (error == EAGAIN) return std::string("it does not answer");
   if (error != 0) return std::string(std::strerror(error));
   return ControlConnection(fd.release());
@@ -149,7 +136,7 @@ std::variant<ControlConnection, std::string> ControlConnection::open(const std::
 bool ControlConnection::is_listened_on(const std::string& path) {
   const OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return false;
-  const int error = connect_to(fd.get(), path);
+  const int error = os::connect_to_path(fd.get(), path);
   return error == 0 || error == EAGAIN;
 }
 

@@ -60,7 +60,7 @@ class ControlConnection {
  public:
   // Or why not.
   static std::variant<ControlConnection, std::string> open(const std::string& path, std::chrono::milliseconds patience);
-  // Whether somebody is there to be asked, answer or not.
+  // Whether a primary listens there, even one that does not answer.
   static bool is_listened_on(const std::string& path);
   ControlConnection(ControlConnection&& other) noexcept;
   ControlConnection& operator=(ControlConnection&&) = delete;

@@ -153,7 +153,7 @@ void Log::write(LogLine line) {
                     fmt::format("{} could not be written before this", counted(lost_, "line"))}) +
            text;
   }
-  // What is lost meanwhile, as by a log that is opened again, is told with the next line.
+  // put() may reopen the log and count more lost lines; the next line reports those.
   const auto told = std::exchange(lost_, 0);
   if (!put(line.stream, text)) lost_ += told + 1;
   // One of them may leave while it hears.

@@ -121,7 +121,7 @@ std::string metrics_text(const AppStatus& app) {
     seat.restarts = std::max(seat.restarts, worker.restarts);
     if (worker.pid <= 0) continue;
     const bool ready = worker.state == "ready";
-    // A worker and its successor, for a while: what they use is added, when it began is told of the one that serves.
+    // During a reload a seat has two processes: usage is summed, and the start time is that of the ready one.
     if (!seat.started || (ready && !seat.up)) seat.started = seconds(worker.started_at);
     seat.up |= ready;
     if (worker.memory > 0) seat.memory = seat.memory.value_or(0) + static_cast<double>(worker.memory);

@@ -15,6 +15,8 @@
 namespace muster::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
 // A tree of processes is looked at no further than this, whatever a worker starts.
 constexpr std::size_t max_processes = 64;
 constexpr std::size_t max_threads = 4096;
@@ -26,9 +28,10 @@ std::vector<int> with_descendants(int pid) {
   std::size_t threads = 0;
   for (std::size_t i = 0; i < pids.size(); ++i) {
     std::error_code error;
-    for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pids[i]), error)) {
+    for (fs::directory_iterator task(fmt::format("/proc/{}/task", pids[i]), error), end; !error && task != end;
+         task.increment(error)) {
       if (pids.size() >= max_processes || ++threads > max_threads) return pids;
-      std::ifstream children(task.path() / "children");
+      std::ifstream children(task->path() / "children");
       for (int child = 0; pids.size() < max_processes && children >> child;) pids.push_back(child);
     }
   }
@@ -39,12 +42,14 @@ std::vector<int> with_descendants(int pid) {
 std::set<std::string> sockets_of(int pid, std::size_t& descriptors_left) {
   std::set<std::string> inodes;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), error)) {
+  for (fs::directory_iterator entry(fmt::format("/proc/{}/fd", pid), error), end; !error && entry != end;
+       entry.increment(error)) {
     if (descriptors_left == 0) break;
     --descriptors_left;
-    const std::string target = std::filesystem::read_symlink(entry, error).string();
+    std::error_code closed_meanwhile;
+    const std::string target = fs::read_symlink(*entry, closed_meanwhile).string();
     constexpr std::string_view begin = "socket:[";
-    if (!error && target.starts_with(begin)) inodes.insert(target.substr(begin.size(), target.size() - begin.size() - 1));
+    if (target.starts_with(begin)) inodes.insert(target.substr(begin.size(), target.size() - begin.size() - 1));
   }
   return inodes;
 }

@@ -163,10 +163,7 @@ std::string Primary::begin() {
   if (order_.takes_over && order_.line >= 0) {
     predecessor_ = std::make_unique<Predecessor>(
         loop_, std::exchange(order_.line, -1),
-        Predecessor::Events{
-            [this] { take_over(); },
-            [this](Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); },
-            [this] { finish(); }});
+        Predecessor::Events{[this] { take_over(); }, [this](Successor::How how) { end(how); }, [this] { finish(); }});
     predecessor_->tell({{"folder", files_.folder()}});
   }
   if (!order_.takes_over) order_.sockets = sockets_of_service_manager();
@@ -235,7 +232,15 @@ void Primary::adopt(std::vector<Given> sockets) {
 
 void Primary::watch_signals() {
   const auto quiet = [](const Supervisor::Outcome&) {};
-  loop_.on_signal(Signal::hup, [this](Signal) { reload([](const Supervisor::Outcome&) {}); });
+  // A signal has nobody else to tell.
+  const auto may_change = [this](const char* what) {
+    const auto why_not = why_not_changed();
+    if (why_not) log_->say(fmt::format("cannot {} now: {}", what, *why_not));
+    return !why_not;
+  };
+  loop_.on_signal(Signal::hup, [this, may_change, quiet](Signal) {
+    if (may_change("reload")) reload(quiet);
+  });
   loop_.on_signal(Signal::term, [this](Signal) {
     // The second time, it is meant.
     end(asked_to_end_++ == 0 ? &Supervisor::stop : &Supervisor::terminate);
@@ -244,13 +249,19 @@ void Primary::watch_signals() {
                   [this](Signal) { end(asked_to_end_++ == 0 ? &Supervisor::terminate : &Supervisor::kill); });
   loop_.on_signal(Signal::usr1, [this](Signal) { log_->reopen(); });
   loop_.on_signal(Signal::usr2, [this, quiet](Signal) { upgrade(quiet); });
-  loop_.on_signal(sig_ttin, [this, quiet](Signal) {
+  loop_.on_signal(sig_ttin, [this, may_change, quiet](Signal) {
+    if (!may_change("scale")) return;
     if (const auto why = too_many_workers(supervisor_->workers() + 1)) return log_->say("not scaled by a signal: " + *why);
     supervisor_->scale(supervisor_->workers() + 1, quiet);
   });
-  loop_.on_signal(sig_ttou, [this, quiet](Signal) {
-    if (supervisor_->workers() > 1) supervisor_->scale(supervisor_->workers() - 1, quiet);
+  loop_.on_signal(sig_ttou, [this, may_change, quiet](Signal) {
+    if (supervisor_->workers() > 1 && may_change("scale")) supervisor_->scale(supervisor_->workers() - 1, quiet);
   });
+}
+
+std::optional<std::string> Primary::why_not_changed() const {
+  // The successor was told how many workers there are, and starts the version that it found.
+  return successor_ ? std::optional<std::string>("another primary is taking this one's place") : std::nullopt;
 }
 
 void Primary::open_control() {
@@ -285,9 +296,8 @@ void Primary::listen_to_commands() {
 
 void Primary::command(const nlohmann::json& request, ControlServer::Client client) {
   const std::string what = request["command"];
-  // The next primary has been told how many there are of which version.
-  if (successor_ && (what == "reload" || what == "restart" || what == "scale")) {
-    return client.fail(fmt::format("cannot {} now: another primary is taking this one's place", what));
+  if (what == "reload" || what == "restart" || what == "scale") {
+    if (const auto why_not = why_not_changed()) return client.fail(fmt::format("cannot {} now: {}", what, *why_not));
   }
   Supervisor::Done answer = [client](const Supervisor::Outcome& outcome) mutable {
     if (outcome.ok) {
@@ -433,6 +443,8 @@ void Primary::take_over() {
   remember(true);
 }
 
+void Primary::end(Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); }
+
 void Primary::end(void (Supervisor::*how)()) {
   if (successor_ && !replaced_) {
     if (how == &Supervisor::kill) {
@@ -442,7 +454,7 @@ void Primary::end(void (Supervisor::*how)()) {
     }
     if (auto done = std::exchange(upgraded_, nullptr)) done(Supervisor::Outcome{false, "the app was stopped"});
   }
-  // One that lets its workers finish does so anyhow.
+  // On a stop it goes on letting its workers finish.
   if (predecessor_ && how != &Supervisor::stop) {
     const bool kill = how == &Supervisor::kill;
     predecessor_->end(kill ? Successor::How::kill : Successor::How::terminate,
@@ -480,8 +492,8 @@ void Primary::stopped(const std::optional<std::string>& failed) {
 void Primary::finish() {
   // Not before a primary that was to take over has ended, whose workers would go on.
   if (!stopped_ || (successor_ && !replaced_)) return;
-  // Nor before the one that it took over from: that is the app too.
-  if (predecessor_ && predecessor_->there()) return;
+  // Nor before its predecessor, whose workers belong to the app too.
+  if (predecessor_ && predecessor_->is_finishing()) return;
   if (!replaced_ && in_charge()) remember(false);
   loop_.stop(exit_code_);
 }
@@ -577,7 +589,7 @@ void Primary::upgrade(Supervisor::Done done) {
     if (successor_ && successor_->pid() == pid) successor_.reset();
     finish();
   };
-  events.end = [this](Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); };
+  events.end = [this](Successor::How how) { end(how); };
   // It gives up by itself when its workers are not ready, after three tries; unless it is none of ours.
   successor_ =
       std::make_unique<Successor>(loop_, started.pid, started.line, order_.config.ready_timeout * 4, std::move(events));

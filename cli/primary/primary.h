@@ -66,6 +66,8 @@ class Primary {
   void restore_files();
   void adopt(std::vector<Given> sockets);
   void watch_signals();
+  // Why workers may not be changed now; empty when they may.
+  std::optional<std::string> why_not_changed() const;
   void listen_to_commands();
   void open_control();
   void command(const nlohmann::json& request, ControlServer::Client client);
@@ -81,6 +83,7 @@ class Primary {
   void take_over();
   // Ends the app, and a primary that was to take this one's place.
   void end(void (Supervisor::*how)());
+  void end(Successor::How how);
   void finish();
   // Whether the names and the ports are this one's.
   bool in_charge() const { return !order_.takes_over || took_over_; }

@@ -24,6 +24,12 @@
 namespace muster::cli {
 namespace {
 
+// The interval at which a starting worker's own servers are looked for doubles from the first to the second.
+constexpr Milliseconds shortest_look{20}, longest_look{1'000};
+
+// How many senders are remembered between two looks.
+constexpr std::size_t max_notifiers = 256;
+
 using State = core::Supervisor::State;
 using Phase = core::Supervisor::Phase;
 using Cause = core::Supervisor::Cause;
@@ -74,18 +80,13 @@ std::string name_of(SchedulingPolicy policy) {
   return find_setting("policy")->get(config).front();
 }
 
-// The one that it names itself, with the agent as a file that it loads first.
-// How soon, and how seldom at last, it is looked whether a worker listens that says nothing of it.
-constexpr Milliseconds shortest_look{20}, longest_look{1'000};
-
-constexpr std::size_t max_notifiers = 256;
-
+// Only Node loads the agent.
 bool is_node(const std::string& interpreter) {
   const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
   return name.starts_with("node");
 }
 
-// The rights that workers have; nothing where they are this process's.
+// The user and group of workers; empty when they are this process's.
 std::optional<int> worker_uid(const AppConfig& config) { return config.user.empty() ? std::nullopt : user_id(config.user); }
 std::optional<int> worker_gid(const AppConfig& config) {
   if (!config.group.empty()) return group_id(config.group);
@@ -114,7 +115,7 @@ void pin(int pid, unsigned seat) {
   sched_setaffinity(pid, sizeof one, &one);
 }
 
-// `more` is of a worker, or of the workers of a seat.
+// `more` is a WorkerStatus or a Totals.
 void add(Totals& totals, const auto& more) {
   const auto add_one = [](auto& total, const auto& count) {
     if (count) total = total.value_or(0) + *count;
@@ -362,8 +363,11 @@ void Supervisor::perform(const core::Supervisor::Fork& fork) {
       processes_.emplace(run, std::make_unique<WorkerProcess>(loop_, *worker, fork.seat, std::move(events))).first;
   const int pid = found->second->pid();
   if (config_.pin && pid > 0) pin(pid, fork.seat);
-  // What runs under another interpreter, as Bun.serve, may listen without a word to its primary.
-  if (!is_plain() && !config_.interpreter.empty() && !is_node(config_.interpreter)) look_for_servers(run, shortest_look);
+  // Programs under other interpreters, such as Bun.serve(), may listen without telling the primary.
+  const bool by_listening = config_.ready == Readiness::automatic || config_.ready == Readiness::listening;
+  if (by_listening && !is_plain() && !config_.interpreter.empty() && !is_node(config_.interpreter)) {
+    look_for_servers(run, shortest_look);
+  }
   // A program without a channel that does not say READY=1 is believed when it has lived for a while.
   if (config_.ready == Readiness::delay || (is_plain() && config_.ready == Readiness::automatic)) {
     loop_.set_timeout(config_.ready_delay, [this, run, alive = std::weak_ptr(alive_)] {
@@ -378,7 +382,7 @@ void Supervisor::look_for_servers(Run run, Milliseconds wait) {
     WorkerProcess* process = find(run);
     const auto* known = core_->find(run);
     if (!process || !known || known->phase != Phase::starting) return;
-    // How long that takes is the worker's affair, so it is not this thread's.
+    // The worker decides how long this takes, so it runs in another thread.
     auto found = std::make_shared<std::vector<Address>>();
     loop_.run_in_thread([found, pid = process->pid()] { *found = own_servers(pid); },
                         [this, run, wait, found, alive](std::error_code) {
@@ -396,7 +400,7 @@ void Supervisor::ready(Run run) {
   if (!known || known->phase != Phase::starting) return;
   if (WorkerProcess* process = find(run)) {
     say(fmt::format("worker {} (pid {}) is ready", known->seat, process->pid()));
-    // Its memory is known from now on.
+    // So that its memory is known at once.
     process->look();
   }
   core_->handle_ready(run, now());
@@ -404,7 +408,7 @@ void Supervisor::ready(Run run) {
 }
 
 void Supervisor::hear_notification(int pid, Notification said) {
-  // Anybody may write to the socket, and it takes some files to tell who is a worker's: a stranger costs that once in a while.
+  // Anybody may write to the socket, and run_of() reads several files: each sender is looked up once between two looks.
   if (notifiers_.size() >= max_notifiers) notifiers_.clear();
   const auto [known, added] = notifiers_.try_emplace(pid);
   if (added) known->second = run_of(pid);

@@ -15,9 +15,13 @@ namespace {
 constexpr std::chrono::milliseconds reap_interval(20);
 // For one that does not come up, and has a moment to clear up.
 constexpr std::chrono::seconds clearing_up(2);
-constexpr std::size_t longest_line = 64 << 10;
 
-// Who made this pair of sockets.
+std::string_view order_to_end(Successor::How how) {
+  return how == Successor::How::kill ? "{\"end\":\"kill\"}\n" : "{\"end\":\"terminate\"}\n";
+}
+Successor::How how_from(std::string_view end) { return end == "kill" ? Successor::How::kill : Successor::How::terminate; }
+
+// The process that made this pair of sockets.
 int peer_of(int socket) {
   ucred peer{};
   socklen_t size = sizeof peer;
@@ -29,7 +33,9 @@ int peer_of(int socket) {
 Successor::Successor(Loop& loop, int pid, int line, std::chrono::milliseconds limit, Events events)
     : loop_(loop), pid_(pid), line_(net::from_handle(loop, Handle(HandleType::native, line))), events_(std::move(events)) {
   subscriptions_.emplace_back(line_.on_error([](const Error&) {}));
-  subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) { hear(bytes); }));
+  subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) {
+    unread_.read(bytes, [this](std::string_view text) { hear(nlohmann::json::parse(text, nullptr, false)); });
+  }));
   subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
   if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { line_.destroy(); });
 }
@@ -40,20 +46,13 @@ Successor::~Successor() {
   line_.destroy();
 }
 
-void Successor::hear(std::string_view bytes) {
-  unread_ += bytes;
-  if (unread_.size() > longest_line) return line_.destroy();
-  for (std::size_t end = 0; (end = unread_.find('\n')) != std::string::npos;) {
-    const auto message = nlohmann::json::parse(unread_.substr(0, end), nullptr, false);
-    unread_.erase(0, end + 1);
-    if (state_ == State::starting) hear(message);
-    if (const std::string how = text_member(message, "end"); state_ == State::given && !how.empty()) {
-      events_.end(how == "kill" ? How::kill : How::terminate);
-    }
-  }
-}
-
 void Successor::hear(const nlohmann::json& message) {
+  if (state_ == State::given) {
+    const std::string end = text_member(message, "end");
+    if (!end.empty()) events_.end(how_from(end));
+    return;
+  }
+  if (state_ != State::starting) return;
   folder_ = text_member(message, "folder", folder_);
   error_ = text_member(message, "error", error_);
   if (!flag_member(message, "ready")) return;
@@ -73,7 +72,7 @@ void Successor::lost() {
 void Successor::give() {
   state_ = State::given;
   line_.write("{\"take\":true}\n");
-  // This process ends when its workers have, whoever is at the other end.
+  // It must not keep this process alive once its workers have ended.
   line_.unref();
 }
 
@@ -81,7 +80,7 @@ void Successor::end(How how, std::chrono::milliseconds patience) {
   if (state_ == State::ending && how == How::kill) ::kill(pid_, SIGKILL);
   if (state_ != State::starting && state_ != State::ready) return;
   state_ = State::ending;
-  line_.end(how == How::kill ? "{\"end\":\"kill\"}\n" : "{\"end\":\"terminate\"}\n");
+  line_.end(order_to_end(how));
   // It may not have come so far as to read.
   ::kill(pid_, SIGTERM);
   reap(std::chrono::steady_clock::now() + patience);
@@ -103,12 +102,7 @@ Predecessor::Predecessor(Loop& loop, int line, Events events) : loop_(loop), pid
   line_ = net::from_handle(loop, Handle(HandleType::native, line));
   subscriptions_.emplace_back(line_.on_error([](const Error&) {}));
   subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) {
-    if (text_.size() < longest_line) text_ += bytes;
-    for (std::size_t end = 0; state_ == State::in_charge && (end = text_.find('\n')) != std::string::npos;) {
-      const auto message = nlohmann::json::parse(text_.substr(0, end), nullptr, false);
-      text_.erase(0, end + 1);
-      hear(message);
-    }
+    unread_.read(bytes, [this](std::string_view text) { hear(nlohmann::json::parse(text, nullptr, false)); });
   }));
   subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
 }
@@ -119,10 +113,12 @@ Predecessor::~Predecessor() {
 }
 
 void Predecessor::hear(const nlohmann::json& message) {
+  if (state_ != State::in_charge) return;
   if (const std::string end = text_member(message, "end"); !end.empty()) {
     state_ = State::over;
-    return events_.end(end == "kill" ? Successor::How::kill : Successor::How::terminate);
+    return events_.end(how_from(end));
   }
+  if (!flag_member(message, "take")) return;
   state_ = State::finishing;
   events_.gone();
 }
@@ -136,9 +132,9 @@ void Predecessor::lost() {
 
 void Predecessor::end(Successor::How how, std::chrono::milliseconds patience) {
   if (state_ != State::finishing) return;
-  line_.write(how == Successor::How::kill ? "{\"end\":\"kill\"}\n" : "{\"end\":\"terminate\"}\n");
+  line_.write(order_to_end(how));
   patience_.cancel();
-  // It is there as long as its line is; the kernel kills its workers with it.
+  // An open line means that the pid is still its own; the kernel kills its workers with it.
   patience_ = loop_.set_timeout(patience, [this] {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
   });

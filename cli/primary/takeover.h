@@ -10,6 +10,8 @@
 #include <muster/net.h>
 #include <nlohmann/json_fwd.hpp>
 
+#include "primary/line_reader.h"
+
 namespace muster::cli {
 
 // Two primaries of one app, of which the second is to take the place of the first, and the line between them. The second says
@@ -17,8 +19,8 @@ namespace muster::cli {
 // true}, and from then on the names and the ports are the second's, or {"end": "terminate"} or {"end": "kill"} because the app
 // is to stop. A line that ends without an answer is one of a primary that was killed: the second goes on alone.
 //
-// After {"take": true} the line lasts as long as the first lets its workers finish. The second, which has the commands now,
-// passes on by {"end": ...} that the app is to stop, and knows by the line's end that nothing is left of the first.
+// After {"take": true} the line stays open while the first lets its workers finish. The second takes the commands now: it
+// passes a stop on as {"end": ...}, and the end of the line says that the first has exited.
 
 // The second, as the first sees it.
 class Successor {
@@ -49,7 +51,6 @@ class Successor {
  private:
   enum class State { starting, ready, given, ending, over };
 
-  void hear(std::string_view bytes);
   void hear(const nlohmann::json& message);
   void lost();
   void reap(std::chrono::steady_clock::time_point kill_at);
@@ -59,7 +60,8 @@ class Successor {
   net::Socket line_;
   Events events_;
   State state_ = State::starting;
-  std::string unread_, error_, folder_;
+  LineReader unread_;
+  std::string error_, folder_;
   Timer limit_, reaping_;
   std::vector<ScopedSubscription> subscriptions_;
 };
@@ -79,8 +81,8 @@ class Predecessor {
 
   void tell(const nlohmann::json& message);
   // After gone(): whether it still lets its workers finish.
-  bool there() const { return state_ == State::finishing; }
-  // Has it end them, and itself by force where that takes longer than this.
+  bool is_finishing() const { return state_ == State::finishing; }
+  // Tells it to end them, and kills it when that takes longer than this.
   void end(Successor::How how, std::chrono::milliseconds patience);
 
  private:
@@ -94,7 +96,7 @@ class Predecessor {
   net::Socket line_;
   Events events_;
   State state_ = State::in_charge;
-  std::string text_;
+  LineReader unread_;
   Timer patience_;
   std::vector<ScopedSubscription> subscriptions_;
 };

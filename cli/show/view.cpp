@@ -89,7 +89,8 @@ std::string sentence(std::string_view text) {
 
 std::string next_try_text(const AppStatus& app, const Obituary& obituary) {
   if (obituary.next_try_at <= app.at) return {};
-  return fmt::format("That is at {}, in {}.", time_text(obituary.next_try_at), duration_text(obituary.next_try_at - app.at));
+  return fmt::format("The next try is at {}, in {}.", time_text(obituary.next_try_at),
+                     duration_text(obituary.next_try_at - app.at));
 }
 
 // Two texts beside each other; broken, and in no colour, when they do not fit.

@@ -4,7 +4,8 @@
 // says so, never under the next request; HTTP/2 sessions are told to go away. The command carries this file with the one that it
 // preloads, the module has it in its workers.
 
-// Watches the servers of this process from now on. `closed` runs whenever a connection has closed.
+// Watches the servers of this process from now on. `closed`, if given, runs whenever a connection has closed; without it nothing is
+// added to sockets, and counts.connections only grows.
 function watch(closed) {
   const diagnostics = require('diagnostics_channel');
   const counts = { connections: 0, accepted: 0 };
@@ -30,6 +31,7 @@ function watch(closed) {
     counts.accepted += 1;
     if (socket.server.closeIdleConnections) servers.add(socket.server);
     if (socket.server.constructor.name.startsWith('Http2')) watchSessions(socket.server, socket);
+    if (!closed) return;
     socket.once('close', () => {
       counts.connections -= 1;
       closed();

@@ -5,7 +5,7 @@
 
 const { watch } = require('./drain');
 
-let leave = watch(() => {}).leave;
+let leave = watch().leave;
 
 process.on('internalMessage', (message) => {
   if (message?.cmd !== 'NODE_MUSTER_DRAIN' || !leave) return;

@@ -69,8 +69,8 @@ Engine::~Engine() = default;
 Engine::Forked Engine::fork(core::WorkerId id, Settings settings, std::vector<std::string> environment) {
   const Serialization serialization = settings.serialization.value_or(Serialization::json);
   // JavaScript has read NODE_OPTIONS: it gives a port to a worker that is to be inspected.
-  const char* node_options = settings.inspect_port ? "--inspect" : "";
-  auto worker = core_.fork(id, std::move(settings), std::move(environment), node_options);
+  const auto port = settings.inspect_port ? std::optional((*settings.inspect_port)()) : std::nullopt;
+  auto worker = core_.fork(id, std::move(settings), std::move(environment), port ? "--inspect" : "", port);
   workers_[id] = {worker, serialization};
   spawn_error_ = 0;
   driver_->perform();

@@ -94,12 +94,7 @@ void ChildSide::report_to(uv::Reporter::Request request) {
 void ChildSide::shut_down() {
   reporter_.reset();
   for (const auto& [id, server] : std::exchange(servers_, {})) server->abandon();
-  if (driver_) {
-    driver_->close();
-    // Either may be calling just now, and the driver needs this for as long.
-    loop->keep_for_turn(std::exchange(driver_, nullptr));
-    loop->keep_for_turn(shared_from_this());
-  }
+  retire(driver_);
   sockets_->handle_channel_closed();
   worker_->drop_listeners();
   ClusterState::shut_down();

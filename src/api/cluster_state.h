@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <muster/cluster.h>
 #include "api/emitter.h"
@@ -42,6 +43,16 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   Emitter<Worker> disconnect;
   Emitter<Worker, ExitStatus> exit;
   Emitter<const std::string&> policy_unavailable;
+
+ protected:
+  // Closes a driver and lets go of it. Both it and this may still be on the call stack, and the driver needs this.
+  template <class Driver>
+  void retire(std::shared_ptr<Driver>& driver) {
+    if (!driver) return;
+    driver->close();
+    loop->keep_for_turn(std::exchange(driver, nullptr));
+    loop->keep_for_turn(shared_from_this());
+  }
 };
 
 }  // namespace muster::detail

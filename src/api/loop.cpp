@@ -24,7 +24,6 @@ void LoopState::retire() {
 }
 
 void LoopState::close() {
-  closed_ = true;
   for (const auto& cluster : std::exchange(clusters_, {})) {
     if (const auto alive = cluster.lock()) alive->shut_down();
   }
@@ -62,14 +61,14 @@ void LoopState::add(std::weak_ptr<ClusterState> cluster) {
 }
 
 void LoopState::hold(Resource& resource) {
-  if (resource.held_ || closed_) return;
+  if (resource.held_ || loop.silent()) return;
   resource.place_ = held_.insert(held_.end(), resource.shared_from_this());
   resource.held_ = true;
 }
 
 void LoopState::release(Resource& resource) {
-  // Its last events are not told any more: close() ends it.
-  if (!resource.held_ || loop.closed()) return;
+  // A silent loop tells it no last events: it stays held until close() abandons it.
+  if (!resource.held_ || loop.silent()) return;
   resource.held_ = false;
   released_.push_back(std::move(*resource.place_));
   held_.erase(resource.place_);

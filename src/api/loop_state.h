@@ -40,8 +40,7 @@ class Reusable {
   virtual void drop_listeners() = 0;
 };
 
-// Behind a Loop. It is there as long as anything names it: what was made on a loop that has gone may be used, and does
-// nothing.
+// Behind a Loop. Everything made on the loop shares it, so it outlives the Loop; from then on it is silent.
 class LoopState final : public std::enable_shared_from_this<LoopState>, private uv::Loop::EndOfTurn {
  public:
   static std::shared_ptr<LoopState> make(uv_loop_s* borrowed);
@@ -49,7 +48,7 @@ class LoopState final : public std::enable_shared_from_this<LoopState>, private 
   explicit LoopState(uv_loop_s* borrowed) : loop(borrowed) {}
   ~LoopState();
 
-  // The Loop goes: at once, or where one of its listeners does that, when what that listener was called for is over.
+  // The Loop was destroyed. Closes at once, or at the end of the turn when one of its listeners destroyed it.
   void retire();
 
   void hold(Resource& resource);
@@ -58,7 +57,7 @@ class LoopState final : public std::enable_shared_from_this<LoopState>, private 
 
   void add(std::weak_ptr<Reusable> reusable);
   void add(std::weak_ptr<ClusterState> cluster);
-  // Keeps what may be calling just now until the turn ends.
+  // Keeps alive until the end of the turn what may still be on the call stack.
   void keep_for_turn(std::shared_ptr<void> thing);
 
   // For an `error` that nobody listens for.
@@ -84,7 +83,6 @@ class LoopState final : public std::enable_shared_from_this<LoopState>, private 
   std::vector<std::shared_ptr<void>> released_;
   std::vector<std::weak_ptr<Reusable>> reusable_;
   std::vector<std::weak_ptr<ClusterState>> clusters_;
-  bool closed_ = false;
 };
 
 }  // namespace muster::detail

@@ -108,12 +108,7 @@ PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPol
 PrimarySide::~PrimarySide() = default;
 
 void PrimarySide::shut_down() {
-  if (driver_) {
-    driver_->close();
-    // Either may be calling just now, and the driver needs this for as long.
-    loop->keep_for_turn(std::exchange(driver_, nullptr));
-    loop->keep_for_turn(shared_from_this());
-  }
+  retire(driver_);
   for (const auto& [id, worker] : std::exchange(workers_, {})) {
     if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
     worker->drop_listeners();

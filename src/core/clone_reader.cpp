@@ -21,8 +21,8 @@ using namespace clone_format;
 constexpr double latest_date = 8.64e15;
 constexpr std::size_t free_holes = std::size_t{1} << 20;
 
-// Orders values in a vector by what tells the keys of a Map apart, by their positions. An order and no hash: who sends the keys
-// could choose them so that all have the same.
+// Compares values in a vector as the keys of a Map are, by their positions. An order, not a hash: a peer could choose keys
+// that collide.
 struct KeyOrder {
   const std::vector<std::pair<Value, Value>>& entries;
 

@@ -8,12 +8,12 @@ ListenRights::ListenRights(const Settings& settings, const Host& host)
     : may_listen_(settings.may_listen.value_or(std::vector<ListenOptions>())),
       descriptors_(host.descriptors),
       any_descriptor_(host.any_descriptor),
-      any_(host.may_listen) {
+      refuses_all_(!host.may_listen) {
   if (settings.uid && *settings.uid != host.uid) user_ = User{*settings.uid, settings.gid};
 }
 
 std::variant<ListenRights::Granted, ListenRights::Refused> ListenRights::judge(const wire::ListenQuery& query) const {
-  if (!any_) return Refused{};
+  if (refuses_all_) return Refused{};
   if (query.fd && *query.fd >= 0) {
     const bool given = any_descriptor_ || allowed(query) ||
                        std::find(descriptors_.begin(), descriptors_.end(), *query.fd) != descriptors_.end();

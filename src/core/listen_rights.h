@@ -19,7 +19,7 @@ struct Host {
   std::vector<int> descriptors = {};
   // Whether workers may name any descriptor, as Node's may. What is no socket for them is refused all the same.
   bool any_descriptor = false;
-  // Whether anybody may listen here.
+  // False: no worker may listen.
   bool may_listen = true;
   // How many listening sockets there may be, so that there are descriptors left for connections; and how many of one worker.
   std::size_t max_listeners = 4096;
@@ -48,7 +48,7 @@ class ListenRights {
   std::vector<ListenOptions> may_listen_;
   std::vector<int> descriptors_;
   bool any_descriptor_;
-  bool any_;
+  bool refuses_all_;
 };
 
 }  // namespace muster::core

@@ -62,9 +62,8 @@ std::shared_ptr<const WorkerRecord> Primary::fork(WorkerId id, const Env& env, s
 }
 
 std::shared_ptr<const WorkerRecord> Primary::fork(WorkerId id, Settings settings, std::vector<std::string> environment,
-                                                  std::string_view node_options) {
-  const auto port = settings.inspect_port ? std::optional((*settings.inspect_port)()) : std::nullopt;
-  SpawnRequest request = spawn_request(settings, {}, id, inspect_ports_.next(settings, node_options, port));
+                                                  std::string_view node_options, std::optional<int> inspect_port) {
+  SpawnRequest request = spawn_request(settings, {}, id, inspect_ports_.next(settings, node_options, inspect_port));
   request.env.clear();
   request.whole_env = std::move(environment);
   settings_ = std::move(settings);

@@ -61,7 +61,7 @@ class Primary {
                                            std::optional<int> inspect_port = {});
   // With these settings and no other, and with this environment alone: NAME=value each.
   std::shared_ptr<const WorkerRecord> fork(WorkerId id, Settings settings, std::vector<std::string> environment,
-                                           std::string_view node_options);
+                                           std::string_view node_options, std::optional<int> inspect_port);
   // Those of the next worker; settings() may be empty still.
   const Settings& next_settings() const { return settings_; }
   // worker.disconnect(): asks the worker to close its servers and leave.

@@ -39,19 +39,18 @@ bool closes_at_once(int fd) {
   return domain == AF_UNIX && ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0;
 }
 
-// Threads that close what takes its time. What this process holds in descriptors of others is a matter of the process, and so
-// is this.
+// Closes in threads what may block. One for the process, like the descriptors themselves.
 class Closer {
  public:
   void take(int fd) {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(fd);
-    // Where there is no thread to be had it waits for the next time, and for a thread that has one: nobody else may wait.
+    // Without a thread it stays queued until the next call gets one: the caller must not block.
     if (threads_ < most_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
   }
 
  private:
-  // More would be of no use to anybody but a peer who wants them.
+  // A peer decides how long each blocks.
   static constexpr int most_threads = 8;
 
   void work() {

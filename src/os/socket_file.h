@@ -32,7 +32,7 @@ class SocketFile {
   const std::string& path() const { return path_; }
   Identity identity() const { return identity_; }
   bool is_users(unsigned uid) const;
-  // Whether the path leads to it no more. False where that cannot be told.
+  // Whether the path no longer leads to this file. False when that cannot be determined.
   bool is_gone() const;
 
   // Its permissions; 0 when it is gone.

@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds pause_after_error(20);
 // How often a missing acknowledgement is looked for in its time. A timer for each descriptor would cost more than the
 // descriptor.
 constexpr int looks = 4;
-// What is read of an ended peer where the system does not tell how much there is.
+// The limit on what is read of an ended peer when the system does not say how much is queued.
 constexpr std::size_t max_rest = std::size_t{1} << 20;
 
 // A byte out of band, which nobody sends but to keep us awake: the socket counts as readable, and a plain read finds nothing.
@@ -92,7 +92,7 @@ void ChannelIo::handle_ready(std::uint32_t events) {
 
 void ChannelIo::read_all(Function<void()> done) {
   when_read_.push_back(std::move(done));
-  // What lies there now, and no more: a process that the peer left behind may write for ever.
+  // Only what is queued now: a process that the peer left behind may keep writing.
   int unread = 0;
   rest_ = socket_ && ioctl(socket_.get(), SIOCINQ, &unread) == 0 ? static_cast<std::size_t>(unread) : max_rest;
   read_rest();
@@ -100,7 +100,7 @@ void ChannelIo::read_all(Function<void()> done) {
 
 void ChannelIo::read_rest() {
   while (socket_ && !decoding_) {
-    // Once more at its end, which may be there to be read.
+    // One read more than that finds the end of the stream.
     const std::size_t size = read_once();
     if (size == 0 || size > rest_) break;
     rest_ -= size;

@@ -35,7 +35,7 @@ class ChildDriver final : private Loop::BeforeWait {
   ChildDriver(Loop& loop, core::Child& child, Sink& sink, OwnedFd socket, Serialization serialization);
   ~ChildDriver() { loop_.forget(static_cast<BeforeWait&>(*this)); }
 
-  // Nothing is told and nothing is done from now on.
+  // From now on it performs no effect and reports nothing.
   void close() { closed_ = true; }
   // Does what the core has asked for by now. After every command to the core.
   void perform();

@@ -59,12 +59,12 @@ class Loop {
   int run();
   void stop(int exit_code);
 
-  // None of the program's code runs any more, nor what is queued from now on.
+  // Runs no more of the program's code, and drops what is queued and what will be.
   void silence();
-  // Nothing is told or done any more; what names this loop may go on doing so.
+  // Releases what the loop holds. Objects that still refer to it may call it; nothing happens.
   void close();
-  bool closed() const { return silent_; }
-  // Calls `task` when the outermost turn has closed, or now where there is none. This may go with it.
+  bool silent() const { return silent_; }
+  // Runs `task` when the outermost turn has ended, or now when there is none. It may destroy the loop.
   void after_turn(Function<void()> task);
   // What keeps this alive while a Guest calls into it.
   void set_owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }

@@ -49,7 +49,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, core::wire::UserData user_data = core::wire::UserData::values);
   ~PrimaryDriver();
 
-  // Nothing is told and nothing is done from now on.
+  // From now on it performs no effect and reports nothing.
   void close() { closed_ = true; }
   // Does what the core has asked for by now. After every command to the core.
   void perform();

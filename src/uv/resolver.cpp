@@ -21,7 +21,7 @@ Error resolve_error(int error_number, const std::string& host) {
 }
 
 void Resolver::resolve(std::string host, Done done) {
-  if (loop_.closed()) return;
+  if (loop_.silent()) return;
   Asked asked{std::move(host), std::move(done)};
   if (under_way_ < max_under_way) {
     start(std::move(asked));

@@ -38,6 +38,10 @@ class Flood : public testing::Test {
     EXPECT_TRUE(eventually([&] { return session.status("app")["state"] == "running"; }, "it runs"));
     return muster;
   }
+  void expect_commands_are_obeyed() {
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(session.status("app")["state"], "running");
+    EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+  }
   // The next line that the worker says.
   static json said(Running& muster) {
     const std::string line = muster.line("app/1 | ");
@@ -246,8 +250,7 @@ if os.fork() == 0:
         except OSError: os._exit(0)
 )");
 
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(session.status("app")["state"], "running");
-  EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+  expect_commands_are_obeyed();
 }
 
 // Nine processes away from the worker, so that to find out whose it is takes the longest.
@@ -263,8 +266,7 @@ else:
         except OSError: os._exit(0)
 )");
 
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(session.status("app")["state"], "running");
-  EXPECT_EQ(session.run({"kill", "app"}).code, 0);
+  expect_commands_are_obeyed();
 }
 
 // What a worker left behind writes on for ever is not the worker's.

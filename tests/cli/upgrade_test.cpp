@@ -346,6 +346,11 @@ TEST_F(InTheMiddle, OfAnUpgradeNobodyIsToldWhatWouldBeLost) {
     EXPECT_EQ(refused.code, 1) << refused.all();
     EXPECT_TRUE(has(refused.err, "another primary is taking this one's place")) << refused.all();
   }
+  // Nor by a signal, which is answered in the log.
+  for (const auto& [signal, what] : {std::pair{SIGHUP, "reload"}, {SIGTTIN, "scale"}}) {
+    muster->signal(signal);
+    muster->line(fmt::format("cannot {} now: another primary is taking this one's place", what));
+  }
   session.run({"kill", "app"});
 }
 
