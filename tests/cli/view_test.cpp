@@ -166,8 +166,8 @@ TEST_F(View, TellsAnAppInDetail) {
 TEST_F(View, TellsWhatEndedEachWorker) {
   EXPECT_EQ(why_text(sample_status()),
             "2024-05-31 14:02:06  worker 4 (pid 4204) crashed after 3.1 s: exit code 1\n"
-            "  It had been ready. Restarts after 8.2 s. The next try is at 2024-05-31 14:02:14,\n"
-            "  in 3.2 s.\n"
+            "  It had been ready. Restarts after 8.2 s. The next try is at 2024-05-31\n"
+            "  14:02:14, in 3.2 s.\n"
             "  Its last words:\n"
             "    /srv/api/server.js:41\n"
             "        throw new Error('no database');\n"
