@@ -11,7 +11,8 @@ const calls = new Map(); // number -> function, called once
 let lastCall = 0;
 let chooseWorker = null;
 
-function emit(type, id, ...args) {
+// `who` is a worker's number, or the worker.
+function emit(type, who, ...args) {
   if (type === 'sent') {
     const [number, ...rest] = args;
     const call = calls.get(number);
@@ -23,14 +24,15 @@ function emit(type, id, ...args) {
     process.emitWarning(`The kernel policy is not available: ${args[0]}; round robin takes its place`);
     return;
   }
-  const worker = workers.get(id);
+  const worker = typeof who === 'object' ? who : workers.get(who);
   worker?._contexts[type === 'exit' ? 'process' : 'channel'].runInAsyncScope(worker._handle_[type], worker._handle_, ...args);
 }
 
 function enqueue(type, id, ...args) {
   // Two ticks in Node too.
   if (type === 'fork') process.nextTick(emit, 'spawn', id);
-  process.nextTick(emit, type, id, ...args);
+  // A tick that throws leaves those behind it for later, when the worker may be gone. A worker that is being forked is not here yet.
+  process.nextTick(emit, type, workers.get(id) ?? id, ...args);
 }
 
 function choose(local, remote, ids) {
