@@ -36,7 +36,7 @@ std::optional<ucred> peer_of(int fd) {
 }  // namespace
 
 bool ControlServer::Client::tell(const nlohmann::json& line) {
-  if (socket_.destroyed()) return false;
+  if (socket_.is_destroyed()) return false;
   if (socket_.writable_length() > most_kept) {
     socket_.destroy();
     return false;
@@ -83,7 +83,7 @@ ControlServer::ControlServer(Cluster& cluster, std::string path, Handler handler
 bool ControlServer::is_there() const { return file_ && !file_.is_gone(); }
 
 ControlServer::~ControlServer() {
-  if (server_.listening()) server_.close();
+  if (server_.is_listening()) server_.close();
 }
 
 void ControlServer::handle(net::Socket socket) {

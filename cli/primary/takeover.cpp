@@ -141,7 +141,7 @@ void Predecessor::end(Successor::How how, std::chrono::milliseconds patience) {
 }
 
 void Predecessor::tell(const nlohmann::json& message) {
-  if (!line_.destroyed()) line_.write(json_text(message) + "\n");
+  if (!line_.is_destroyed()) line_.write(json_text(message) + "\n");
 }
 
 }  // namespace muster::cli

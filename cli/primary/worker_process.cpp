@@ -160,7 +160,7 @@ void WorkerProcess::end(ExitStatus status, bool started) {
   for (const net::Socket& stream : {process.stdout_stream(), process.stderr_stream(), process.stdio(report_descriptor)}) {
     if (stream) stream.destroy();
   }
-  if (process.connected()) process.disconnect();
+  if (process.is_connected()) process.disconnect();
   events_.ended(status, started);
 }
 

@@ -18,6 +18,7 @@
 namespace muster {
 
 namespace detail {
+struct Access;
 class ClusterState;
 }  // namespace detail
 
@@ -40,8 +41,12 @@ struct ListeningSocket {
 };
 
 // A scheduling policy of the program's own: which of these workers, all of which listen there, is to have the connection. It
-// waits for that one, also while that is busy; when it leaves, the function is asked again. Nothing: any of them. Runs in the
-// primary for each connection, so it should be quick; an exception counts as nothing and is uncaught.
+// waits for that one, also while that is busy; when it leaves, the function is asked again. Nothing: any of them. An exception
+// counts as nothing and is uncaught.
+//
+// Runs in the primary for each connection, in the order they were accepted, so it should be quick. It may run while other
+// listeners are still to hear of what has just happened. It may read the cluster and its workers; what it does to them (fork(),
+// disconnect(), send()) takes effect after the connection was dealt.
 using ChooseWorker = Function<std::optional<Worker>(const IncomingConnection&, const std::vector<Worker>&)>;
 
 // Node's `cluster`. Make one in main(), before anything that reads the environment: fork() tells a
@@ -66,32 +71,32 @@ class Cluster {
   // worker, a process or a server does nothing from then on.
   ~Cluster();
 
-  bool is_primary() const;
-  bool is_worker() const { return !is_primary(); }
-  // Node's old name for is_primary().
-  bool is_master() const { return is_primary(); }
+  [[nodiscard]] bool is_primary() const;
+  [[nodiscard]] bool is_worker() const { return !is_primary(); }
+  // Node's old name for it.
+  [[deprecated("use is_primary()")]] bool is_master() const { return is_primary(); }
   // In a worker: itself. Node's cluster.worker.
-  std::optional<Worker> worker() const;
+  [[nodiscard]] std::optional<Worker> worker() const;
   // Workers that are neither gone nor asked to leave, by id: a snapshot, safe to disconnect from while
   // iterating. Empty in a worker.
-  std::map<int, Worker> workers() const;
+  [[nodiscard]] std::map<int, Worker> workers() const;
   // Settings in force, defaults included. In a worker nothing is set.
-  const Settings& settings() const;
-  SchedulingPolicy scheduling_policy() const;
+  [[nodiscard]] const Settings& settings() const;
+  [[nodiscard]] SchedulingPolicy scheduling_policy() const;
   // Frozen by the first setup_primary() or fork(): ignored after it, as in Node. NODE_CLUSTER_SCHED_POLICY
   // ("rr", "none", and the names of SchedulingPolicy) sets the default. Throws Exception for SchedulingPolicy::custom, which is
   // what a function is called.
   void set_scheduling_policy(SchedulingPolicy policy);
   void set_scheduling_policy(ChooseWorker choose);
   // This process.
-  Process process() const;
+  [[nodiscard]] Process process() const;
 
   // The calls below are the primary's; in a worker they throw Exception(Errc::invalid_arg_value).
 
   // Changes the settings for workers forked from now on. An `setup` event follows.
   void setup_primary(const Settings& settings = {});
   // Node's old name for it.
-  void setup_master(const Settings& settings = {}) { setup_primary(settings); }
+  [[deprecated("use setup_primary()")]] void setup_master(const Settings& settings = {}) { setup_primary(settings); }
   // Starts a worker with `env` added to this process's environment. A program that cannot be started is
   // an `error` event of the worker. Throws Exception for settings that contradict themselves.
   Worker fork(const Env& env = {});
@@ -111,7 +116,7 @@ class Cluster {
   void adopt(ListeningSocket socket);
   // Duplicates of what is kept, for a process that comes after this one. Throws std::system_error where this process has no
   // descriptors for them.
-  std::vector<ListeningSocket> kept_ports() const;
+  [[nodiscard]] std::vector<ListeningSocket> kept_ports() const;
   // That process has them, and removes the files of Unix sockets: this one leaves them.
   void leave_files();
   // Closes the ports, after accepting who is in their queues. `done` runs when every connection is with a worker: one that is
@@ -128,9 +133,9 @@ class Cluster {
   // SchedulingPolicy::kernel was asked for and cannot be had, for this reason; round robin takes its place. Not in Node.
   Subscription on_policy_unavailable(Listener<const std::string&> listener);
 
-  detail::ClusterState& state() const { return *state_; }
-
  private:
+  friend struct detail::Access;
+
   std::shared_ptr<detail::ClusterState> state_;
 };
 

@@ -16,6 +16,7 @@ namespace muster {
 class Cluster;
 
 namespace detail {
+struct Access;
 class DatagramState;
 }  // namespace detail
 
@@ -56,8 +57,6 @@ struct RemoteInfo {
 // of them, whichever reads it first.
 class Socket {
  public:
-  explicit Socket(std::shared_ptr<detail::DatagramState> state) : state_(std::move(state)) {}
-
   // Failures arrive as `error`. Throws Exception: Errc::socket_already_bound, Errc::socket_bad_port,
   // Errc::socket_dgram_not_running after close().
   void bind(int port = 0, Function<void()> listening = {}) const;
@@ -76,11 +75,11 @@ class Socket {
   void close(Function<void()> closed = {}) const;
 
   // Empty before `listening`.
-  std::optional<Address> address() const;
-  std::optional<Address> remote_address() const;
+  [[nodiscard]] std::optional<Address> address() const;
+  [[nodiscard]] std::optional<Address> remote_address() const;
 
-  // Options of the bound socket. Throw Exception(Errc::socket_dgram_not_running) when it is not bound, and
-  // std::system_error when the system refuses.
+  // Options of the bound socket. Throw Exception(Errc::socket_dgram_not_running) when it is not bound. What the system refuses
+  // is an `error` event: "setTTL EINVAL".
   void add_membership(const std::string& group, const std::string& interface_address = {}) const;
   void drop_membership(const std::string& group, const std::string& interface_address = {}) const;
   void set_multicast_loopback(bool on) const;
@@ -91,7 +90,7 @@ class Socket {
 
   // Another name for the bound socket, to be sent. Empty while it is not bound. Throws std::system_error where this process
   // has no descriptor for it.
-  Handle to_handle() const;
+  [[nodiscard]] Handle to_handle() const;
   void ref() const;
   void unref() const;
 
@@ -105,6 +104,9 @@ class Socket {
   friend bool operator==(const Socket&, const Socket&) = default;
 
  private:
+  friend struct detail::Access;
+  explicit Socket(std::shared_ptr<detail::DatagramState> state) : state_(std::move(state)) {}
+
   std::shared_ptr<detail::DatagramState> state_;
 };
 

@@ -40,6 +40,7 @@ enum class Errc {
   handle_not_acknowledged,  // the peer did not answer for a descriptor in time
   ipc_channel_failed,       // the system refuses to read or write the channel: the peer may have shut its end
   cluster_closed,           // fork() or setup_primary() on a cluster whose loop is gone, or that went meanwhile
+  wrong_thread,             // debug builds of the library: a call from another thread than the loop's
   listen_not_permitted,     // a worker asked the primary to listen where its user may not: Settings::may_listen
 };
 

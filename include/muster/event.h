@@ -32,6 +32,7 @@ class Listener {
 };
 
 namespace detail {
+struct Access;
 struct ListenerState {
   bool active = true;
 };
@@ -41,15 +42,17 @@ struct ListenerState {
 class Subscription {
  public:
   Subscription() = default;
-  explicit Subscription(std::shared_ptr<detail::ListenerState> state) : state_(std::move(state)) {}
 
   // Removes the listener at once, also from inside that listener.
   void cancel() {
     if (state_) state_->active = false;
   }
-  bool active() const { return state_ && state_->active; }
+  [[nodiscard]] bool is_active() const { return state_ && state_->active; }
 
  private:
+  friend struct detail::Access;
+  explicit Subscription(std::shared_ptr<detail::ListenerState> state) : state_(std::move(state)) {}
+
   std::shared_ptr<detail::ListenerState> state_;
 };
 

@@ -15,13 +15,13 @@ class ExitStatus {
   static ExitStatus killed(Signal signal) { return ExitStatus(std::nullopt, signal); }
 
   // The exit code, when the process ended by itself.
-  std::optional<int> code() const { return code_; }
+  [[nodiscard]] std::optional<int> code() const { return code_; }
   // The signal, when one ended the process.
-  std::optional<Signal> signal() const { return signal_; }
-  bool success() const { return code_ == 0; }
+  [[nodiscard]] std::optional<Signal> signal() const { return signal_; }
+  [[nodiscard]] bool success() const { return code_ == 0; }
 
   // "0", "SIGKILL": what an exit handler prints with Node's `signal || code`.
-  std::string to_string() const;
+  [[nodiscard]] std::string to_string() const;
 
   friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
 

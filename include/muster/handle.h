@@ -6,6 +6,7 @@
 namespace muster {
 
 namespace detail {
+struct Access;
 class HandleOrigin;
 }  // namespace detail
 
@@ -30,26 +31,22 @@ class Handle {
   Handle& operator=(Handle&& other) noexcept;
   ~Handle();
 
-  HandleType type() const noexcept { return type_; }
-  explicit operator bool() const noexcept { return descriptor_ >= 0; }
+  [[nodiscard]] HandleType type() const noexcept { return type_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return descriptor_ >= 0; }
   // The descriptor, still owned by the Handle.
-  int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
   // Gives the descriptor away: the caller closes it, and nobody counts it as its server's any more.
   int release() noexcept;
 
-  // For muster itself: the descriptor came from another process, which may have made it one whose close takes long.
-  void set_received() noexcept { received_ = true; }
-  // For muster itself: where a connection comes from, so that its server can count it wherever it lives.
-  void set_origin(std::shared_ptr<detail::HandleOrigin> origin) { origin_ = std::move(origin); }
-  const std::shared_ptr<detail::HandleOrigin>& origin() const { return origin_; }
-
  private:
+  friend struct detail::Access;
+
   void close() noexcept;
 
   HandleType type_ = HandleType::none;
   int descriptor_ = -1;
-  bool received_ = false;
-  std::shared_ptr<detail::HandleOrigin> origin_;
+  bool received_ = false;  // from another process, which may have made it one whose close takes long
+  std::shared_ptr<detail::HandleOrigin> origin_;  // of a connection: its server counts it wherever it lives
 };
 
 }  // namespace muster

@@ -14,6 +14,7 @@ struct uv_loop_s;
 namespace muster {
 
 namespace detail {
+struct Access;
 class LoopState;
 struct TimerState;
 struct WatchState;
@@ -23,7 +24,6 @@ struct WatchState;
 class Timer {
  public:
   Timer() = default;
-  explicit Timer(std::weak_ptr<detail::TimerState> state) : state_(std::move(state)) {}
 
   // Node's clearTimeout, clearInterval. Also from inside the timer's own callback.
   void cancel();
@@ -32,6 +32,9 @@ class Timer {
   void unref();
 
  private:
+  friend struct detail::Access;
+  explicit Timer(std::weak_ptr<detail::TimerState> state) : state_(std::move(state)) {}
+
   std::weak_ptr<detail::TimerState> state_;
 };
 
@@ -39,7 +42,6 @@ class Timer {
 class Watch {
  public:
   Watch() = default;
-  explicit Watch(std::weak_ptr<detail::WatchState> state) : state_(std::move(state)) {}
 
   // Before the descriptor is closed. Also from inside the callback.
   void cancel();
@@ -48,10 +50,14 @@ class Watch {
   void unref();
 
  private:
+  friend struct detail::Access;
+  explicit Watch(std::weak_ptr<detail::WatchState> state) : state_(std::move(state)) {}
+
   std::weak_ptr<detail::WatchState> state_;
 };
 
-// One thread, one loop, and everything made on it. Only post() may be called from another thread.
+// One thread, one loop, and everything made on it: the thread that made it, and from run() on the one that runs it. Only post()
+// may be called from another thread; debug builds of the library (without NDEBUG) throw Exception(Errc::wrong_thread) for others.
 // It may go at any moment, from its own listeners too, and then run() returns. Clusters, servers, sockets and timers that are
 // still open are closed, no listener is called any more, and what names them does nothing from then on.
 class Loop {
@@ -95,9 +101,9 @@ class Loop {
   Subscription on_signal(Signal signal, Listener<Signal> listener);
   Subscription on_uncaught_exception(Listener<std::exception_ptr> listener);
 
-  detail::LoopState& state() const { return *state_; }
-
  private:
+  friend struct detail::Access;
+
   std::shared_ptr<detail::LoopState> state_;
 };
 

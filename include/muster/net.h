@@ -18,6 +18,7 @@ class Cluster;
 class Loop;
 
 namespace detail {
+struct Access;
 class ServerState;
 class SocketState;
 }  // namespace detail
@@ -41,8 +42,7 @@ struct DroppedConnection {
 class Socket {
  public:
   Socket() = default;
-  explicit Socket(std::shared_ptr<detail::SocketState> state) : state_(std::move(state)) {}
-  explicit operator bool() const { return state_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const { return state_ != nullptr; }
 
   // Returns false when the system took less than all: the rest is kept and written later; wait for
   // `drain` with more. Ignored on a closed connection. Throws Exception(Errc::stream_write_after_end).
@@ -58,23 +58,23 @@ class Socket {
   void ref() const;
   void unref() const;
 
-  bool destroyed() const;
+  [[nodiscard]] bool is_destroyed() const;
   std::uint64_t bytes_read() const;
   std::uint64_t bytes_written() const;
   // Bytes that write() kept.
-  std::size_t writable_length() const;
+  [[nodiscard]] std::size_t writable_length() const;
   // Its descriptor, which stays the Socket's; -1 before it is connected and when it is closed. For Settings::stdio, to give a
   // worker the connection as a descriptor: {StdioEntry::Kind::descriptor, socket.descriptor()}.
-  int descriptor() const;
+  [[nodiscard]] int descriptor() const;
   // Empty for Unix sockets and closed connections.
-  std::optional<Address> local_address() const;
-  std::optional<Address> remote_address() const;
+  [[nodiscard]] std::optional<Address> local_address() const;
+  [[nodiscard]] std::optional<Address> remote_address() const;
 
   // The connection, to be sent: worker.send("take this", socket.to_handle()). With KeepOpen::no the Socket is closed
   // here, without telling the peer; with KeepOpen::yes it stays usable, beside the receiver's. Node's option `keepOpen`.
   // Throws Exception(Errc::invalid_handle_type) when bytes are kept, and std::system_error where this process has no descriptor
   // for the copy.
-  Handle to_handle(KeepOpen keep_open = KeepOpen::no) const;
+  [[nodiscard]] Handle to_handle(KeepOpen keep_open = KeepOpen::no) const;
 
   // The view is valid until the listener returns.
   Subscription on_data(Listener<std::string_view> listener) const;
@@ -89,43 +89,47 @@ class Socket {
   friend bool operator==(const Socket&, const Socket&) = default;
 
  private:
-  detail::SocketState& state() const;
+  friend struct detail::Access;
+  explicit Socket(std::shared_ptr<detail::SocketState> state) : state_(std::move(state)) {}
+  [[nodiscard]] detail::SocketState& state() const;
 
   std::shared_ptr<detail::SocketState> state_;
 };
 
-// A listening stream server. A handle: copies name the same server, and the loop keeps a server while
-// it listens, also when every copy is gone.
+// What every listening stream server can, whatever it speaks: net::Server and http::Server, which is `Self`. A handle: copies
+// name the same server, and the loop keeps a server while it listens, also when every copy is gone.
 //
-// In a worker listen() asks the primary, which owns the port: workers that ask for the same address share
-// it. In the primary the server listens by itself.
-class Server {
+// In a worker listen() asks the primary, which owns the port: workers that ask for the same address share it. In the primary the
+// server listens by itself.
+template <class Self>
+class BasicServer {
  public:
-  explicit Server(std::shared_ptr<detail::ServerState> state) : state_(std::move(state)) {}
-
-  // Failures arrive as `error`. Throws Exception(Errc::server_already_listen) while it listens or is
-  // about to, and Exception(Errc::socket_bad_port).
-  const Server& listen(int port, Function<void()> listening = {}) const;
-  const Server& listen(ListenOptions options, Function<void()> listening = {}) const;
+  // Failures arrive as `error`. Throws Exception(Errc::server_already_listen) while it listens or is about to, and
+  // Exception(Errc::socket_bad_port).
+  const Self& listen(int port, Function<void()> listening = {}) const;
+  const Self& listen(ListenOptions options, Function<void()> listening = {}) const;
   // Listens on a socket that came with a message, or one that is bound already: here, without asking the primary.
-  const Server& listen(Handle handle, Function<void()> listening = {}) const;
+  const Self& listen(Handle handle, Function<void()> listening = {}) const;
   // Takes no more connections; `close` when the last one has ended, also of those that were sent to other processes of the
   // cluster. Throws Exception(Errc::server_not_running) when it does not listen.
   void close(Function<void()> closed = {}) const;
+  // Serves a connection that was accepted elsewhere and came with a message. Node: server.emit('connection', socket). Throws
+  // Exception(Errc::invalid_handle_type) for what is no connection.
+  void handle_connection(Handle connection) const;
 
-  bool listening() const;
+  [[nodiscard]] bool is_listening() const;
   // Where it listens. Empty before `listening`.
-  std::optional<Address> address() const;
+  [[nodiscard]] std::optional<Address> address() const;
   // Another name for its listening socket, to be sent: the receiver may listen on it too. Empty while it does not listen;
   // throws Exception(Errc::invalid_handle_type) in a worker for which the primary accepts, and std::system_error where this
   // process has no descriptor for it.
-  Handle to_handle() const;
+  [[nodiscard]] Handle to_handle() const;
   // How many connections it has in this process.
-  std::size_t connections() const;
+  [[nodiscard]] std::size_t connections() const;
   // The same with those that were sent to other processes, which are asked. `done` runs later, with
   // Errc::child_closed_before_reply when one of them went away without an answer.
   void get_connections(Function<void(std::error_code, std::size_t)> done) const;
-  // More connections are refused: in a worker the primary offers them to another. Elsewhere they are dropped.
+  // More connections are refused: in a worker the primary offers them to another. Elsewhere they are dropped. Empty: no limit.
   void set_max_connections(std::optional<std::size_t> limit) const;
   // Whether a connection over the limit is dropped in a worker too.
   void set_drop_max_connection(bool drop) const;
@@ -133,7 +137,6 @@ class Server {
   void ref() const;
   void unref() const;
 
-  Subscription on_connection(Listener<Socket> listener) const;
   Subscription on_listening(Listener<> listener) const;
   Subscription on_close(Listener<> listener) const;
   // A connection was dropped because of set_max_connections().
@@ -141,11 +144,26 @@ class Server {
   // bind EADDRINUSE and the like, from the primary too. Unhandled, it comes out of Loop::run().
   Subscription on_error(Listener<const Error&> listener) const;
 
-  friend bool operator==(const Server&, const Server&) = default;
+  friend bool operator==(const BasicServer&, const BasicServer&) = default;
+
+ protected:
+  friend struct detail::Access;
+  explicit BasicServer(std::shared_ptr<detail::ServerState> server);
+
+  std::shared_ptr<detail::ServerState> server_;
+};
+
+// A server of plain byte streams.
+class Server : public BasicServer<Server> {
+ public:
+  Subscription on_connection(Listener<Socket> listener) const;
 
  private:
-  std::shared_ptr<detail::ServerState> state_;
+  friend struct detail::Access;
+  explicit Server(std::shared_ptr<detail::ServerState> state);
 };
+
+extern template class BasicServer<Server>;
 
 Server create_server(Cluster& cluster, Listener<Socket> on_connection);
 

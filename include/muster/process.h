@@ -15,6 +15,7 @@
 namespace muster {
 
 namespace detail {
+struct Access;
 class ProcessState;
 }  // namespace detail
 
@@ -22,20 +23,22 @@ class ProcessState;
 // handle: copies name the same process and stay valid after it ended.
 class Process {
  public:
-  explicit Process(std::shared_ptr<detail::ProcessState> state) : state_(std::move(state)) {}
-
   // 0 when it could not be started. Node: undefined.
-  int pid() const;
+  [[nodiscard]] int pid() const;
   // Node's spawnfile and spawnargs: the program, and its arguments with argv[0]. Empty for this process.
-  std::string spawn_file() const;
-  std::vector<std::string> spawn_args() const;
+  [[nodiscard]] std::string spawn_file() const;
+  [[nodiscard]] std::vector<std::string> spawn_args() const;
   // Whether the channel is open.
-  bool connected() const;
-  // Whether the channel keeps the loop alive. It does from the start. Node's channel.ref(), channel.unref().
+  [[nodiscard]] bool is_connected() const;
+  // Whether a worker's process keeps the primary's loop alive until it ends. It does from the start. In a worker nothing
+  // follows from it. Node's child.ref(), child.unref().
   void ref() const;
   void unref() const;
+  // Whether the channel keeps the loop alive. It does from the start. Node's channel.ref(), channel.unref().
+  void ref_channel() const;
+  void unref_channel() const;
   // Node's exitCode and signalCode. Empty while it runs.
-  std::optional<ExitStatus> exit_status() const;
+  [[nodiscard]] std::optional<ExitStatus> exit_status() const;
   // Returns whether the signal was sent; false when the process is gone.
   bool kill(Signal signal = Signal::term) const;
 
@@ -53,11 +56,11 @@ class Process {
 
   // The other ends of the worker's stdio, where settings made them pipes (`silent`, `stdio`). Empty
   // handles otherwise.
-  net::Socket stdin_stream() const { return stdio(0); }
-  net::Socket stdout_stream() const { return stdio(1); }
-  net::Socket stderr_stream() const { return stdio(2); }
+  [[nodiscard]] net::Socket stdin_stream() const { return stdio(0); }
+  [[nodiscard]] net::Socket stdout_stream() const { return stdio(1); }
+  [[nodiscard]] net::Socket stderr_stream() const { return stdio(2); }
   // Of any descriptor in Settings::stdio. Node: process.stdio[descriptor].
-  net::Socket stdio(int descriptor) const;
+  [[nodiscard]] net::Socket stdio(int descriptor) const;
 
   // It was started. Only of a worker's process, in the primary.
   Subscription on_spawn(Listener<> listener) const;
@@ -71,6 +74,9 @@ class Process {
   friend bool operator==(const Process&, const Process&) = default;
 
  private:
+  friend struct detail::Access;
+  explicit Process(std::shared_ptr<detail::ProcessState> state) : state_(std::move(state)) {}
+
   std::shared_ptr<detail::ProcessState> state_;
 };
 using ChildProcess = Process;

@@ -18,8 +18,8 @@ enum class SchedulingPolicy {
   // address only. A worker's successor takes over its addresses.
   ip_hash,
   // Every worker has a listening socket of its own and a program in the kernel deals, to the worker that lags behind least.
-  // Costs
-  // the primary nothing; needs privileges, and falls back to round_robin with a line on stderr where it has none.
+  // Costs the primary nothing. It needs privileges; where it has none, round_robin takes its place, which
+  // Cluster::on_policy_unavailable() tells.
   kernel,
   // A function of the program decides: Cluster::set_scheduling_policy().
   custom,

@@ -65,8 +65,8 @@ struct ListenOptions {
   std::string path = {};
   // A descriptor in the primary that is bound already. The primary must allow it: Settings::may_listen.
   std::optional<int> fd = {};
-  // Connections the system queues. 0: 511.
-  int backlog = 0;
+  // How many connections the system queues. Empty: 511.
+  std::optional<int> backlog = {};
   // The worker opens a socket of its own and does not ask the primary.
   bool exclusive = false;
   // The same, and others may bind the port too (SO_REUSEPORT): the system deals the connections.

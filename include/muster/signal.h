@@ -14,9 +14,9 @@ class Signal {
   // Reads "SIGTERM". Empty for a name this system does not know.
   static std::optional<Signal> from_name(std::string_view name);
 
-  constexpr int number() const { return number_; }
+  [[nodiscard]] constexpr int number() const { return number_; }
   // "SIGTERM"; "SIG" and the number where the system has no name for it.
-  std::string name() const;
+  [[nodiscard]] std::string name() const;
 
   friend bool operator==(const Signal&, const Signal&) = default;
 

@@ -111,30 +111,30 @@ class Value {
   static Value object();
   static Value array(std::initializer_list<Value> elements = {});
 
-  Kind kind() const;
-  bool is_undefined() const { return kind() == Kind::undefined; }
+  [[nodiscard]] Kind kind() const;
+  [[nodiscard]] bool is_undefined() const { return kind() == Kind::undefined; }
   // An array's missing element, which is_undefined() and == take for undefined.
-  bool is_hole() const { return std::holds_alternative<Hole>(data_); }
-  bool is_null() const { return kind() == Kind::null; }
+  [[nodiscard]] bool is_hole() const { return std::holds_alternative<Hole>(data_); }
+  [[nodiscard]] bool is_null() const { return kind() == Kind::null; }
   // undefined or null.
-  bool is_nullish() const { return kind() <= Kind::null; }
-  bool is_bool() const { return kind() == Kind::boolean; }
-  bool is_number() const { return kind() == Kind::number; }
-  bool is_string() const { return kind() == Kind::string; }
-  bool is_bigint() const { return kind() == Kind::bigint; }
-  bool is_array() const { return kind() == Kind::array; }
-  bool is_object() const { return kind() == Kind::object; }
-  bool is_date() const { return kind() == Kind::date; }
-  bool is_regexp() const { return kind() == Kind::regexp; }
-  bool is_map() const { return kind() == Kind::map; }
-  bool is_set() const { return kind() == Kind::set; }
-  bool is_boxed() const { return kind() == Kind::boxed; }
-  bool is_array_buffer() const { return kind() == Kind::array_buffer; }
-  bool is_view() const { return kind() == Kind::view; }
-  bool is_error() const { return kind() == Kind::error; }
+  [[nodiscard]] bool is_nullish() const { return kind() <= Kind::null; }
+  [[nodiscard]] bool is_bool() const { return kind() == Kind::boolean; }
+  [[nodiscard]] bool is_number() const { return kind() == Kind::number; }
+  [[nodiscard]] bool is_string() const { return kind() == Kind::string; }
+  [[nodiscard]] bool is_bigint() const { return kind() == Kind::bigint; }
+  [[nodiscard]] bool is_array() const { return kind() == Kind::array; }
+  [[nodiscard]] bool is_object() const { return kind() == Kind::object; }
+  [[nodiscard]] bool is_date() const { return kind() == Kind::date; }
+  [[nodiscard]] bool is_regexp() const { return kind() == Kind::regexp; }
+  [[nodiscard]] bool is_map() const { return kind() == Kind::map; }
+  [[nodiscard]] bool is_set() const { return kind() == Kind::set; }
+  [[nodiscard]] bool is_boxed() const { return kind() == Kind::boxed; }
+  [[nodiscard]] bool is_array_buffer() const { return kind() == Kind::array_buffer; }
+  [[nodiscard]] bool is_view() const { return kind() == Kind::view; }
+  [[nodiscard]] bool is_error() const { return kind() == Kind::error; }
 
   // JavaScript's !!value.
-  bool truthy() const;
+  [[nodiscard]] bool truthy() const;
 
   // Throw Exception(Errc::invalid_arg_type) for a value of another kind. What a peer sent may be of
   // any kind: test first, or use the forms with a fallback.
@@ -163,9 +163,9 @@ class Value {
   const ErrorObject& as_error() const;
   ErrorObject& as_error();
 
-  bool bool_or(bool fallback) const;
-  double number_or(double fallback) const;
-  std::string_view string_or(std::string_view fallback) const;
+  [[nodiscard]] bool bool_or(bool fallback) const;
+  [[nodiscard]] double number_or(double fallback) const;
+  [[nodiscard]] std::string_view string_or(std::string_view fallback) const;
 
   // The member or element; undefined where there is none, also on a value that is not an object or
   // array, so that value["a"]["b"] never throws.
@@ -174,30 +174,30 @@ class Value {
   const Value& operator[](std::size_t index) const;
   const Value& operator[](int index) const { return (*this)[static_cast<std::size_t>(index)]; }
   // Members of an object, elements of an array, Map or Set, otherwise 0.
-  std::size_t size() const;
+  [[nodiscard]] std::size_t size() const;
 
   // Sets a member. Throws Exception(Errc::invalid_arg_type) on what is not an object.
   void set(std::string_view key, Value value);
 
   // A reference that does not keep alive what it names; a primitive is copied. Only moving keeps it
   // weak: put it in place with set() or push_back(), not in an initializer list.
-  Value weak() const;
-  bool is_weak() const;
+  [[nodiscard]] Value weak() const;
+  [[nodiscard]] bool is_weak() const;
 
   // The address that all references to one array, object ... share; null for a primitive.
-  const void* identity() const;
+  [[nodiscard]] const void* identity() const;
   // Whether they are the same to a Map or Set: references to one thing, or equal primitives, NaN among
   // them.
-  bool same(const Value& other) const;
+  [[nodiscard]] bool same(const Value& other) const;
 
   // An independent copy of everything below. What it holds twice, or leads back to itself, does so in the
   // copy.
-  Value clone() const;
+  [[nodiscard]] Value clone() const;
 
   // The members of an object may be in any order, those of a Map or Set not.
   // JSON.stringify's text. What JSON cannot hold is left out of objects and null in arrays; undefined is null. Throws
   // Exception(Errc::invalid_arg_value) for a value that nests too deep or leads back to itself, or holds a bigint.
-  std::string to_json() const;
+  [[nodiscard]] std::string to_json() const;
   // JSON.parse. Empty when the text is not JSON.
   static std::optional<Value> from_json(std::string_view text);
 
@@ -214,10 +214,10 @@ class Value {
     Ref& operator=(Ref other) noexcept;
     ~Ref();
 
-    Kind kind() const { return kind_; }  // as long as there is something
-    void* get() const;
-    bool is_weak() const { return link_.index() == 1; }
-    Ref weak() const;
+  [[nodiscard]]   Kind kind() const { return kind_; }  // as long as there is something
+  [[nodiscard]]   void* get() const;
+  [[nodiscard]]   bool is_weak() const { return link_.index() == 1; }
+  [[nodiscard]]   Ref weak() const;
 
    private:
     Kind kind_;
@@ -228,9 +228,9 @@ class Value {
   template <class T>
   static Value refer(Kind kind, T target);
   template <class T>
-  T* target(Kind kind) const;
+  [[nodiscard]] T* target(Kind kind) const;
   template <class T>
-  T& target_or_throw(Kind kind) const;
+  [[nodiscard]] T& target_or_throw(Kind kind) const;
 
   std::variant<Undefined, Hole, Null, bool, double, std::string, BigInt, Ref> data_;
 };
@@ -245,13 +245,13 @@ class Object {
   Object() = default;
   Object(std::initializer_list<Member> members);
 
-  std::size_t size() const { return members_.size(); }
-  bool empty() const { return members_.empty(); }
-  const_iterator begin() const { return members_.begin(); }
+  [[nodiscard]] std::size_t size() const { return members_.size(); }
+  [[nodiscard]] bool empty() const { return members_.empty(); }
+  [[nodiscard]] const_iterator begin() const { return members_.begin(); }
   const_iterator end() const { return members_.end(); }
 
   // Null when there is no such member.
-  const Value* find(std::string_view key) const;
+  [[nodiscard]] const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
   // Adds a member, or gives an existing one a new value in its old place.
   void set(std::string_view key, Value value);
@@ -259,13 +259,13 @@ class Object {
   bool erase(std::string_view key);
 
   // The members in JavaScript's order.
-  std::vector<const Member*> ordered() const;
+  [[nodiscard]] std::vector<const Member*> ordered() const;
 
   // Members in any order.
   friend bool operator==(const Object& a, const Object& b);
 
  private:
-  std::size_t position(std::string_view key) const;
+  [[nodiscard]] std::size_t position(std::string_view key) const;
   void index_all(std::size_t slots);
 
   std::vector<Member> members_;
@@ -279,7 +279,7 @@ struct Map {
   std::vector<std::pair<Value, Value>> entries;
 
   // Null when there is no such key. Looks at one entry after the other.
-  const Value* find(const Value& key) const;
+  [[nodiscard]] const Value* find(const Value& key) const;
   // Adds an entry, or gives an existing one a new value in its old place.
   void set(Value key, Value value);
 };
@@ -289,7 +289,7 @@ struct Set {
   std::vector<Value> values;
 
   // Looks at one value after the other.
-  bool has(const Value& value) const;
+  [[nodiscard]] bool has(const Value& value) const;
   void add(Value value);
 };
 
@@ -306,7 +306,7 @@ struct ErrorObject {
   std::optional<Value> cause = {};
 
   // "TypeError".
-  std::string_view name() const;
+  [[nodiscard]] std::string_view name() const;
 };
 
 // An array index in JavaScript: "0", "1", ... "4294967294", with no leading zero. Empty for another key.

@@ -10,6 +10,7 @@
 namespace muster {
 
 namespace detail {
+struct Access;
 class WorkerState;
 }  // namespace detail
 
@@ -17,15 +18,13 @@ class WorkerState;
 // itself from Cluster::worker(). A handle: copies name the same worker and stay valid after it died.
 class Worker {
  public:
-  explicit Worker(std::shared_ptr<detail::WorkerState> state) : state_(std::move(state)) {}
-
   // 1, 2, ... in the order of fork().
-  int id() const;
-  Process process() const;
+  [[nodiscard]] int id() const;
+  [[nodiscard]] Process process() const;
   // Whether it left because it was asked to, or asked itself. Empty until it left or was asked.
-  std::optional<bool> exited_after_disconnect() const;
-  bool is_connected() const;
-  bool is_dead() const;
+  [[nodiscard]] std::optional<bool> exited_after_disconnect() const;
+  [[nodiscard]] bool is_connected() const;
+  [[nodiscard]] bool is_dead() const;
 
   // The same as process().send().
   bool send(Value message, Handle handle = {}, SendCallback done = {}) const;
@@ -54,6 +53,9 @@ class Worker {
   friend bool operator==(const Worker&, const Worker&) = default;
 
  private:
+  friend struct detail::Access;
+  explicit Worker(std::shared_ptr<detail::WorkerState> state) : state_(std::move(state)) {}
+
   std::shared_ptr<detail::WorkerState> state_;
 };
 

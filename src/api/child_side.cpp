@@ -13,12 +13,12 @@ class WorkerProcess final : public OwnProcess {
  public:
   explicit WorkerProcess(LoopState& loop) : OwnProcess(loop) {}
 
-  bool connected() const override {
+  bool is_connected() const override {
     const auto side = cluster.lock();
     return side && side->connected();
   }
   bool send(Value&& message, Handle&& handle, SendCallback&& done) override {
-    const auto origin = handle.origin();
+    const auto origin = Access::origin(handle);
     const auto side = cluster.lock();
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle), side && side->core().muster_primary());
     const bool sent = side && side->send(std::move(wire), std::move(done));

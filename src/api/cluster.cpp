@@ -70,6 +70,7 @@ void ClusterState::shut_down() {
   message.clear();
   disconnect.clear();
   exit.clear();
+  policy_unavailable.clear();
 }
 
 std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char** argv) {
@@ -116,8 +117,8 @@ detail::PrimarySide& primary_only(detail::ClusterState& state, const char* call)
 
 }  // namespace
 
-Cluster::Cluster(Loop& loop, int argc, char** argv) : state_(detail::ClusterState::make(loop.state(), argc, argv)) {
-  loop.state().add(state_);
+Cluster::Cluster(Loop& loop, int argc, char** argv) : state_(detail::ClusterState::make(detail::Access::state(loop), argc, argv)) {
+  detail::Access::state(loop).add(state_);
 }
 Cluster::~Cluster() { state_->shut_down(); }
 
@@ -126,7 +127,7 @@ bool Cluster::is_primary() const { return state_->primary() != nullptr; }
 std::optional<Worker> Cluster::worker() const {
   detail::ChildSide* child = state_->child();
   if (!child) return std::nullopt;
-  return Worker(child->worker());
+  return detail::Access::make<Worker>(child->worker());
 }
 
 std::map<int, Worker> Cluster::workers() const {
@@ -158,7 +159,7 @@ void Cluster::set_scheduling_policy(ChooseWorker choose) {
   primary_only(*state_, "set_scheduling_policy()").set_choose_worker(std::move(choose));
 }
 
-Process Cluster::process() const { return Process(state_->process()); }
+Process Cluster::process() const { return detail::Access::make<Process>(state_->process()); }
 
 void Cluster::setup_primary(const Settings& settings) { primary_only(*state_, "setup_primary()").setup_primary(settings); }
 Worker Cluster::fork(const Env& env) { return primary_only(*state_, "fork()").fork_worker(env); }

@@ -31,6 +31,8 @@ class DatagramState final : public Resource, public Bindable, private uv::Datagr
   std::optional<Address> remote_address() const;
   Handle to_handle() const;
   void ref(bool ref);
+  // What the system answered to a call: an `error` event, unless that is 0.
+  void report(int error_number, const char* call);
 
   Emitter<std::string_view, const dgram::RemoteInfo&> message;
   Emitter<> listening;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <muster/cluster.h>
+#include "api/access.h"
 #include "api/child_side.h"
 #include "api/datagram_state.h"
 #include "uv/resolver.h"
@@ -322,24 +323,20 @@ void DatagramState::handle_datagram(std::string_view bytes, const core::wire::So
   });
 }
 
-void DatagramState::handle_receive_error(int error_number) {
-  const Error failure = system_error(error_number, "recvmsg");
+void DatagramState::report(int error_number, const char* call) {
+  if (error_number == 0) return;
+  const Error failure = system_error(error_number, call);
   loop_->loop.emit([this, keep = shared_from_this(), failure] {
     if (error.empty()) return loop_->unhandled(failure);
     error.emit(loop_->loop, failure);
   });
 }
 
+void DatagramState::handle_receive_error(int error_number) { report(error_number, "recvmsg"); }
+
 }  // namespace detail
 
 namespace dgram {
-namespace {
-
-void check(int error_number, const char* call) {
-  if (error_number != 0) throw std::system_error(error_number, std::generic_category(), call);
-}
-
-}  // namespace
 
 void Socket::bind(int port, Function<void()> listening) const {
   BindOptions options;
@@ -362,22 +359,22 @@ void Socket::close(Function<void()> closed) const { state_->close(std::move(clos
 std::optional<Address> Socket::address() const { return state_->address(); }
 std::optional<Address> Socket::remote_address() const { return state_->remote_address(); }
 void Socket::add_membership(const std::string& group, const std::string& interface_address) const {
-  check(uv::set_membership(state_->bound(), uv::Membership::add, group, interface_address), "addMembership");
+  state_->report(uv::set_membership(state_->bound(), uv::Membership::add, group, interface_address), "addMembership");
 }
 void Socket::drop_membership(const std::string& group, const std::string& interface_address) const {
-  check(uv::set_membership(state_->bound(), uv::Membership::drop, group, interface_address), "dropMembership");
+  state_->report(uv::set_membership(state_->bound(), uv::Membership::drop, group, interface_address), "dropMembership");
 }
 void Socket::set_multicast_loopback(bool on) const {
-  check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_loopback, on), "setMulticastLoopback");
+  state_->report(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_loopback, on), "setMulticastLoopback");
 }
 void Socket::set_multicast_ttl(int ttl) const {
-  check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_ttl, ttl), "setMulticastTTL");
+  state_->report(uv::set_datagram_option(state_->bound(), uv::DatagramOption::multicast_ttl, ttl), "setMulticastTTL");
 }
 void Socket::set_multicast_interface(const std::string& interface_address) const {
-  check(uv::set_multicast_interface(state_->bound(), interface_address), "setMulticastInterface");
+  state_->report(uv::set_multicast_interface(state_->bound(), interface_address), "setMulticastInterface");
 }
 void Socket::set_broadcast(bool on) const {
-  check(uv::set_datagram_option(state_->bound(), uv::DatagramOption::broadcast, on), "setBroadcast");
+  state_->report(uv::set_datagram_option(state_->bound(), uv::DatagramOption::broadcast, on), "setBroadcast");
 }
 Handle Socket::to_handle() const { return state_->to_handle(); }
 void Socket::ref() const { state_->ref(true); }
@@ -390,7 +387,8 @@ Subscription Socket::on_close(Listener<> listener) const { return state_->closed
 Subscription Socket::on_error(Listener<const Error&> listener) const { return state_->error.on(std::move(listener)); }
 
 Socket create_socket(Cluster& cluster, SocketOptions options) {
-  return Socket(std::make_shared<detail::DatagramState>(cluster.state().weak_from_this(), *cluster.state().loop, options));
+  auto& state = detail::Access::state(cluster);
+  return detail::Access::make<Socket>(std::make_shared<detail::DatagramState>(state.weak_from_this(), *state.loop, options));
 }
 
 }  // namespace dgram

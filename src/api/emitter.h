@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <muster/event.h>
+#include "api/access.h"
 #include "uv/loop.h"
 
 namespace muster::detail {
@@ -18,7 +19,7 @@ class Emitter {
   Subscription on(Listener<A...> listener) {
     entries_.push_back(std::make_shared<Entry>(std::move(listener)));
     // The subscription keeps the entry alive, and with it a listener that runs while it is replaced.
-    return Subscription(std::shared_ptr<ListenerState>(entries_.back(), &entries_.back()->state));
+    return Access::make<Subscription>(std::shared_ptr<ListenerState>(entries_.back(), &entries_.back()->state));
   }
 
   bool empty() const {

@@ -6,18 +6,33 @@
 #include <utility>
 
 #include <muster/cluster.h>
+#include "api/access.h"
 #include "api/http_connection.h"
 #include "api/http_server.h"
-#include "uv/socket.h"
 
 namespace muster {
 namespace detail {
+namespace {
 
-std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, http::ServerOptions options,
-                                                       http::RequestListener on_request) {
-  LoopState& loop = *cluster.state().loop;
-  auto state = std::make_shared<HttpServerState>(loop, options, std::move(on_request));
-  state->server = std::make_shared<ServerState>(cluster.state().weak_from_this(), loop);
+void check(const char* name, const auto& limit) {
+  using Limit = std::remove_cvref_t<decltype(*limit)>;
+  if (limit && *limit <= Limit{}) {
+    throw Exception(Errc::invalid_arg_value, std::string(name) + " must be more than 0; left empty, there is no limit");
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<HttpServerState> HttpServerState::make(Cluster& cluster, const http::ServerOptions& options) {
+  check("max_head_size", options.max_head_size);
+  check("max_body_size", options.max_body_size);
+  check("headers_timeout", options.headers_timeout);
+  check("request_timeout", options.request_timeout);
+  check("keep_alive_timeout", options.keep_alive_timeout);
+  check("max_waiting_connections", options.max_waiting_connections);
+  LoopState& loop = *Access::state(cluster).loop;
+  auto state = std::make_shared<HttpServerState>(loop, options);
+  state->server = std::make_shared<ServerState>(Access::state(cluster).weak_from_this(), loop);
   loop.add(state);
   state->server->owner = state;
   state->server->on_connection = [weak = std::weak_ptr(state)](OwnedFd fd) {
@@ -54,7 +69,7 @@ void HttpServerState::remove(HttpConnection& connection) {
 std::chrono::milliseconds HttpServerState::check_interval() const {
   std::chrono::milliseconds shortest{4000};
   for (const auto timeout : {options.headers_timeout, options.request_timeout, options.keep_alive_timeout}) {
-    if (timeout.count() > 0) shortest = std::min(shortest, timeout);
+    if (timeout) shortest = std::min(shortest, *timeout);
   }
   return std::max(shortest / 4, std::chrono::milliseconds(5));
 }
@@ -128,50 +143,20 @@ Subscription Response::on_drain(Listener<> listener) const { return exchange_->d
 Subscription Response::on_finish(Listener<> listener) const { return exchange_->finished.on(std::move(listener)); }
 Subscription Response::on_close(Listener<> listener) const { return exchange_->closed.on(std::move(listener)); }
 
-Server create_server(Cluster& cluster, RequestListener on_request) {
+Server::Server(std::shared_ptr<detail::HttpServerState> state)
+    // Whoever holds the one holds the other.
+    : BasicServer(std::shared_ptr<detail::ServerState>(state, state->server.get())), state_(std::move(state)) {}
+
+Subscription Server::on_request(Listener<Request&, Response&> listener) const { return state_->request.on(std::move(listener)); }
+
+Server create_server(Cluster& cluster, Listener<Request&, Response&> on_request) {
   return create_server(cluster, ServerOptions{}, std::move(on_request));
 }
-Server create_server(Cluster& cluster, ServerOptions options, RequestListener on_request) {
-  return Server(detail::HttpServerState::make(cluster, options, std::move(on_request)));
+Server create_server(Cluster& cluster, const ServerOptions& options, Listener<Request&, Response&> on_request) {
+  auto server = detail::Access::make<Server>(detail::HttpServerState::make(cluster, options));
+  server.on_request(std::move(on_request));
+  return server;
 }
-
-const Server& Server::listen(int port, Function<void()> listening) const {
-  ListenOptions options;
-  options.port = port;
-  return listen(std::move(options), std::move(listening));
-}
-const Server& Server::listen(ListenOptions options, Function<void()> listening) const {
-  state_->server->listen(std::move(options), std::move(listening));
-  return *this;
-}
-const Server& Server::listen(Handle handle, Function<void()> listening) const {
-  state_->server->listen_on(std::move(handle), std::move(listening));
-  return *this;
-}
-Handle Server::to_handle() const { return state_->server->to_handle(); }
-void Server::handle_connection(Handle connection) const {
-  if (connection.type() != HandleType::socket && connection.type() != HandleType::native) {
-    throw Exception(Errc::invalid_handle_type, "Only a connection can be served");
-  }
-  // It is counted here from now on.
-  OwnedFd fd(connection.release());
-  uv::set_non_blocking(fd.get());
-  state_->server->adopt(std::move(fd));
-}
-void Server::close(Function<void()> closed) const { state_->server->close(std::move(closed)); }
-bool Server::listening() const { return state_->server->is_listening(); }
-std::optional<Address> Server::address() const { return state_->server->address(); }
-std::size_t Server::connections() const { return state_->server->connections(); }
-void Server::set_max_connections(std::optional<std::size_t> limit) const { state_->server->set_max_connections(limit); }
-void Server::set_drop_max_connection(bool drop) const { state_->server->set_drop_max_connection(drop); }
-void Server::ref() const { state_->server->ref(); }
-void Server::unref() const { state_->server->unref(); }
-Subscription Server::on_listening(Listener<> listener) const { return state_->server->listening.on(std::move(listener)); }
-Subscription Server::on_close(Listener<> listener) const { return state_->server->closed.on(std::move(listener)); }
-Subscription Server::on_drop(Listener<const net::DroppedConnection&> listener) const {
-  return state_->server->dropped.on(std::move(listener));
-}
-Subscription Server::on_error(Listener<const Error&> listener) const { return state_->server->error.on(std::move(listener)); }
 
 }  // namespace http
 }  // namespace muster

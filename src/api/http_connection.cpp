@@ -1,8 +1,10 @@
 #include "api/http_connection.h"
 
+#include <limits>
 #include <utility>
 
 #include <muster/error.h>
+#include "api/access.h"
 #include "api/to_address.h"
 #include "uv/socket.h"
 
@@ -13,7 +15,7 @@ constexpr std::size_t high_water = 65536;
 constexpr std::chrono::milliseconds linger_time{2000};
 
 http1::RequestReader::Limits limits_of(const http::ServerOptions& options) {
-  return {options.max_head_size, options.max_body_size};
+  return {options.max_head_size.value_or(std::numeric_limits<std::size_t>::max()), options.max_body_size};
 }
 
 }  // namespace
@@ -107,8 +109,8 @@ const std::string& HttpConnection::date() { return server_->date(); }
 
 std::optional<Address> HttpConnection::remote_address() const { return to_address(uv::peer_name(stream_.descriptor())); }
 
-void HttpConnection::set_deadline(std::chrono::milliseconds after) {
-  deadline_ = after.count() == 0 ? 0 : server_->loop->loop.now() + static_cast<std::uint64_t>(after.count());
+void HttpConnection::set_deadline(std::optional<std::chrono::milliseconds> after) {
+  deadline_ = after ? server_->loop->loop.now() + static_cast<std::uint64_t>(after->count()) : 0;
 }
 
 void HttpConnection::handle_read(std::string_view bytes) {
@@ -166,8 +168,9 @@ void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
   set_deadline(server_->options.request_timeout);
   ++server_->loop->counts.requests;
   exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
-  exchange_->writer.keep_alive_seconds =
-      static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(server_->options.keep_alive_timeout).count());
+  if (const auto timeout = server_->options.keep_alive_timeout) {
+    exchange_->writer.keep_alive_seconds = static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(*timeout).count());
+  }
   const http1::RequestHead& request_head = *exchange_->head;
   if (request_head.expectation == http1::Expectation::to_continue && request_head.has_body) {
     output() += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -177,11 +180,9 @@ void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
     keep->writer.set_status(417);
     return keep->end({});
   }
-  server_->loop->loop.call([&] {
-    http::Request request(keep);
-    http::Response response(keep);
-    server_->on_request(request, response);
-  });
+  auto request = Access::make<http::Request>(keep);
+  auto response = Access::make<http::Response>(keep);
+  server_->request.emit(server_->loop->loop, request, response);
 }
 
 void HttpConnection::refuse(int status) {

@@ -98,7 +98,7 @@ class HttpConnection final : public Resource, private uv::Stream::Client, privat
   bool unsent() const { return out_.size() + stream_.kept() > 0; }
   bool full() const;
   void update_reading();
-  void set_deadline(std::chrono::milliseconds after);
+  void set_deadline(std::optional<std::chrono::milliseconds> after);
   // From the first byte of a request to the end of its head, however many empty lines come before.
   void await_head();
   void end_of_turn() override;

@@ -16,14 +16,13 @@ class HttpConnection;
 // Behind an http::Server: what its connections share.
 class HttpServerState final : public Reusable, public std::enable_shared_from_this<HttpServerState> {
  public:
-  static std::shared_ptr<HttpServerState> make(Cluster& cluster, http::ServerOptions options, http::RequestListener on_request);
+  static std::shared_ptr<HttpServerState> make(Cluster& cluster, const http::ServerOptions& options);
 
-  HttpServerState(LoopState& loop, http::ServerOptions options, http::RequestListener on_request)
-      : loop(loop.shared_from_this()), options(options), on_request(std::move(on_request)) {}
+  HttpServerState(LoopState& loop, const http::ServerOptions& options) : loop(loop.shared_from_this()), options(options) {}
 
   void drop_listeners() override {
     server->drop_listeners();
-    on_request = nullptr;
+    request.clear();
   }
 
   void add(HttpConnection& connection);
@@ -35,7 +34,7 @@ class HttpServerState final : public Reusable, public std::enable_shared_from_th
 
   const std::shared_ptr<LoopState> loop;
   const http::ServerOptions options;
-  http::RequestListener on_request;
+  Emitter<http::Request&, http::Response&> request;
   std::shared_ptr<ServerState> server;
 
  private:

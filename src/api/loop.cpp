@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include "api/access.h"
 #include "api/cluster_state.h"
 #include "api/loop_state.h"
 #include "uv/fd_watch.h"
@@ -62,6 +63,7 @@ void LoopState::add(std::weak_ptr<ClusterState> cluster) {
 
 void LoopState::hold(Resource& resource) {
   if (resource.held_ || loop.silent()) return;
+  loop.check_thread();
   resource.place_ = held_.insert(held_.end(), resource.shared_from_this());
   resource.held_ = true;
 }
@@ -175,7 +177,7 @@ Timer Loop::set_timeout(std::chrono::milliseconds after, Function<void()> callba
   auto timer = std::make_shared<detail::TimerState>(*state_, false, std::move(callback));
   state_->hold(*timer);
   timer->timer->start(after);
-  return Timer(timer);
+  return detail::Access::make<Timer>(timer);
 }
 
 Timer Loop::set_interval(std::chrono::milliseconds every, Function<void()> callback) {
@@ -184,7 +186,7 @@ Timer Loop::set_interval(std::chrono::milliseconds every, Function<void()> callb
   // A repeat of 0 is "once".
   const auto period = std::max(every, std::chrono::milliseconds(1));
   timer->timer->start(period, period);
-  return Timer(timer);
+  return detail::Access::make<Timer>(timer);
 }
 
 Watch Loop::on_readable(int descriptor, Function<void()> callback) {
@@ -193,7 +195,7 @@ Watch Loop::on_readable(int descriptor, Function<void()> callback) {
     throw std::system_error(error, std::generic_category(), "the descriptor cannot be watched");
   }
   state_->hold(*watch);
-  return Watch(watch);
+  return detail::Access::make<Watch>(watch);
 }
 
 void Loop::run_in_thread(Function<void()> work, Function<void(std::error_code)> done) {

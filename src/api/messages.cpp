@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "api/access.h"
 #include "api/handle_origin.h"
 #include "uv/socket.h"
 
@@ -61,7 +62,7 @@ uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer) {
       const auto name = uv::socket_name(handle.descriptor());
       info.dgram_type = to_string(name && name->ipv6 ? AddressType::udp6 : AddressType::udp4);
     }
-    if (const auto& origin = handle.origin()) info.key = origin->key();
+    if (const auto& origin = Access::origin(handle)) info.key = origin->key();
     message.handle = uv::UserHandle{info, OwnedFd(handle.release())};
   }
   return message;
@@ -72,9 +73,9 @@ Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketL
   if (!message.handle) return result;
   const core::wire::HandleInfo& info = message.handle->info;
   result.handle = Handle(type_of(info.kind), message.handle->fd.release());
-  result.handle.set_received();
+  Access::set_received(result.handle);
   if (info.kind == core::wire::HandleKind::net_socket && !info.key.empty()) {
-    result.handle.set_origin(std::make_shared<ReceivedConnection>(sockets, info.key));
+    Access::set_origin(result.handle, std::make_shared<ReceivedConnection>(sockets, info.key));
   }
   return result;
 }

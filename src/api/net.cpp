@@ -3,6 +3,8 @@
 #include <utility>
 
 #include <muster/cluster.h>
+#include <muster/http.h>
+#include "api/access.h"
 #include "api/server_state.h"
 #include "api/socket_state.h"
 #include "api/to_address.h"
@@ -10,6 +12,7 @@
 
 namespace muster::net {
 
+using detail::Access;
 using detail::to_address;
 
 detail::SocketState& Socket::state() const {
@@ -23,7 +26,7 @@ void Socket::ref() const { state().set_ref(true); }
 void Socket::unref() const { state().set_ref(false); }
 void Socket::pause() const { state().pause(); }
 void Socket::resume() const { state().resume(); }
-bool Socket::destroyed() const { return state().destroyed(); }
+bool Socket::is_destroyed() const { return state().destroyed(); }
 std::uint64_t Socket::bytes_read() const { return state().bytes_read(); }
 std::uint64_t Socket::bytes_written() const { return state().bytes_written(); }
 std::size_t Socket::writable_length() const { return state().writable_length(); }
@@ -47,21 +50,21 @@ Socket connect(Loop& loop, int port, const std::string& host, Function<void()> c
   if (port < 0 || port > 65535) {
     throw Exception(Errc::socket_bad_port, "Port should be >= 0 and < 65536. Received " + std::to_string(port) + ".");
   }
-  return Socket(detail::SocketState::connect(loop.state(), host, port, std::move(connected)));
+  return Access::make<Socket>(detail::SocketState::connect(Access::state(loop), host, port, std::move(connected)));
 }
 
 Socket connect(Loop& loop, const std::string& path, Function<void()> connected) {
-  return Socket(detail::SocketState::connect(loop.state(), path, std::nullopt, std::move(connected)));
+  return Access::make<Socket>(detail::SocketState::connect(Access::state(loop), path, std::nullopt, std::move(connected)));
 }
 
 Socket from_handle(Loop& loop, Handle handle) {
   if (handle.type() != HandleType::socket && handle.type() != HandleType::native) return {};
-  return Socket(detail::SocketState::adopt(loop.state(), std::move(handle)));
+  return Access::make<Socket>(detail::SocketState::adopt(Access::state(loop), std::move(handle)));
 }
 
 Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
-  auto& loop = *cluster.state().loop;
-  auto state = std::make_shared<detail::ServerState>(cluster.state().weak_from_this(), loop);
+  auto& loop = *Access::state(cluster).loop;
+  auto state = std::make_shared<detail::ServerState>(Access::state(cluster).weak_from_this(), loop);
   loop.add(state);
   state->connection.on(std::move(on_connection));
   // The server itself, by pointer: it outlives its own function.
@@ -69,42 +72,101 @@ Server create_server(Cluster& cluster, Listener<Socket> on_connection) {
     const auto server = std::static_pointer_cast<detail::ServerState>(raw->shared_from_this());
     const auto socket = detail::SocketState::adopt(loop, std::move(fd), [server] { server->connection_closed(); });
     socket->origin = server->origin();
-    server->connection.emit(loop.loop, Socket(socket));
+    server->connection.emit(loop.loop, Access::make<Socket>(socket));
   };
-  return Server(state);
+  return Access::make<Server>(std::move(state));
 }
 
-const Server& Server::listen(int port, Function<void()> listening) const {
+Server::Server(std::shared_ptr<detail::ServerState> state) : BasicServer(std::move(state)) {}
+Subscription Server::on_connection(Listener<Socket> listener) const { return server_->connection.on(std::move(listener)); }
+
+template <class Self>
+BasicServer<Self>::BasicServer(std::shared_ptr<detail::ServerState> server) : server_(std::move(server)) {}
+
+template <class Self>
+const Self& BasicServer<Self>::listen(int port, Function<void()> listening) const {
   ListenOptions options;
   options.port = port;
   return listen(std::move(options), std::move(listening));
 }
-const Server& Server::listen(ListenOptions options, Function<void()> listening) const {
-  state_->listen(std::move(options), std::move(listening));
-  return *this;
+template <class Self>
+const Self& BasicServer<Self>::listen(ListenOptions options, Function<void()> listening) const {
+  server_->listen(std::move(options), std::move(listening));
+  return static_cast<const Self&>(*this);
 }
-const Server& Server::listen(Handle handle, Function<void()> listening) const {
-  state_->listen_on(std::move(handle), std::move(listening));
-  return *this;
+template <class Self>
+const Self& BasicServer<Self>::listen(Handle handle, Function<void()> listening) const {
+  server_->listen_on(std::move(handle), std::move(listening));
+  return static_cast<const Self&>(*this);
 }
-Handle Server::to_handle() const { return state_->to_handle(); }
-void Server::close(Function<void()> closed) const { state_->close(std::move(closed)); }
-bool Server::listening() const { return state_->is_listening(); }
-std::optional<Address> Server::address() const { return state_->address(); }
-std::size_t Server::connections() const { return state_->connections(); }
-void Server::get_connections(Function<void(std::error_code, std::size_t)> done) const {
-  state_->count_connections(std::move(done));
+template <class Self>
+void BasicServer<Self>::close(Function<void()> closed) const {
+  server_->close(std::move(closed));
 }
-void Server::set_max_connections(std::optional<std::size_t> limit) const { state_->set_max_connections(limit); }
-void Server::set_drop_max_connection(bool drop) const { state_->set_drop_max_connection(drop); }
-void Server::ref() const { state_->ref(); }
-void Server::unref() const { state_->unref(); }
-Subscription Server::on_connection(Listener<Socket> listener) const { return state_->connection.on(std::move(listener)); }
-Subscription Server::on_listening(Listener<> listener) const { return state_->listening.on(std::move(listener)); }
-Subscription Server::on_close(Listener<> listener) const { return state_->closed.on(std::move(listener)); }
-Subscription Server::on_drop(Listener<const DroppedConnection&> listener) const {
-  return state_->dropped.on(std::move(listener));
+template <class Self>
+void BasicServer<Self>::handle_connection(Handle connection) const {
+  if (connection.type() != HandleType::socket && connection.type() != HandleType::native) {
+    throw Exception(Errc::invalid_handle_type, "Only a connection can be served");
+  }
+  // It is counted here from now on.
+  OwnedFd fd(connection.release());
+  uv::set_non_blocking(fd.get());
+  server_->adopt(std::move(fd));
 }
-Subscription Server::on_error(Listener<const Error&> listener) const { return state_->error.on(std::move(listener)); }
+template <class Self>
+bool BasicServer<Self>::is_listening() const {
+  return server_->is_listening();
+}
+template <class Self>
+std::optional<Address> BasicServer<Self>::address() const {
+  return server_->address();
+}
+template <class Self>
+Handle BasicServer<Self>::to_handle() const {
+  return server_->to_handle();
+}
+template <class Self>
+std::size_t BasicServer<Self>::connections() const {
+  return server_->connections();
+}
+template <class Self>
+void BasicServer<Self>::get_connections(Function<void(std::error_code, std::size_t)> done) const {
+  server_->count_connections(std::move(done));
+}
+template <class Self>
+void BasicServer<Self>::set_max_connections(std::optional<std::size_t> limit) const {
+  server_->set_max_connections(limit);
+}
+template <class Self>
+void BasicServer<Self>::set_drop_max_connection(bool drop) const {
+  server_->set_drop_max_connection(drop);
+}
+template <class Self>
+void BasicServer<Self>::ref() const {
+  server_->ref();
+}
+template <class Self>
+void BasicServer<Self>::unref() const {
+  server_->unref();
+}
+template <class Self>
+Subscription BasicServer<Self>::on_listening(Listener<> listener) const {
+  return server_->listening.on(std::move(listener));
+}
+template <class Self>
+Subscription BasicServer<Self>::on_close(Listener<> listener) const {
+  return server_->closed.on(std::move(listener));
+}
+template <class Self>
+Subscription BasicServer<Self>::on_drop(Listener<const DroppedConnection&> listener) const {
+  return server_->dropped.on(std::move(listener));
+}
+template <class Self>
+Subscription BasicServer<Self>::on_error(Listener<const Error&> listener) const {
+  return server_->error.on(std::move(listener));
+}
+
+template class BasicServer<Server>;
+template class BasicServer<http::Server>;
 
 }  // namespace muster::net

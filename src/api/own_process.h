@@ -14,7 +14,7 @@ class OwnProcess : public ProcessState, public std::enable_shared_from_this<OwnP
   explicit OwnProcess(LoopState& loop) : loop_(loop.shared_from_this()) {}
 
   int pid() const override { return ::getpid(); }
-  bool connected() const override { return false; }
+  bool is_connected() const override { return false; }
   std::optional<ExitStatus> exit_status() const override { return std::nullopt; }
   bool kill(Signal signal) override { return ::kill(::getpid(), signal.number()) == 0; }
   bool send(Value&&, Handle&&, SendCallback&& done) override {

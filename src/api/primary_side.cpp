@@ -25,14 +25,14 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
         record_(std::move(record)) {}
 
   int pid() const override { return record_->pid; }
-  bool connected() const override { return record_->connected && !cluster_.expired(); }
+  bool is_connected() const override { return record_->connected && !cluster_.expired(); }
   std::optional<ExitStatus> exit_status() const override { return record_->exit_status; }
   bool kill(Signal signal) override {
     const auto cluster = cluster_.lock();
     return cluster && cluster->kill(record_->id, signal);
   }
   bool send(Value&& message, Handle&& handle, SendCallback&& done) override {
-    const auto origin = handle.origin();
+    const auto origin = Access::origin(handle);
     uv::UserMessage wire = to_wire(std::move(message), std::move(handle), record_->muster);
     const auto cluster = cluster_.lock();
     const bool sent = cluster && cluster->send(*this, std::move(wire), std::move(done));
@@ -44,6 +44,9 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
   }
   std::string spawn_file() const override { return record_->spawn_file; }
   std::vector<std::string> spawn_args() const override { return record_->spawn_args; }
+  void ref(bool ref) override {
+    if (const auto cluster = cluster_.lock()) cluster->ref_process(record_->id, ref);
+  }
   void ref_channel(bool ref) override {
     if (const auto cluster = cluster_.lock()) cluster->ref_channel(record_->id, ref);
   }
@@ -156,7 +159,7 @@ Worker PrimarySide::fork_worker(const Env& env) {
           }
         });
   }
-  return Worker(worker);
+  return Access::make<Worker>(worker);
 }
 
 void PrimarySide::disconnect_all(Function<void()> done) {
@@ -173,7 +176,7 @@ void PrimarySide::disconnect_all(Function<void()> done) {
 std::map<int, Worker> PrimarySide::workers() const {
   std::map<int, Worker> result;
   for (const auto& record : core_.workers()) {
-    if (const auto worker = find(record->id)) result.emplace(worker->id(), Worker(worker));
+    if (const auto worker = find(record->id)) result.emplace(worker->id(), Access::make<Worker>(worker));
   }
   return result;
 }
@@ -243,6 +246,10 @@ void PrimarySide::disconnect_channel(const std::shared_ptr<RemoteProcess>& proce
   driver_->perform();
 }
 
+void PrimarySide::ref_process(core::WorkerId id, bool ref) {
+  if (driver_) driver_->ref_process(id, ref);
+}
+
 void PrimarySide::ref_channel(core::WorkerId id, bool ref) {
   if (driver_) driver_->ref_channel(id, ref);
 }
@@ -271,7 +278,7 @@ void PrimarySide::handle_message(core::WorkerId id, uv::UserMessage&& wire) {
     const auto worker = self->driver_ ? self->find(id) : nullptr;
     if (!worker) return;
     Message message = from_wire(std::move(wire), worker->child->sockets);
-    self->message.emit(self->loop->loop, Worker(worker), message);
+    self->message.emit(self->loop->loop, Access::make<Worker>(worker), message);
     worker->message.emit(self->loop->loop, message);
     worker->child->message.emit(self->loop->loop, message);
   });
@@ -293,7 +300,7 @@ void PrimarySide::set_choose_worker(ChooseWorker choose) {
 std::optional<core::WorkerId> PrimarySide::choose(int connection, const std::vector<core::WorkerId>& ids) {
   std::vector<Worker> workers;
   for (const core::WorkerId id : ids) {
-    if (const auto worker = find(id)) workers.push_back(Worker(worker));
+    if (const auto worker = find(id)) workers.push_back(Access::make<Worker>(worker));
   }
   std::optional<Worker> chosen;
   const IncomingConnection incoming{to_address(uv::socket_name(connection)), to_address(uv::peer_name(connection))};
@@ -315,7 +322,7 @@ void PrimarySide::tell(const core::SetupEvent& event) { setup.emit(loop->loop, e
 void PrimarySide::tell(const core::ForkEvent& event) {
   if (const auto worker = find(event.worker)) {
     if (worker->child->pid() != 0) worker->child->spawned.emit(loop->loop);
-    fork.emit(loop->loop, Worker(worker));
+    fork.emit(loop->loop, Access::make<Worker>(worker));
     if (worker->child->pid() == 0) {
       worker->child->ended = ExitStatus::exited(-2);
       worker->child->close_if_over(loop->loop);
@@ -326,14 +333,14 @@ void PrimarySide::tell(const core::ForkEvent& event) {
 void PrimarySide::tell(const core::OnlineEvent& event) {
   if (const auto worker = find(event.worker)) {
     worker->online.emit(loop->loop);
-    online.emit(loop->loop, Worker(worker));
+    online.emit(loop->loop, Access::make<Worker>(worker));
   }
 }
 
 void PrimarySide::tell(const core::ListeningEvent& event) {
   if (const auto worker = find(event.worker)) {
     worker->listening.emit(loop->loop, event.address);
-    listening.emit(loop->loop, Worker(worker), event.address);
+    listening.emit(loop->loop, Access::make<Worker>(worker), event.address);
   }
 }
 
@@ -341,7 +348,7 @@ void PrimarySide::tell(const core::DisconnectEvent& event) {
   if (const auto worker = find(event.worker)) {
     if (const auto sockets = worker->child->sockets) sockets->handle_channel_closed();
     worker->disconnected.emit(loop->loop);
-    disconnect.emit(loop->loop, Worker(worker));
+    disconnect.emit(loop->loop, Access::make<Worker>(worker));
     worker->child->disconnected.emit(loop->loop);
     forget_if_gone(worker);
   }
@@ -351,7 +358,7 @@ void PrimarySide::tell(const core::ExitEvent& event) {
   if (const auto worker = find(event.worker)) {
     if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
     worker->exit.emit(loop->loop, event.status);
-    exit.emit(loop->loop, Worker(worker), event.status);
+    exit.emit(loop->loop, Access::make<Worker>(worker), event.status);
     worker->child->exit.emit(loop->loop, event.status);
     worker->child->ended = event.status;
     for (const auto& [number, pipe] : worker->child->pipes) pipe->read_to_end();

@@ -42,6 +42,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void disconnect_channel(const std::shared_ptr<RemoteProcess>& process);
   void send(core::WorkerId id, const core::wire::SocketListMessage& message);
   bool kill(core::WorkerId id, Signal signal);
+  void ref_process(core::WorkerId id, bool ref);
   void ref_channel(core::WorkerId id, bool ref);
   // Lets go of a worker that is gone, with its listeners, when all has been told.
   void forget_if_gone(const std::shared_ptr<RemoteWorker>& worker);

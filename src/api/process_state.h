@@ -19,13 +19,14 @@ class ProcessState {
   virtual ~ProcessState() = default;
 
   virtual int pid() const = 0;
-  virtual bool connected() const = 0;
+  virtual bool is_connected() const = 0;
   virtual std::optional<ExitStatus> exit_status() const = 0;
   virtual bool kill(Signal signal) = 0;
   virtual bool send(Value&& message, Handle&& handle, SendCallback&& done) = 0;
   virtual void disconnect() = 0;
   virtual std::string spawn_file() const { return {}; }
   virtual std::vector<std::string> spawn_args() const { return {}; }
+  virtual void ref(bool) {}
   virtual void ref_channel(bool) {}
   // The other end of the process's descriptor `number`, where it is a pipe.
   virtual std::shared_ptr<SocketState> pipe(int) const { return nullptr; }

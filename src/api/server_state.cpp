@@ -19,7 +19,7 @@ void set_address(core::wire::ListenQuery& query, const std::string& address) {
 
 core::wire::ListenQuery to_query(const ListenOptions& options) {
   core::wire::ListenQuery query;
-  query.backlog = options.backlog;
+  query.backlog = options.backlog.value_or(0);
   if (options.fd) {
     query.fd = *options.fd;
     return query;

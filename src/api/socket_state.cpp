@@ -18,7 +18,7 @@ std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, OwnedFd fd, Fun
 std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, Handle handle) {
   // What its server knows of it ends when the connection does.
   Function<void()> on_closed;
-  if (handle.origin()) on_closed = [origin = handle.origin()]() mutable { origin.reset(); };
+  if (Access::origin(handle)) on_closed = [origin = Access::origin(handle)]() mutable { origin.reset(); };
   OwnedFd fd(handle.release());
   uv::set_non_blocking(fd.get());
   return adopt(loop, std::move(fd), std::move(on_closed));
@@ -142,7 +142,7 @@ Handle SocketState::to_handle(net::KeepOpen keep_open) {
   }
   const bool keep = keep_open == net::KeepOpen::yes;
   Handle handle(HandleType::socket, (keep ? uv::require_duplicate(stream_->descriptor()) : stream_->release()).release());
-  handle.set_origin(origin);
+  Access::set_origin(handle, origin);
   if (!keep) close();
   return handle;
 }

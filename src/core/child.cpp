@@ -10,7 +10,7 @@
 
 namespace muster::core {
 
-Child::Child(WorkerId id) : id_(id) { send(wire::Online{true}); }
+Child::Child(WorkerId id) : id_(id) { send(wire::Online{wire::newest_extension}); }
 
 ServerId Child::listen(wire::ListenQuery query) {
   // A worker that is leaving listens no more: waiting for such a server it would never leave.
@@ -133,9 +133,11 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
     if (descriptor && counters_.emplace(counters->key, *descriptor).second) descriptor.reset();
   } else if (std::holds_alternative<wire::Disconnect>(message.body)) {
     leave(Reason::primary_asked);
-  } else if (std::holds_alternative<wire::Muster>(message.body)) {
-    muster_primary_ = true;
-    if (descriptor) effects_.push_back(MapBoard{*std::exchange(descriptor, std::nullopt)});
+  } else if (const auto* muster = std::get_if<wire::Muster>(&message.body)) {
+    // A version that this side does not speak.
+    if (muster->extension == wire::no_extension || muster->extension != wire::common_extension(muster->extension)) muster = nullptr;
+    if (muster) extension_ = muster->extension;
+    if (muster && descriptor) effects_.push_back(MapBoard{*std::exchange(descriptor, std::nullopt)});
   }
   if (descriptor) effects_.push_back(CloseDescriptor{*descriptor});
 }
@@ -212,7 +214,7 @@ void Child::carry_out(Verdict verdict, ServerId id, FdToken connection) {
   }
 }
 
-void Child::handle_board() { send(wire::Muster{}); }
+void Child::handle_board() { send(wire::Muster{extension_}); }
 
 void Child::handle_offered(const std::string& key, std::uint64_t number, std::optional<FdToken> connection, bool claimed) {
   if (!connection) return decide(number, wire::OfferReply::Outcome::not_received);

@@ -25,7 +25,7 @@ class Child {
   // How many connections the servers have that the primary gave them.
   std::size_t connections() const { return connections_; }
   // Whether the primary is known to be muster's.
-  bool muster_primary() const { return muster_primary_; }
+  bool muster_primary() const { return extension_ != wire::no_extension; }
 
   // Commands.
   // Asks the primary for a listening socket. `query.index` is found here. While the worker is leaving, a
@@ -107,7 +107,7 @@ class Child {
   Leaving leaving_ = Leaving::no;
   Reason reason_ = Reason::primary_asked;
   bool connected_ = true;
-  bool muster_primary_ = false;
+  wire::ExtensionVersion extension_ = wire::no_extension;  // that the primary answered with
   std::size_t connections_ = 0;
   wire::OfferReply decided_;  // of offers, and not answered yet
   std::uint64_t next_seq_ = 0;

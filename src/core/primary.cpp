@@ -143,8 +143,9 @@ void Primary::handle_message(WorkerId id, wire::ClusterMessage message) {
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Online& message) {
   if (!worker.lifecycle.report(Report::online)) return;
-  worker.muster = message.muster;
-  if (message.muster) effects_.push_back(ShareBoard{worker.id, {wire::Muster{}, Seq{next_seq_++}}});
+  const wire::ExtensionVersion extension = wire::common_extension(message.extension);
+  worker.muster = extension != wire::no_extension;
+  if (worker.muster) effects_.push_back(ShareBoard{worker.id, {wire::Muster{extension}, Seq{next_seq_++}}});
   effects_.push_back(OnlineEvent{worker.id});
 }
 

@@ -142,6 +142,10 @@ Reply read_reply(Seq ack, const Value& message) {
   return reply;
 }
 
+ExtensionVersion read_extension(const Value& message) {
+  return std::max(small_integer(message["muster"]).value_or(no_extension), no_extension);
+}
+
 ClusterMessage read_cluster(const Value& message) {
   ClusterMessage cluster;
   if (const auto seq = integer(message["seq"]); seq && *seq >= 0) cluster.seq = Seq(*seq);
@@ -151,7 +155,7 @@ ClusterMessage read_cluster(const Value& message) {
   }
   const std::string_view act = message["act"].string_or("");
   if (act == "online") {
-    cluster.body = Online{message["muster"].truthy()};
+    cluster.body = Online{read_extension(message)};
   } else if (act == "queryServer") {
     cluster.body = QueryServer{read_query(message)};
   } else if (act == "listening") {
@@ -165,7 +169,7 @@ ClusterMessage read_cluster(const Value& message) {
   } else if (act == "disconnect") {
     cluster.body = Disconnect{};
   } else if (act == "muster") {
-    cluster.body = Muster{};
+    cluster.body = Muster{read_extension(message)};
   } else if (act == "counters") {
     cluster.body = Counters{std::string(message["key"].string_or(""))};
   }
@@ -179,7 +183,7 @@ Value write_cluster(const ClusterMessage& cluster) {
     void operator()(const Unknown&) const {}
     void operator()(const Online& body) const {
       message.set("act", "online");
-      if (body.muster) message.set("muster", true);
+      if (body.extension != no_extension) message.set("muster", body.extension);
     }
     void operator()(const QueryServer& body) const {
       message.set("act", "queryServer");
@@ -199,7 +203,10 @@ Value write_cluster(const ClusterMessage& cluster) {
       message.set("key", body.key);
     }
     void operator()(const Disconnect&) const { message.set("act", "disconnect"); }
-    void operator()(const Muster&) const { message.set("act", "muster"); }
+    void operator()(const Muster& body) const {
+      message.set("act", "muster");
+      message.set("muster", body.extension);
+    }
     void operator()(const Counters& body) const {
       message.set("act", "counters");
       message.set("key", body.key);

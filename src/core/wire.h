@@ -17,6 +17,23 @@
 // docs/protocol.md shows a whole session.
 namespace muster::core::wire {
 
+// What muster's own ends say to each other beyond Node has a version: a number that the worker says with `online`, and that the
+// primary answers with, or with its own where that is lower. A number that either does not know means plain Node.
+//
+// Raise it, and read the one before for a release, when any of these changes in a way that the other end would see: the frames of
+// Offer and OfferReply, the messages Muster and Counters, the layout of kernel::LoadBoard's page or of kernel::member_counts, or what
+// any of them means. A primary and its workers may be of different releases during an upgrade, and under a primary that outlives a
+// deploy.
+using ExtensionVersion = int;
+inline constexpr ExtensionVersion no_extension = 0;
+inline constexpr ExtensionVersion oldest_extension = 1;
+inline constexpr ExtensionVersion newest_extension = 1;
+// What the primary answers a worker that says this.
+constexpr ExtensionVersion common_extension(ExtensionVersion said) {
+  if (said < oldest_extension) return no_extension;
+  return said < newest_extension ? said : newest_extension;
+}
+
 // What a worker asks a listening socket for. Absent, null and undefined mean the same on the wire.
 struct ListenQuery {
   int index = 0;         // which of the worker's listens for the same address this is
@@ -47,7 +64,7 @@ struct SocketName {
 
 // Worker to primary.
 struct Online {
-  bool muster = false;  // the worker is muster's: Muster{} follows
+  ExtensionVersion extension = no_extension;  // of a muster worker: Muster{} follows
 };
 struct QueryServer {
   ListenQuery query;
@@ -67,7 +84,9 @@ struct NewConnection {
 struct Disconnect {};
 // The primary is muster's too. Said only to a worker that is: so both may use what Node has not. It brings the worker's page of
 // the load board; the worker that has mapped it says the same, and is sent offers from then on.
-struct Muster {};
+struct Muster {
+  ExtensionVersion extension = no_extension;
+};
 
 // Where a muster worker counts what it accepts on the socket that the answer for this key brings: a descriptor.
 struct Counters {

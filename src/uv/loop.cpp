@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include <muster/error.h>
 #include "core/assert.h"
 #include "os/thread.h"
 #include "uv/guest.h"
@@ -69,7 +70,16 @@ void Loop::after_turn(Function<void()> task) {
   after_turn_ = std::move(task);
 }
 
+void Loop::check_thread() const {
+#ifndef NDEBUG
+  if (thread_ != std::this_thread::get_id()) throw Exception(Errc::wrong_thread, std::error_code(Errc::wrong_thread).message());
+#endif
+}
+
 int Loop::run() {
+#ifndef NDEBUG
+  thread_ = std::this_thread::get_id();
+#endif
   running_ = true;
   turn();
   if (guest_) {
@@ -110,6 +120,7 @@ void Loop::tell_host() {
 }
 
 void Loop::start_timer(TimerQueue::Place& place, Clock::time_point due, TimerQueue::Client& client) {
+  check_thread();
   timers_.start(place, due, client);
   tell_host();
 }
@@ -174,6 +185,7 @@ void Loop::Letterbox::handle_ready(std::uint32_t) {
 
 void Loop::next_tick(Function<void()> task) {
   if (silent_) return;
+  check_thread();
   ticks_.push_back(std::move(task));
   arm();
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include <muster/function.h>
@@ -69,6 +70,9 @@ class Loop {
   // What keeps this alive while a Guest calls into it.
   void set_owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
   std::shared_ptr<void> owner() const { return owner_.lock(); }
+
+  // Throws Exception(Errc::wrong_thread) on another thread than the loop's, in debug builds.
+  void check_thread() const;
 
   void next_tick(Function<void()> task);
   // From another thread.
@@ -232,6 +236,9 @@ class Loop {
   std::unique_ptr<std::array<char, 65536>> scratch_ = std::make_unique<std::array<char, 65536>>();
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   Letterbox letterbox_{*this};
+#ifndef NDEBUG
+  std::thread::id thread_ = std::this_thread::get_id();
+#endif
   std::map<std::uint64_t, Function<void(int)>> in_threads_;  // what is done when a thread has ended
   std::uint64_t last_thread_ = 0;
   std::unique_ptr<Resolver> resolver_;

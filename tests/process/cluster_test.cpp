@@ -493,8 +493,31 @@ TEST(ClusterProcess, LetsAWorkerGoThatOnlyItsChannelKeeps) {
   EXPECT_EQ(status, ExitStatus::exited(7));
 }
 
+TEST(ClusterProcess, LetsThePrimaryEndBeforeAWorkerThatIsUnreferenced) {
+  bool gone = false;
+  {
+    Primary primary;
+    Worker w = primary.cluster.fork(worker("Stays"));
+    w.on_exit([&](ExitStatus) { gone = true; });
+    w.process().on_message([w](Message&) {
+      w.process().unref();
+      w.process().unref_channel();
+    });
+
+    primary.run();
+
+    EXPECT_FALSE(w.is_dead());
+  }
+  EXPECT_FALSE(gone);
+}
+
+WORKER(Stays) {
+  cluster.process().send("here");
+  return loop.run();
+}
+
 WORKER(Unref) {
-  cluster.process().unref();
+  cluster.process().unref_channel();
   loop.run();
   return 7;
 }

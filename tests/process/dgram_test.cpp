@@ -13,6 +13,22 @@
 namespace muster::test {
 namespace {
 
+TEST(Dgram, ReportsWhatTheSystemRefusesAsAnError) {
+  Primary primary;
+  dgram::Socket socket = dgram::create_socket(primary.cluster);
+  std::vector<std::string> told;
+  socket.on_error([&](const Error& error) { told.push_back(error.message); });
+  socket.bind(0, [&] {
+    socket.set_multicast_ttl(1000);
+    socket.add_membership("127.0.0.1");
+    socket.close();
+  });
+
+  primary.run();
+
+  EXPECT_EQ(told, (std::vector<std::string>{"setMulticastTTL EINVAL", "addMembership EINVAL"}));
+}
+
 TEST(Dgram, TellsADatagramAndWhereItCameFrom) {
   Primary primary;
   auto receiver = dgram::create_socket(primary.cluster);
@@ -548,7 +564,7 @@ TEST(Dgram, RemembersThatItWasUnreferencedBeforeItWasBound) {
 WORKER(UnrefUdp) {
   auto socket = dgram::create_socket(cluster);
   socket.unref();
-  socket.bind(0, [&cluster] { cluster.process().unref(); });
+  socket.bind(0, [&cluster] { cluster.process().unref_channel(); });
   loop.run();
   return 7;
 }

@@ -322,7 +322,7 @@ TEST_P(Keeping, EndsAWorkerWhoseServerIsClosedAndWhoseChannelDoesNotKeepIt) {
 WORKER(UnrefAndClose) {
   // The answer keeps nobody either: it waits for it before it lets go.
   auto server = net::create_server(cluster, [](net::Socket) {});
-  server.listen(0, [&] { server.close([&] { cluster.process().unref(); }); });
+  server.listen(0, [&] { server.close([&] { cluster.process().unref_channel(); }); });
   loop.run();
   return 7;
 }
@@ -344,7 +344,7 @@ WORKER(UnrefEarly) {
   server.listen(0, [&] {
     server.ref();
     server.unref();
-    cluster.process().unref();
+    cluster.process().unref_channel();
   });
   server.unref();
   loop.run();
@@ -376,7 +376,7 @@ WORKER(KeptByItsServer) {
     socket.on_data([](std::string_view) {});
     server.close();
   });
-  server.listen(0, [&] { cluster.process().unref(); });
+  server.listen(0, [&] { cluster.process().unref_channel(); });
   loop.run();
   return 7;
 }

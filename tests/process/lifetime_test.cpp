@@ -61,8 +61,8 @@ class World {
       sockets_.clear();
     }
     if (all || what_ == "servers") {
-      if (server_->listening()) server_->close();
-      if (web_->listening()) web_->close();
+      if (server_->is_listening()) server_->close();
+      if (web_->is_listening()) web_->close();
       server_.reset();
       web_.reset();
     }
@@ -168,7 +168,7 @@ class World {
       client.on_data([](std::string_view) {});
       client.on_close([this] {
         at("web close");
-        if (server_ && server_->listening()) server_->close();
+        if (server_ && server_->is_listening()) server_->close();
         end_one();
       });
       sockets_.push_back(client);
@@ -222,14 +222,14 @@ class World {
       socket.resume();
       socket.end();
       socket.destroy();
-      EXPECT_TRUE(socket.destroyed());
+      EXPECT_TRUE(socket.is_destroyed());
     }
     if (server_) {
       server_->get_connections([](std::error_code, std::size_t) {});
       try_to([&] { server_->close(); });
       try_to([&] { server_->listen(0); });
       server_->unref();
-      EXPECT_FALSE(server_->listening());
+      EXPECT_FALSE(server_->is_listening());
     }
     if (web_) {
       try_to([&] { web_->listen(0); });
@@ -425,7 +425,7 @@ TEST(Lifetimes, OfALoopMayEndBeforeItsClusters) {
   loop.reset();
   server.get_connections([](std::error_code, std::size_t) {});
   socket.send("late", 9, "127.0.0.1", [](std::error_code) {});
-  EXPECT_FALSE(server.listening());
+  EXPECT_FALSE(server.is_listening());
   EXPECT_TRUE(cluster.workers().empty());
   EXPECT_THROW(cluster.fork(), Exception);
 }

@@ -134,9 +134,14 @@ TEST(Misuse, OfAWorkerIsToldWhatIsThePrimarys) {
 }
 
 WORKER(PlaysPrimary) {
-  Array told{refusal([&] { cluster.fork(); }), refusal([&] { cluster.setup_master(); }), refusal([&] { cluster.disconnect(); }),
+  Array told{refusal([&] { cluster.fork(); }), refusal([&] { cluster.setup_primary(); }), refusal([&] { cluster.disconnect(); }),
              refusal([&] { cluster.set_scheduling_policy(SchedulingPolicy::none); })};
+  EXPECT_FALSE(cluster.is_primary());
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   EXPECT_FALSE(cluster.is_master());
+  EXPECT_THROW(cluster.setup_master(), Exception);
+#pragma GCC diagnostic pop
   cluster.process().send(std::move(told));
   cluster.worker()->disconnect();
   return loop.run();

@@ -575,7 +575,7 @@ TEST(Server, ListensAgainBeforeItHasClosed) {
   std::string answer;
   server.listen(0, [&] {
     server.close([&] { ++closed; });
-    EXPECT_FALSE(server.listening());
+    EXPECT_FALSE(server.is_listening());
     server.listen(0, [&] {
       auto client = net::connect(primary.loop, server.address()->port.value());
       client.on_data([&](std::string_view bytes) { answer += bytes; });
@@ -634,7 +634,7 @@ TEST(Server, AnUnreferencedConnectionHoldsNoLoop) {
   EXPECT_EQ(primary.loop.run(), 0);
 
   ASSERT_EQ(kept.size(), 1U);
-  EXPECT_FALSE(kept[0].destroyed());
+  EXPECT_FALSE(kept[0].is_destroyed());
 }
 
 }  // namespace

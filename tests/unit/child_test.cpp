@@ -81,7 +81,7 @@ struct Worker {
 TEST(Child, SaysOnlineFirst) {
   Child child(WorkerId{3});
 
-  EXPECT_EQ(effects(child), Lines{R"(send "act":"online","muster":true)"});
+  EXPECT_EQ(effects(child), Lines{R"(send "act":"online","muster":1)"});
   EXPECT_EQ(child.id(), WorkerId{3});
   EXPECT_EQ(child.exited_after_disconnect(), std::nullopt);
 }
@@ -90,7 +90,7 @@ TEST(Child, KnowsAPrimaryOfItsOwnKindWhenThatSaysSo) {
   Child child(WorkerId{3});
   EXPECT_FALSE(child.muster_primary());
 
-  child.handle_message({wire::Muster{}, Seq{0}}, {});
+  child.handle_message({wire::Muster{1}, Seq{0}}, {});
 
   EXPECT_TRUE(child.muster_primary());
 }
@@ -602,12 +602,23 @@ TEST(Child, SurvivesAPrimaryThatSaysAnything) {
 
 TEST(Child, SaysWhenItHasMappedItsBoard) {
   Worker worker;
-  worker.child.handle_message({wire::Muster{}, Seq{1}}, FdToken{5});
+  worker.child.handle_message({wire::Muster{1}, Seq{1}}, FdToken{5});
   EXPECT_EQ(effects(worker.child), Lines{"map fd5"});
 
   worker.child.handle_board();
 
-  EXPECT_EQ(effects(worker.child), Lines{R"(send "act":"muster")"});
+  EXPECT_EQ(effects(worker.child), Lines{R"(send "act":"muster","muster":1)"});
+}
+
+TEST(Child, TakesAVersionThatItDoesNotKnowForPlainNode) {
+  for (const wire::ExtensionVersion unknown : {wire::no_extension, wire::newest_extension + 1}) {
+    Worker worker;
+
+    worker.child.handle_message({wire::Muster{unknown}, Seq{1}}, FdToken{5});
+
+    EXPECT_EQ(effects(worker.child), Lines{"close fd5"});
+    EXPECT_FALSE(worker.child.muster_primary());
+  }
 }
 
 TEST(Child, AnswersForEachConnectionOfAnOffer) {

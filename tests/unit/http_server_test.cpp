@@ -88,7 +88,7 @@ class HttpServer : public testing::Test {
   }
 #define UNTIL(condition) until([&] { return (condition); }, #condition)
 
-  http::Server& serve(http::ServerOptions options, http::RequestListener on_request) {
+  http::Server& serve(http::ServerOptions options, Function<void(http::Request&, http::Response&)> on_request) {
     server_.emplace(http::create_server(*cluster_, options,
                                         [listener = std::move(on_request)](Request& request, Response& response) mutable {
                                           if (request.url() == "/other") return response.end();
@@ -98,7 +98,7 @@ class HttpServer : public testing::Test {
     UNTIL(port_ > 0);
     return *server_;
   }
-  http::Server& serve(http::RequestListener on_request) { return serve({}, std::move(on_request)); }
+  http::Server& serve(Function<void(http::Request&, http::Response&)> on_request) { return serve({}, std::move(on_request)); }
 
   std::shared_ptr<Client> connect(std::string_view bytes = {}) {
     auto client = std::make_shared<Client>();
@@ -133,6 +133,21 @@ class HttpServer : public testing::Test {
 };
 
 // ---- Requests and responses --------------------------------------------------------------------------
+
+TEST_F(HttpServer, RefusesALimitThatLetsNothingThrough) {
+  const auto refusal = [this](const http::ServerOptions& options) -> std::string {
+    try {
+      http::create_server(*cluster_, options, [](Request&, Response&) {});
+    } catch (const Exception& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  EXPECT_EQ(refusal({.max_head_size = 0}), "ERR_INVALID_ARG_VALUE: max_head_size must be more than 0; left empty, there is no limit");
+  EXPECT_EQ(refusal({.headers_timeout = -1ms}), "ERR_INVALID_ARG_VALUE: headers_timeout must be more than 0; left empty, there is no limit");
+  EXPECT_EQ(refusal({.keep_alive_timeout = 0ms}), "ERR_INVALID_ARG_VALUE: keep_alive_timeout must be more than 0; left empty, there is no limit");
+  EXPECT_EQ(refusal({.keep_alive_timeout = std::nullopt}), "none");
+}
 
 TEST_F(HttpServer, TellsTheProgramWhatWasAsked) {
   std::string asked;
@@ -552,7 +567,7 @@ TEST_F(HttpServer, ClosesWhereTheProgramSaysCloseInAList) {
 }
 
 TEST_F(HttpServer, AnswersAPipelinedHeadThatDoesNotComeWith408) {
-  serve({.headers_timeout = 20ms, .keep_alive_timeout = 0ms}, [](Request&, Response& response) { response.end("one"); });
+  serve({.headers_timeout = 20ms, .keep_alive_timeout = std::nullopt}, [](Request&, Response& response) { response.end("one"); });
 
   const auto client = connect(std::string(get) + "GET / HTTP/1.1\r\nHo");
 
@@ -1010,7 +1025,7 @@ TEST_F(HttpServer, ClosesIdleConnectionsWhenItCloses) {
 
   UNTIL(closed && client->closed && fresh->closed);
   EXPECT_EQ(server_->connections(), 0U);
-  EXPECT_FALSE(server_->listening());
+  EXPECT_FALSE(server_->is_listening());
 }
 
 TEST_F(HttpServer, AnswersRequestsInProgressWhenItCloses) {
@@ -1085,7 +1100,7 @@ TEST_F(HttpServer, OutlivesItsLoop) {
 
   response_kept->end("nobody hears it");
   EXPECT_EQ(request_kept->url(), "/");
-  EXPECT_FALSE(server_->listening());
+  EXPECT_FALSE(server_->is_listening());
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 
 #include <optional>
 #include <string>
+#include <thread>
+
+#include <muster/error.h>
 
 #include <gtest/gtest.h>
 
@@ -49,6 +52,20 @@ TEST_P(LoopTest, ReturnsWhatItWasStoppedWithAlsoBefore) {
   EXPECT_EQ(loop->run(), 5);
   loop->release();
 }
+
+#ifndef NDEBUG
+TEST_P(LoopTest, TellsAnotherThreadThatItIsTheWrongOne) {
+  std::error_code told;
+  std::thread([&] {
+    try {
+      loop->next_tick([] {});
+    } catch (const Exception& e) {
+      told = e.code();
+    }
+  }).join();
+  EXPECT_EQ(told, Errc::wrong_thread);
+}
+#endif
 
 TEST_P(LoopTest, RunsTimersBesideADescriptorThatIsAlwaysReady) {
   OwnedFd ready(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -142,12 +142,31 @@ TEST(Primary, TellsAWorkerOfItsOwnKindThatItIsToo) {
   primary.handle_spawned(other->id, 78);
   effects(primary);
 
-  primary.handle_message(worker->id, {wire::Online{true}});
+  primary.handle_message(worker->id, {wire::Online{wire::newest_extension}});
   primary.handle_message(other->id, {wire::Online{}});
 
   EXPECT_EQ(effects(primary), (Lines{"board 1", "online 1", "online 2"}));
   EXPECT_TRUE(worker->muster);
   EXPECT_FALSE(other->muster);
+}
+
+TEST(Primary, AnswersANewerWorkerWithItsOwnVersionAndAnOlderOneAsNode) {
+  Primary primary({.exec = "/bin/app"}, SchedulingPolicy::round_robin);
+  const auto newer = primary.fork(primary.take_id(), Env{});
+  const auto older = primary.fork(primary.take_id(), Env{});
+  primary.handle_spawned(newer->id, 77);
+  primary.handle_spawned(older->id, 78);
+  effects(primary);
+
+  primary.handle_message(newer->id, {wire::Online{wire::newest_extension + 5}});
+  const auto answer = primary.poll_effect();
+  ASSERT_TRUE(answer && std::holds_alternative<ShareBoard>(*answer));
+  EXPECT_EQ(std::get<wire::Muster>(std::get<ShareBoard>(*answer).message.body).extension, wire::newest_extension);
+  effects(primary);
+  primary.handle_message(older->id, {wire::Online{wire::oldest_extension - 1}});
+
+  EXPECT_EQ(effects(primary), Lines{"online 2"});
+  EXPECT_FALSE(older->muster);
 }
 
 TEST(Primary, NumbersWorkersAndNeverReusesANumber) {
@@ -423,7 +442,7 @@ struct MusterCluster : Cluster {
     for (int i = 1; i <= workers; ++i) {
       records.push_back(primary.fork(primary.take_id(), Env{}));
       primary.handle_spawned(records.back()->id, 1000 + i);
-      primary.handle_message(records.back()->id, {wire::Online{true}, Seq{0}});
+      primary.handle_message(records.back()->id, {wire::Online{wire::newest_extension}, Seq{0}});
       boards = effects(primary);
     }
     listen_on_80(*this);
@@ -533,7 +552,7 @@ struct KernelCluster : Cluster {
     for (int i = 1; i <= workers; ++i) {
       records.push_back(primary.fork(primary.take_id(), Env{}));
       primary.handle_spawned(records.back()->id, 1000 + i);
-      primary.handle_message(records.back()->id, {wire::Online{true}, Seq{0}});
+      primary.handle_message(records.back()->id, {wire::Online{wire::newest_extension}, Seq{0}});
     }
     effects(primary);
     primary.handle_message(one, query(port(80), 1));
@@ -950,8 +969,8 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
       listen.index = below(2);
       const std::string key = Listeners::key_of(listen);
       switch (below(16)) {
-        case 0: primary.handle_message(worker, {wire::Online{below(2) == 0}, seq}); break;
-        case 13: primary.handle_message(worker, {wire::Muster{}, seq}); break;
+        case 0: primary.handle_message(worker, {wire::Online{static_cast<int>(below(3))}, seq}); break;
+        case 13: primary.handle_message(worker, {wire::Muster{1}, seq}); break;
         case 14: {
           // Also what no correct worker says.
           const std::vector<wire::OfferReply::Outcome> outcomes(static_cast<std::size_t>(below(20)),

@@ -25,8 +25,8 @@ bool unknown(std::string_view line) { return std::holds_alternative<Unknown>(clu
 // Lines captured from Node, each of which must come out again as it went in.
 constexpr const char* captured[] = {
     R"({"cmd":"NODE_CLUSTER","act":"online","seq":0})",
-    R"({"cmd":"NODE_CLUSTER","act":"online","muster":true,"seq":0})",
-    R"({"cmd":"NODE_CLUSTER","act":"muster","seq":3})",
+    R"({"cmd":"NODE_CLUSTER","act":"online","muster":1,"seq":0})",
+    R"({"cmd":"NODE_CLUSTER","act":"muster","muster":1,"seq":3})",
     R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":18001,"addressType":4,"backlog":0,"seq":1})",
     R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":18001,"addressType":4,"flags":0,"backlog":0,"seq":1})",
     R"({"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"::1","port":18001,"addressType":6,"flags":0,"backlog":0,"seq":2})",
