@@ -8,7 +8,7 @@
 
 #include <muster/loop.h>
 
-#include "primary/process_use.h"
+#include "os/process_use.h"
 #include "show/printable.h"
 
 namespace muster::cli {
@@ -165,7 +165,7 @@ void WorkerProcess::end(ExitStatus status, bool started) {
 }
 
 void WorkerProcess::look() {
-  const auto use = process_use(pid());
+  const auto use = os::process_use(pid());
   if (!use || ended_) return;
   const auto now = Clock::now();
   status_.memory = use->memory;

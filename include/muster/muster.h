@@ -6,4 +6,5 @@
 #include <muster/dgram.h>
 #include <muster/http.h>
 #include <muster/net.h>
+#include <muster/supervisor.h>
 #include <muster/version.h>

@@ -165,6 +165,10 @@ void Cluster::setup_primary(const Settings& settings) { primary_only(*state_, "s
 Worker Cluster::fork(const Env& env) { return primary_only(*state_, "fork()").fork_worker(env); }
 void Cluster::disconnect(Function<void()> done) { primary_only(*state_, "disconnect()").disconnect_all(std::move(done)); }
 
+void Cluster::reload(const ReloadOptions& options, Function<void(const RolloutResult&)> done) {
+  primary_only(*state_, "reload()").reload(options, std::move(done));
+}
+
 void Cluster::keep_ports() { primary_only(*state_, "keep_ports()").keep_ports(); }
 void Cluster::release_unused_ports() { primary_only(*state_, "release_unused_ports()").release_unused_ports(); }
 void Cluster::adopt(ListeningSocket socket) {

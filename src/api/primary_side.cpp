@@ -1,10 +1,12 @@
 #include "api/primary_side.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "api/handle_origin.h"
 #include "api/own_process.h"
+#include "api/reloading.h"
 #include "api/socket_state.h"
 #include "api/to_address.h"
 #include "uv/host.h"
@@ -93,6 +95,8 @@ class RemoteWorker final : public WorkerState {
   bool gone() const { return record_->lifecycle.gone() || (record_->pid == 0 && record_->lifecycle.disconnected()); }
 
   const std::shared_ptr<RemoteProcess> child;
+  Env env;  // that it was forked with
+  bool has_listened = false;
   bool gone_and_told = false;
 
  private:
@@ -111,6 +115,10 @@ PrimarySide::PrimarySide(LoopState& loop_state, Settings defaults, SchedulingPol
 PrimarySide::~PrimarySide() = default;
 
 void PrimarySide::shut_down() {
+  for (const auto& reload : std::exchange(reloads_, {})) {
+    reload->abandon();
+    loop->keep_for_turn(reload);
+  }
   retire(driver_);
   for (const auto& [id, worker] : std::exchange(workers_, {})) {
     if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
@@ -145,6 +153,7 @@ Worker PrimarySide::fork_worker(const Env& env) {
   auto record = core_.fork(id, env, node_options, inspect_port);
   auto worker = std::make_shared<RemoteWorker>(self, std::move(record));
   worker->child->worker = worker;
+  worker->env = env;
   workers_[id] = worker;
   driver.perform();
   for (auto& [number, fd] : driver.take_pipes(id)) {
@@ -171,6 +180,36 @@ void PrimarySide::disconnect_all(Function<void()> done) {
   if (!driver_) return;
   core_.disconnect_all(id);
   driver_->perform();
+}
+
+void PrimarySide::reload(const ReloadOptions& options, Function<void(const RolloutResult&)> done) {
+  driver();
+  if (options.parallel == 0) throw Exception(Errc::invalid_arg_value, "ReloadOptions::parallel must be at least 1");
+  if (options.ready_timeout && options.ready_timeout->count() <= 0) {
+    throw Exception(Errc::invalid_arg_value, "ReloadOptions::ready_timeout must be more than 0; left empty, there is no limit");
+  }
+  if (!reloads_.empty() && !reloads_.back()->has_ended()) {
+    RolloutResult refused;
+    refused.why = "a reload is under way";
+    return loop->loop.next_tick([done = std::move(done), refused = std::move(refused)]() mutable {
+      if (done) done(refused);
+    });
+  }
+  std::vector<Reloading::Old> old;
+  for (const auto& record : core_.workers()) {
+    const auto worker = find(record->id);
+    if (worker && record->connected) old.push_back({Access::make<Worker>(worker), worker->env, worker->has_listened});
+  }
+  reloads_.push_back(std::make_shared<Reloading>(*this, std::move(old), options, std::move(done)));
+  const auto reload = reloads_.back();
+  reload->start();
+}
+
+void PrimarySide::forget(const Reloading& reload) {
+  const auto found = std::find_if(reloads_.begin(), reloads_.end(), [&](const auto& other) { return other.get() == &reload; });
+  if (found == reloads_.end()) return;
+  loop->keep_for_turn(std::move(*found));
+  reloads_.erase(found);
 }
 
 std::map<int, Worker> PrimarySide::workers() const {
@@ -339,6 +378,7 @@ void PrimarySide::tell(const core::OnlineEvent& event) {
 
 void PrimarySide::tell(const core::ListeningEvent& event) {
   if (const auto worker = find(event.worker)) {
+    worker->has_listened = true;
     worker->listening.emit(loop->loop, event.address);
     listening.emit(loop->loop, Access::make<Worker>(worker), event.address);
   }

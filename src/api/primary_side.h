@@ -10,6 +10,7 @@
 
 namespace muster::detail {
 
+class Reloading;
 class RemoteProcess;
 class RemoteWorker;
 
@@ -26,6 +27,8 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void setup_primary(const Settings& settings);
   Worker fork_worker(const Env& env);
   void disconnect_all(Function<void()> done);
+  void reload(const ReloadOptions& options, Function<void(const RolloutResult&)> done);
+  void forget(const Reloading& reload);
   std::map<int, Worker> workers() const;
   void set_choose_worker(ChooseWorker choose);
   core::Primary& core() { return core_; }
@@ -79,6 +82,7 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   ChooseWorker choose_worker_;  // with SchedulingPolicy::custom
   std::map<core::CallbackId, Function<void()>> disconnect_callbacks_;
   std::uint64_t next_callback_ = 0;
+  std::vector<std::shared_ptr<Reloading>> reloads_;  // the last one goes on; of those before, old workers still leave
 };
 
 }  // namespace muster::detail

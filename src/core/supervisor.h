@@ -5,33 +5,16 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
 #include <muster/exit_status.h>
+#include <muster/supervision.h>
 #include "core/backoff.h"
+#include "core/rollout.h"
+#include "core/runs.h"
 
 namespace muster::core {
-
-// One process that the supervisor asked for. A seat has many, one after the other.
-enum class RunId : std::uint32_t {};
-
-struct SupervisorOptions {
-  unsigned workers = 1;
-  unsigned parallel = 1;  // of a reload: how many are replaced at a time
-  unsigned starting = 0;  // how many may be starting at a time; the others wait. 0: any number
-  // Milliseconds. 0 for ready_timeout, max_age and max_restarts: no limit.
-  std::uint64_t ready_timeout = 30'000;
-  std::uint64_t backoff = 100;
-  std::uint64_t max_backoff = 15'000;
-  unsigned max_restarts = 10;  // for each worker, within the window
-  std::uint64_t restart_window = 60'000;
-  std::uint64_t max_age = 0;
-  std::uint64_t drain_timeout = 30'000;  // then it is asked by a signal
-  std::uint64_t kill_timeout = 5'000;    // then it is killed
-  std::uint64_t heartbeat = 0;           // a ready worker that was heard of and is silent for longer hangs; 0: never
-};
 
 // Keeps an app alive: so many workers, each on its seat, replaced when they end, when they are to be replaced, or when a reload
 // puts a new one in the place of each.
@@ -40,53 +23,27 @@ struct SupervisorOptions {
 // next_deadline(). What is to be done comes out of poll_effect(), to be polled until it is empty after each call.
 class Supervisor {
  public:
-  // Why a worker ended, or is to.
-  enum class Cause : std::uint8_t {
-    crashed,      // by itself, with an exit code or a signal that tells of a failure
-    exited,       // by itself, with 0
-    never_ready,  // before it was ready, by itself or because that took too long
-    not_started,  // there never was a process
-    memory,       // over its limit; these four are replaced before they go, or killed
-    requests,
-    age,
-    hung,
-    reload,
-    restart,
-    scale,
-    stop,
+  // In milliseconds, but for the numbers. 0 for ready_timeout, max_age and max_restarts: no limit.
+  struct Options {
+    unsigned workers = 1;
+    unsigned parallel = 1;  // of a reload: how many are replaced at a time
+    unsigned starting = 0;  // how many may be starting at a time; the others wait. 0: any number
+    std::uint64_t ready_timeout = 30'000;
+    std::uint64_t backoff = 100;
+    std::uint64_t max_backoff = 15'000;
+    unsigned max_restarts = 10;  // for each worker, within the window
+    std::uint64_t restart_window = 60'000;
+    std::uint64_t max_age = 0;
+    std::uint64_t drain_timeout = 30'000;  // then it is asked by a signal
+    std::uint64_t kill_timeout = 5'000;    // then it is killed
+    std::uint64_t heartbeat = 0;           // a ready worker that was heard of and is silent for longer hangs; 0: never
   };
-  enum class State : std::uint8_t {
-    starting,  // none was ready yet
-    running,
-    reloading,
-    stopping,
-    stopped,
-    failed,  // too many restarts; what still runs is ended
-  };
-  // How well it runs, beside what it does.
-  enum class Health : std::uint8_t {
-    well,
-    degraded,    // a seat has no ready worker
-    crash_loop,  // the worker of a seat failed three times in a row, and none has lasted since
-  };
-  enum class Phase : std::uint8_t { starting, ready, draining, terminating, killing };
 
-  // Start a process; handle_ready() and handle_exited() follow.
-  struct Fork {
-    RunId run;
-    unsigned seat;
-    unsigned generation;
-  };
-  // It gets no more to do, finishes what it has and ends.
-  struct Drain {
-    RunId run;
-  };
-  struct Terminate {
-    RunId run;
-  };
-  struct Kill {
-    RunId run;
-  };
+  // handle_ready() and handle_exited() follow.
+  using Fork = Runs::Fork;
+  using Drain = Runs::Drain;
+  using Terminate = Runs::Terminate;
+  using Kill = Runs::Kill;
   // It hangs, as is told once. put_down() is due, when whoever wants to has looked at it.
   struct Hung {
     RunId run;
@@ -95,19 +52,15 @@ class Supervisor {
   struct Died {
     RunId run;
     unsigned seat;
-    Cause cause;
+    EndCause cause;
     ExitStatus status;
     bool was_ready;
     std::uint64_t lived;
     std::optional<RunId> successor;         // it has one already
     std::optional<std::uint64_t> next_try;  // one is started after so many milliseconds
   };
-  // `why` is empty when every worker was replaced.
   struct ReloadEnded {
-    unsigned replaced;
-    unsigned wanted;
-    std::uint64_t took;
-    std::string why;
+    RolloutResult result;
   };
   struct Failed {
     std::string why;
@@ -116,24 +69,11 @@ class Supervisor {
   struct Stopped {};
   using Effect = std::variant<Fork, Drain, Terminate, Kill, Hung, Died, ReloadEnded, Failed, Stopped>;
 
-  struct Run {
-    RunId id;
-    unsigned seat;
-    unsigned generation;
-    Phase phase;
-    std::uint64_t started;
-    std::optional<std::uint64_t> ready = {};
-    std::optional<Cause> leaving = {};           // it was told to end, and why
-    std::optional<std::uint64_t> deadline = {};  // of its phase
-    std::optional<std::uint64_t> expires = {};   // by its age
-    std::optional<std::uint64_t> heard = {};     // when it last gave a sign of life
-    bool hung = false;
-  };
   struct Seat {
     Backoff backoff;
     std::optional<RunId> current = {};
     std::optional<RunId> next = {};           // will take its place when it is ready
-    std::optional<Cause> replacing = {};      // why there is a next one
+    std::optional<EndCause> replacing = {};      // why there is a next one
     std::optional<std::uint64_t> retry = {};  // when to start the next one, because there is no current one
     bool waits = false;                       // to be started when others have
     unsigned restarts = 0;
@@ -141,12 +81,13 @@ class Supervisor {
   };
 
   // `seed` for what is left to chance: the same seed, the same waits.
-  Supervisor(SupervisorOptions options, std::uint64_t seed);
+  Supervisor(Options options, std::uint64_t seed);
 
   // Once.
   void start(std::uint64_t now);
   // Takes effect for what starts from now on; the number of workers does not (scale()).
-  void set_options(SupervisorOptions options);
+  void set_options(Options options);
+  std::optional<std::string> why_not_reload() const;
   // Nothing, or why not.
   std::optional<std::string> reload(std::uint64_t now);
   // Ends each worker and starts it again when it has ended, all at the same time.
@@ -158,9 +99,9 @@ class Supervisor {
   void terminate(std::uint64_t now);
   void kill(std::uint64_t now);
   // Puts another in its place, and lets it go then.
-  void replace(RunId run, Cause cause, std::uint64_t now);
+  void replace(RunId run, EndCause cause, std::uint64_t now);
   // Kills it. It is started again as after any failure.
-  void put_down(RunId run, Cause cause);
+  void put_down(RunId run, EndCause cause);
 
   void handle_ready(RunId run, std::uint64_t now);
   void handle_exited(RunId run, ExitStatus status, std::uint64_t now, bool started = true);
@@ -175,28 +116,20 @@ class Supervisor {
   void handle_time(std::uint64_t now);
   std::optional<std::uint64_t> next_deadline() const;
 
-  State state() const { return state_; }
+  SupervisorState state() const { return state_; }
   Health health(std::uint64_t now) const;
   unsigned workers() const { return options_.workers; }
-  unsigned ready() const;
+  unsigned ready() const { return runs_.count(WorkerPhase::ready); }
   unsigned restarts() const { return restarts_; }
   unsigned generation() const { return generation_; }
   const std::map<unsigned, Seat>& seats() const { return seats_; }
-  const Run* find(RunId run) const;
-  const std::map<RunId, Run>& runs() const { return runs_; }
+  const Run* find(RunId run) const { return runs_.find(run); }
+  const std::map<RunId, Run>& runs() const { return runs_.all(); }
 
   std::optional<Effect> poll_effect();
 
  private:
-  struct Reload {
-    std::uint64_t since;
-    std::deque<unsigned> waiting = {};  // seats
-    unsigned under_way = 0;
-    unsigned wanted = 0;
-    unsigned replaced = 0;
-  };
-
-  bool going_on() const { return state_ == State::starting || state_ == State::running || state_ == State::reloading; }
+  bool going_on() const { return state_ <= SupervisorState::reloading; }
   // It was ready for so long that its failures before say nothing any more.
   bool has_lasted(const Run& run, std::uint64_t now) const;
   RunId fork(unsigned seat, std::uint64_t now);
@@ -205,36 +138,27 @@ class Supervisor {
   void fill_waiting(std::uint64_t now);
   bool may_start() const;
   void add_seat(unsigned number);
-  void drain(Run& run, Cause cause, std::uint64_t now);
-  void terminate(Run& run, Cause cause, std::uint64_t now);
-  void kill(Run& run, Cause cause);
+  void push(const std::optional<Runs::Effect>& effect);
   void advance_reload(std::uint64_t now);
   void end_reload(std::uint64_t now, std::string why);
   // These tell why the app has failed by it, if it has.
-  std::optional<std::string> lost_current(Seat& seat, const Run& run, Cause cause, Died& died, std::uint64_t now);
-  std::optional<std::string> spend_restart(const Run& run, Cause cause, const ExitStatus& status, std::uint64_t now);
+  std::optional<std::string> lost_current(Seat& seat, const Run& run, EndCause cause, Died& died, std::uint64_t now);
+  std::optional<std::string> spend_restart(const Run& run, EndCause cause, const ExitStatus& status, std::uint64_t now);
   void fail(std::string why, std::uint64_t now);
   void stop_when_empty();
 
-  SupervisorOptions options_;
+  Options options_;
   std::uint64_t random_;
-  State state_ = State::starting;
+  SupervisorState state_ = SupervisorState::starting;
   std::map<unsigned, Seat> seats_;
-  std::map<RunId, Run> runs_;
+  Runs runs_;
   Budget budget_;
   std::optional<std::uint64_t> looked_;
-  std::optional<Reload> reload_;
-  std::uint32_t next_run_ = 1;
+  std::optional<Rollout> reload_;
   unsigned generation_ = 0;
   unsigned restarts_ = 0;
   unsigned failed_starts_ = 0;  // before the first was ready
   std::deque<Effect> effects_;
 };
-
-std::string_view to_string(Supervisor::Cause cause);
-std::string_view to_string(Supervisor::State state);
-std::string_view to_string(Supervisor::Health health);
-// "exit code 1", "signal SIGKILL".
-std::string to_text(const ExitStatus& status);
 
 }  // namespace muster::core

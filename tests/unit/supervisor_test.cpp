@@ -10,9 +10,8 @@
 namespace muster::core {
 namespace {
 
-using Cause = Supervisor::Cause;
-using State = Supervisor::State;
-using Health = Supervisor::Health;
+using Cause = EndCause;
+using State = SupervisorState;
 using Strings = std::vector<std::string>;
 
 const ExitStatus killed = ExitStatus::killed(Signal::kill);
@@ -35,7 +34,7 @@ Strings effects(Supervisor& supervisor) {
     } else if (const auto* died = std::get_if<Supervisor::Died>(&*effect)) {
       all.push_back("died " + text(died->run) + " " + std::string(to_string(died->cause)));
     } else if (const auto* ended = std::get_if<Supervisor::ReloadEnded>(&*effect)) {
-      all.push_back(ended->why.empty() ? "reloaded " + std::to_string(ended->replaced) : "abandoned: " + ended->why);
+      all.push_back(ended->result.ok() ? "reloaded " + std::to_string(ended->result.replaced) : "abandoned: " + ended->result.why);
     } else if (const auto* failed = std::get_if<Supervisor::Failed>(&*effect)) {
       all.push_back("failed: " + failed->why);
     } else {
@@ -46,7 +45,7 @@ Strings effects(Supervisor& supervisor) {
 }
 
 // With `workers`, all ready at time 0, by the numbers 1, 2, ...
-Supervisor running(SupervisorOptions options) {
+Supervisor running(Supervisor::Options options) {
   Supervisor supervisor(options, 1);
   supervisor.start(0);
   for (unsigned run = 1; run <= options.workers; ++run) supervisor.handle_ready(RunId{run}, 0);

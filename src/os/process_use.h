@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace muster::cli {
+namespace muster::os {
 
 // What a process uses, as /proc has it.
 struct ProcessUse {
@@ -14,4 +14,4 @@ struct ProcessUse {
 // Nothing when there is no such process.
 std::optional<ProcessUse> process_use(int pid);
 
-}  // namespace muster::cli
+}  // namespace muster::os

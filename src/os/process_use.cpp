@@ -1,4 +1,4 @@
-#include "primary/process_use.h"
+#include "os/process_use.h"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <sstream>
 #include <string>
 
-namespace muster::cli {
+namespace muster::os {
 
 std::optional<ProcessUse> process_use(int pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
@@ -27,4 +27,4 @@ std::optional<ProcessUse> process_use(int pid) {
   return ProcessUse{pages * page, (user + system) * 1000 / ticks};
 }
 
-}  // namespace muster::cli
+}  // namespace muster::os
