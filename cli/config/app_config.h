@@ -14,7 +14,7 @@ namespace muster::cli {
 using Milliseconds = std::chrono::milliseconds;
 
 // When a worker counts as ready to take the place of another.
-enum class Readiness {
+enum class ReadySign {
   automatic,  // `listening` for a worker with a channel; for any other program READY=1, or ready_delay without it
   listening,  // a server of it listens
   message,    // it sent the message "ready"
@@ -51,7 +51,7 @@ struct AppConfig {
   bool pin = false;  // worker n on one processor
 
   // Keeping it alive.
-  Readiness ready = Readiness::automatic;
+  ReadySign ready = ReadySign::automatic;
   Milliseconds ready_timeout{30'000};
   Milliseconds ready_delay{1'000};
   Milliseconds backoff{100};  // before the first restart; doubles each time

@@ -143,11 +143,11 @@ constexpr std::array policies{
     std::pair<std::string_view, SchedulingPolicy>{"ip_hash", SchedulingPolicy::ip_hash},
     std::pair<std::string_view, SchedulingPolicy>{"kernel", SchedulingPolicy::kernel}};
 
-constexpr std::array readiness{std::pair<std::string_view, Readiness>{"automatic", Readiness::automatic},
-                               std::pair<std::string_view, Readiness>{"listening", Readiness::listening},
-                               std::pair<std::string_view, Readiness>{"message", Readiness::message},
-                               std::pair<std::string_view, Readiness>{"notify", Readiness::notify},
-                               std::pair<std::string_view, Readiness>{"delay", Readiness::delay}};
+constexpr std::array readiness{std::pair<std::string_view, ReadySign>{"automatic", ReadySign::automatic},
+                               std::pair<std::string_view, ReadySign>{"listening", ReadySign::listening},
+                               std::pair<std::string_view, ReadySign>{"message", ReadySign::message},
+                               std::pair<std::string_view, ReadySign>{"notify", ReadySign::notify},
+                               std::pair<std::string_view, ReadySign>{"delay", ReadySign::delay}};
 
 constexpr std::array formats{std::pair<std::string_view, LogFormat>{"text", LogFormat::text},
                              std::pair<std::string_view, LogFormat>{"json", LogFormat::json}};

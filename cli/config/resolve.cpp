@@ -455,7 +455,7 @@ class Resolver {
                        called(draft, "may_listen")));
     }
     if (!config.listen.empty()) {
-      if (config.ready == Readiness::message || config.ready == Readiness::listening) {
+      if (config.ready == ReadySign::message || config.ready == ReadySign::listening) {
         mistake(place_of(draft, "ready"),
                 fmt::format("{} cannot be \"{}\" with {}: the app has its sockets from LISTEN_FDS and no channel to tell so; "
                             "accepted: automatic, notify, delay",

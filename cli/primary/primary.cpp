@@ -23,7 +23,7 @@
 #include "config/listen_url.h"
 #include "json_text.h"
 #include "primary/init.h"
-#include "primary/process_use.h"
+#include "os/process_use.h"
 #include "say.h"
 #include "show/units_text.h"
 #include "start_process.h"
@@ -85,7 +85,7 @@ Primary::Primary(Order order)
 Primary::~Primary() {
   admin_.reset();
   control_.reset();
-  supervisor_.reset();
+  workers_.reset();
   files_.remove();
   // Only after the last trace of this one is gone may there be another; before whoever waits for that is told, by the end of
   // the connection.
@@ -153,13 +153,13 @@ std::string Primary::begin() {
   if (!files_.restore()) log_->say(files_.error() + "; Node workers report nothing, and nobody can say READY=1");
   if (!order_.takes_over) lock_.note_folder(files_.folder());
   cluster_ = std::make_unique<Cluster>(loop_, 0, nullptr);
-  Supervisor::Events events;
+  Workers::Events events;
   events.changed = [this] { changed(); };
   events.stopped = [this](const std::optional<std::string>& failed) { stopped(failed); };
   cluster_->on_policy_unavailable([this](const std::string& why) {
     log_->say(fmt::format("the kernel policy is not available: {}; round robin takes its place", why));
   });
-  supervisor_ = std::make_unique<Supervisor>(loop_, *cluster_, *log_, config, files_, std::move(events));
+  workers_ = std::make_unique<Workers>(loop_, *cluster_, *log_, config, files_, std::move(events));
   if (order_.takes_over && order_.line >= 0) {
     predecessor_ = std::make_unique<Predecessor>(
         loop_, std::exchange(order_.line, -1),
@@ -170,7 +170,7 @@ std::string Primary::begin() {
   adopt(std::move(order_.sockets));
   watch_signals();
   if (!order_.takes_over) listen_to_commands();
-  if (std::string error = supervisor_->start(); !error.empty()) return error;
+  if (std::string error = workers_->start(); !error.empty()) return error;
   if (const auto watchdog = watchdog_interval(); watchdog > 0) {
     loop_.set_interval(std::chrono::milliseconds(std::max(1ULL, watchdog / 2000)), [] { notify_service_manager("WATCHDOG=1"); })
         .unref();
@@ -220,9 +220,9 @@ void Primary::restore_files() {
 
 void Primary::adopt(std::vector<Given> sockets) {
   for (Given& given : sockets) {
-    if (supervisor_->is_plain()) {
+    if (workers_->is_plain()) {
       const os::SocketFile::Identity identity{given.device, given.inode};
-      supervisor_->listen_sockets().adopt(std::move(given.name), std::move(given.socket),
+      workers_->listen_sockets().adopt(std::move(given.name), std::move(given.socket),
                                           given.path.empty() ? os::SocketFile() : os::SocketFile::at(given.path, identity));
     } else {
       cluster_->adopt({std::move(given.name), std::move(given.socket), std::move(given.path), given.device, given.inode});
@@ -231,7 +231,7 @@ void Primary::adopt(std::vector<Given> sockets) {
 }
 
 void Primary::watch_signals() {
-  const auto quiet = [](const Supervisor::Outcome&) {};
+  const auto quiet = [](const Workers::Outcome&) {};
   // A signal has nobody else to tell.
   const auto may_change = [this](const char* what) {
     const auto why_not = why_not_changed();
@@ -243,19 +243,19 @@ void Primary::watch_signals() {
   });
   loop_.on_signal(Signal::term, [this](Signal) {
     // The second time, it is meant.
-    end(asked_to_end_++ == 0 ? &Supervisor::stop : &Supervisor::terminate);
+    end(asked_to_end_++ == 0 ? &Workers::stop : &Workers::terminate);
   });
   loop_.on_signal(Signal::interrupt,
-                  [this](Signal) { end(asked_to_end_++ == 0 ? &Supervisor::terminate : &Supervisor::kill); });
+                  [this](Signal) { end(asked_to_end_++ == 0 ? &Workers::terminate : &Workers::kill); });
   loop_.on_signal(Signal::usr1, [this](Signal) { log_->reopen(); });
   loop_.on_signal(Signal::usr2, [this, quiet](Signal) { upgrade(quiet); });
   loop_.on_signal(sig_ttin, [this, may_change, quiet](Signal) {
     if (!may_change("scale")) return;
-    if (const auto why = too_many_workers(supervisor_->workers() + 1)) return log_->say("not scaled by a signal: " + *why);
-    supervisor_->scale(supervisor_->workers() + 1, quiet);
+    if (const auto why = too_many_workers(workers_->wanted() + 1)) return log_->say("not scaled by a signal: " + *why);
+    workers_->scale(workers_->wanted() + 1, quiet);
   });
   loop_.on_signal(sig_ttou, [this, may_change, quiet](Signal) {
-    if (supervisor_->workers() > 1 && may_change("scale")) supervisor_->scale(supervisor_->workers() - 1, quiet);
+    if (workers_->wanted() > 1 && may_change("scale")) workers_->scale(workers_->wanted() - 1, quiet);
   });
 }
 
@@ -299,7 +299,7 @@ void Primary::command(const nlohmann::json& request, ControlServer::Client clien
   if (what == "reload" || what == "restart" || what == "scale") {
     if (const auto why_not = why_not_changed()) return client.fail(fmt::format("cannot {} now: {}", what, *why_not));
   }
-  Supervisor::Done answer = [client](const Supervisor::Outcome& outcome) mutable {
+  Workers::Done answer = [client](const Workers::Outcome& outcome) mutable {
     if (outcome.ok) {
       client.succeed({{"text", outcome.text}});
     } else {
@@ -313,16 +313,16 @@ void Primary::command(const nlohmann::json& request, ControlServer::Client clien
   } else if (what == "reload") {
     reload(std::move(answer));
   } else if (what == "restart") {
-    supervisor_->restart(std::move(answer));
+    workers_->restart(std::move(answer));
   } else if (what == "scale") {
     scale(request, std::move(client), std::move(answer));
   } else if (what == "upgrade") {
     upgrade(std::move(answer));
   } else if (what == "stop") {
-    end(&Supervisor::stop);
+    end(&Workers::stop);
     client.tell({{"text", "stopping"}});
   } else if (what == "kill") {
-    end(&Supervisor::kill);
+    end(&Workers::kill);
     client.tell({{"text", "killed"}});
   } else {
     client.fail(
@@ -330,7 +330,7 @@ void Primary::command(const nlohmann::json& request, ControlServer::Client clien
   }
 }
 
-void Primary::scale(const nlohmann::json& request, ControlServer::Client client, Supervisor::Done done) {
+void Primary::scale(const nlohmann::json& request, ControlServer::Client client, Workers::Done done) {
   const auto found = request.find("workers");
   const std::string how = request.value("how", "to");
   if (how != "max" && (found == request.end() || !found->is_number_integer())) {
@@ -338,13 +338,13 @@ void Primary::scale(const nlohmann::json& request, ControlServer::Client client,
   }
   std::int64_t workers = how == "max" ? available_parallelism() : found->get<std::int64_t>();
   constexpr std::int64_t most = 65'536;
-  if (how == "by") workers = std::clamp(workers, -most, most) + supervisor_->workers();
+  if (how == "by") workers = std::clamp(workers, -most, most) + workers_->wanted();
   if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to {} workers, not {}", most, workers));
   if (const auto why = too_many_workers(static_cast<unsigned>(workers));
-      why && workers > supervisor_->workers() && !flag_member(request, "force")) {
+      why && workers > workers_->wanted() && !flag_member(request, "force")) {
     return client.fail(fmt::format("{}; accepted: fewer, or {} with --force", *why, workers));
   }
-  supervisor_->scale(static_cast<unsigned>(workers), std::move(done));
+  workers_->scale(static_cast<unsigned>(workers), std::move(done));
 }
 
 void Primary::send_logs(const nlohmann::json& request, ControlServer::Client client) {
@@ -360,8 +360,8 @@ void Primary::send_logs(const nlohmann::json& request, ControlServer::Client cli
   client.on_gone([this, number] { log_->unfollow(*number); });
 }
 
-void Primary::reload(Supervisor::Done done) {
-  if (std::exchange(resolving_, true)) return done(Supervisor::Outcome{false, "cannot reload: a reload is under way"});
+void Primary::reload(Workers::Done done) {
+  if (std::exchange(resolving_, true)) return done(Workers::Outcome{false, "cannot reload: a reload is under way"});
   // A configuration that is a program may take its time, and connections are not to wait for it.
   auto resolved = std::make_shared<Resolved>();
   loop_.run_in_thread([resolved, sources = order_.sources] { *resolved = resolve(sources); },
@@ -370,32 +370,32 @@ void Primary::reload(Supervisor::Done done) {
                         if (!error) return reload(*resolved, std::move(done));
                         std::string text = "cannot reload: no thread can be started: " + error.message();
                         log_->say(text);
-                        done(Supervisor::Outcome{false, std::move(text)});
+                        done(Workers::Outcome{false, std::move(text)});
                       });
 }
 
-void Primary::reload(const Resolved& resolved, Supervisor::Done done) {
+void Primary::reload(const Resolved& resolved, Workers::Done done) {
   if (!resolved.ok()) {
     std::string text = "cannot reload: " + report(resolved);
     while (text.ends_with('\n')) text.pop_back();
     log_->say(text);
-    return done(Supervisor::Outcome{false, std::move(text)});
+    return done(Workers::Outcome{false, std::move(text)});
   }
   const auto same = std::find_if(resolved.apps.begin(), resolved.apps.end(),
                                  [this](const ResolvedApp& app) { return app.config.name == name_; });
   if (same == resolved.apps.end()) {
     std::string text = fmt::format("cannot reload: {} has no app \"{}\" any more", resolved.file_name, name_);
     log_->say(text);
-    return done(Supervisor::Outcome{false, std::move(text)});
+    return done(Workers::Outcome{false, std::move(text)});
   }
   AppConfig config = same->config;
   // What `scale` said goes on, as long as the file says nothing new.
-  if (config.workers == order_.config.workers) config.workers = supervisor_->config().workers;
+  if (config.workers == order_.config.workers) config.workers = workers_->config().workers;
   // It says itself why it cannot now.
-  if (supervisor_->state() != core::Supervisor::State::running) return supervisor_->reload(std::move(config), std::move(done));
+  if (workers_->state() != SupervisorState::running) return workers_->reload(std::move(config), std::move(done));
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_now());
-  supervisor_->reload(std::move(config),
-                      [this, said = same->config, done = std::move(done)](const Supervisor::Outcome& outcome) mutable {
+  workers_->reload(std::move(config),
+                      [this, said = same->config, done = std::move(done)](const Workers::Outcome& outcome) mutable {
                         if (outcome.ok) order_.config = std::move(said);
                         notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
                         done(outcome);
@@ -403,13 +403,13 @@ void Primary::reload(const Resolved& resolved, Supervisor::Done done) {
 }
 
 void Primary::changed() {
-  using State = core::Supervisor::State;
-  const State state = supervisor_->state();
+  using State = SupervisorState;
+  const State state = workers_->state();
   if (!replaced_ && (state == State::stopping || state == State::stopped || state == State::failed) &&
       !std::exchange(told_to_stop_, true)) {
     notify_service_manager("STOPPING=1");
   }
-  if (was_ready_ || !supervisor_->complete()) return;
+  if (was_ready_ || !workers_->complete()) return;
   was_ready_ = true;
   became_ready();
 }
@@ -443,31 +443,31 @@ void Primary::take_over() {
   remember(true);
 }
 
-void Primary::end(Successor::How how) { end(how == Successor::How::kill ? &Supervisor::kill : &Supervisor::terminate); }
+void Primary::end(Successor::How how) { end(how == Successor::How::kill ? &Workers::kill : &Workers::terminate); }
 
-void Primary::end(void (Supervisor::*how)()) {
+void Primary::end(void (Workers::*how)()) {
   if (successor_ && !replaced_) {
-    if (how == &Supervisor::kill) {
+    if (how == &Workers::kill) {
       successor_->end(Successor::How::kill, std::chrono::seconds(1));
     } else {
       successor_->end(Successor::How::terminate, order_.config.kill_timeout + std::chrono::seconds(1));
     }
-    if (auto done = std::exchange(upgraded_, nullptr)) done(Supervisor::Outcome{false, "the app was stopped"});
+    if (auto done = std::exchange(upgraded_, nullptr)) done(Workers::Outcome{false, "the app was stopped"});
   }
   // On a stop it goes on letting its workers finish.
-  if (predecessor_ && how != &Supervisor::stop) {
-    const bool kill = how == &Supervisor::kill;
+  if (predecessor_ && how != &Workers::stop) {
+    const bool kill = how == &Workers::kill;
     predecessor_->end(kill ? Successor::How::kill : Successor::How::terminate,
                       (kill ? std::chrono::milliseconds(0) : order_.config.kill_timeout) + std::chrono::seconds(1));
   }
-  ((*supervisor_).*how)();
+  ((*workers_).*how)();
 }
 
 void Primary::stopped(const std::optional<std::string>& failed) {
   if (failed) {
     exit_code_ = was_ready_ ? exit_app_failed : exit_failure;
     std::string text = *failed;
-    const AppStatus last = supervisor_->status();
+    const AppStatus last = workers_->status();
     const auto words = std::find_if(last.obituaries.begin(), last.obituaries.end(),
                                     [](const Obituary& obituary) { return !obituary.last_words.empty(); });
     if (words != last.obituaries.end()) {
@@ -476,10 +476,10 @@ void Primary::stopped(const std::optional<std::string>& failed) {
     } else if (!last.obituaries.empty() && !last.obituaries.front().detail.empty()) {
       text += ": " + last.obituaries.front().detail;
     }
-    if (!supervisor_->is_plain() && supervisor_->config().interpreter.empty()) {
+    if (!workers_->is_plain() && workers_->config().interpreter.empty()) {
       text += "\n  (a program that is not linked with muster takes its sockets by --listen)";
     }
-    if (!supervisor_->is_plain() && supervisor_->config().ready == Readiness::automatic) {
+    if (!workers_->is_plain() && workers_->config().ready == ReadySign::automatic) {
       text += "\n  (one that listens on nothing is ready after a while with --ready delay)";
     }
     tell_starter({{"error", text}, {"code", exit_code_}});
@@ -511,12 +511,12 @@ void Primary::remember(bool running) {
 }
 
 AppStatus Primary::status() {
-  AppStatus status = supervisor_->status();
+  AppStatus status = workers_->status();
   status.version = MUSTER_VERSION;
   status.pid = getpid();
   status.started_at = started_at_;
   status.uptime = status.at - started_at_;
-  if (const auto use = process_use(getpid())) {
+  if (const auto use = os::process_use(getpid())) {
     status.memory = use->memory;
     // Over no less than half a second, however often somebody asks.
     if (status.at - cpu_seen_at_ >= 500) {
@@ -531,22 +531,22 @@ AppStatus Primary::status() {
   return status;
 }
 
-void Primary::upgrade(Supervisor::Done done) {
+void Primary::upgrade(Workers::Done done) {
   const auto refuse = [&](std::string why) {
     // A signal has nobody else to tell.
     log_->say("no other primary takes this one's place: " + why);
-    done(Supervisor::Outcome{false, std::move(why)});
+    done(Workers::Outcome{false, std::move(why)});
   };
   if (successor_) return refuse("another primary is starting to take this one's place already");
   if (!in_charge()) return refuse("this one has not taken its predecessor's place yet");
-  if (supervisor_->state() != core::Supervisor::State::running) {
-    return refuse("cannot be replaced now: it is " + std::string(to_string(supervisor_->state())));
+  if (workers_->state() != SupervisorState::running) {
+    return refuse("cannot be replaced now: it is " + std::string(to_string(workers_->state())));
   }
   nlohmann::json order{{"sources", order_.sources},
                        {"name", name_},
                        {"background", order_.background},
                        {"takes_over", true},
-                       {"workers", supervisor_->workers()}};
+                       {"workers", workers_->wanted()}};
   std::vector<int> descriptors;
   std::vector<Handle> copies;
   if (lock_) {
@@ -564,7 +564,7 @@ void Primary::upgrade(Supervisor::Done done) {
     for (ListeningSocket& port : cluster_->kept_ports()) {
       give(port.name, std::move(port.socket), port.path, port.device, port.inode);
     }
-    for (ListenSockets::Copy& copy : supervisor_->listen_sockets().copies()) {
+    for (ListenSockets::Copy& copy : workers_->listen_sockets().copies()) {
       give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);
     }
   } catch (const std::system_error& error) {
@@ -580,7 +580,7 @@ void Primary::upgrade(Supervisor::Done done) {
   events.failed = [this](const std::string& why) {
     const std::string text = "the new primary did not come up: " + why + "; this one goes on";
     log_->say(text);
-    if (auto done = std::exchange(upgraded_, nullptr)) done(Supervisor::Outcome{false, text});
+    if (auto done = std::exchange(upgraded_, nullptr)) done(Workers::Outcome{false, text});
     // It is calling just now, and has still to reap.
     failed_successors_.push_back(std::move(successor_));
   };
@@ -600,14 +600,14 @@ void Primary::hand_over() {
   log_->say(fmt::format("pid {} is ready and has the ports; this one lets its workers finish", successor_->pid()));
   notify_service_manager(fmt::format("MAINPID={}", successor_->pid()));
   cluster_->leave_files();
-  supervisor_->listen_sockets().leave_files();
+  workers_->listen_sockets().leave_files();
   control_.reset();
   admin_.reset();
   successor_->give();
   if (auto done = std::exchange(upgraded_, nullptr)) {
-    done(Supervisor::Outcome{true, fmt::format("pid {} has taken the place of pid {}", successor_->pid(), getpid())});
+    done(Workers::Outcome{true, fmt::format("pid {} has taken the place of pid {}", successor_->pid(), getpid())});
   }
-  supervisor_->stop();
+  workers_->stop();
 }
 
 }  // namespace muster::cli

@@ -15,7 +15,7 @@
 #include "primary/admin.h"
 #include "primary/log.h"
 #include "primary/name_lock.h"
-#include "primary/supervisor.h"
+#include "primary/workers.h"
 #include "primary/takeover.h"
 #include "primary/worker_files.h"
 
@@ -71,18 +71,18 @@ class Primary {
   void listen_to_commands();
   void open_control();
   void command(const nlohmann::json& request, ControlServer::Client client);
-  void reload(Supervisor::Done done);
-  void reload(const Resolved& resolved, Supervisor::Done done);
-  void scale(const nlohmann::json& request, ControlServer::Client client, Supervisor::Done done);
+  void reload(Workers::Done done);
+  void reload(const Resolved& resolved, Workers::Done done);
+  void scale(const nlohmann::json& request, ControlServer::Client client, Workers::Done done);
   void send_logs(const nlohmann::json& request, ControlServer::Client client);
   void changed();
   void became_ready();
   void stopped(const std::optional<std::string>& failed);
-  void upgrade(Supervisor::Done done);
+  void upgrade(Workers::Done done);
   void hand_over();
   void take_over();
   // Ends the app, and a primary that was to take this one's place.
-  void end(void (Supervisor::*how)());
+  void end(void (Workers::*how)());
   void end(Successor::How how);
   void finish();
   // Whether the names and the ports are this one's.
@@ -99,13 +99,13 @@ class Primary {
   Loop loop_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Log> log_;
-  std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<Workers> workers_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<Predecessor> predecessor_;
   std::unique_ptr<Successor> successor_;
   std::vector<std::unique_ptr<Successor>> failed_successors_;  // to be reaped
-  Supervisor::Done upgraded_;
+  Workers::Done upgraded_;
   std::string program_;  // that this process runs, by the name that it was started by
   std::int64_t started_at_ = 0;
   bool was_ready_ = false;

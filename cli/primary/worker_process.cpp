@@ -6,8 +6,6 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include <muster/loop.h>
-
 #include "os/process_use.h"
 #include "show/printable.h"
 
@@ -52,7 +50,7 @@ std::optional<double> rate(std::optional<std::uint64_t> now, std::optional<std::
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events events)
+WorkerProcess::WorkerProcess(Worker worker, unsigned seat, Events events)
     : worker_(std::move(worker)), seat_(seat), events_(std::move(events)) {
   Process process = worker_.process();
   read(process.stdout_stream(), false);
@@ -75,16 +73,15 @@ WorkerProcess::WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events ev
       return;
     }
     failure_ = shortened_bytes(error.message, last_word_length);
-    // There never was a process, and no exit follows.
-    if (worker_.process().pid() == 0) end(ExitStatus::exited(127), false);
   }));
-  // The end of its output comes after its own, mostly at once. A process that it left behind may keep that open.
-  subscriptions_.emplace_back(process.on_close([this](ExitStatus status) { end(status, true); }));
-  subscriptions_.emplace_back(process.on_exit([this, &loop](ExitStatus status) {
-    loop.set_timeout(std::chrono::milliseconds(200), [this, alive = std::weak_ptr(alive_), status] {
-      if (alive.lock()) end(status, true);
-    });
-  }));
+}
+
+WorkerProcess::~WorkerProcess() {
+  const Process process = worker_.process();
+  for (const net::Socket& stream : {process.stdout_stream(), process.stderr_stream(), process.stdio(report_descriptor)}) {
+    if (stream) stream.destroy();
+  }
+  if (process.is_connected() && worker_.is_dead()) process.disconnect();
 }
 
 void WorkerProcess::read(net::Socket stream, bool error) {
@@ -153,20 +150,9 @@ void WorkerProcess::hear_report(std::string_view line) {
   }
 }
 
-void WorkerProcess::end(ExitStatus status, bool started) {
-  if (std::exchange(ended_, true)) return;
-  // A process that it left behind may have their other ends, for ever.
-  Process process = worker_.process();
-  for (const net::Socket& stream : {process.stdout_stream(), process.stderr_stream(), process.stdio(report_descriptor)}) {
-    if (stream) stream.destroy();
-  }
-  if (process.is_connected()) process.disconnect();
-  events_.ended(status, started);
-}
-
 void WorkerProcess::look() {
   const auto use = os::process_use(pid());
-  if (!use || ended_) return;
+  if (!use || worker_.is_dead()) return;
   const auto now = Clock::now();
   status_.memory = use->memory;
   if (last_look_) {

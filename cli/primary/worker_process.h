@@ -11,7 +11,6 @@
 
 #include <muster/worker.h>
 
-#include "core/supervisor.h"
 #include "primary/line_reader.h"
 #include "status.h"
 
@@ -31,13 +30,13 @@ class WorkerProcess {
     Function<void(std::string_view text)> message;
     Function<void()> heard;                      // it gave a sign of life
     Function<void(const Error& error)> refused;  // it wanted to listen where it may not
-    // It has ended and been read to the end, or never was (`started`).
-    Function<void(ExitStatus status, bool started)> ended;
   };
 
-  WorkerProcess(Loop& loop, Worker worker, unsigned seat, Events events);
+  WorkerProcess(Worker worker, unsigned seat, Events events);
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
+  // Closes its pipes: a process that it left behind may have their other ends, for ever.
+  ~WorkerProcess();
 
   Worker& worker() { return worker_; }
   int pid() const { return worker_.process().pid(); }
@@ -45,6 +44,11 @@ class WorkerProcess {
   unsigned seat() const { return seat_; }
   // Where it listens, as URLs.
   const std::vector<std::string>& listening() const { return listening_; }
+  // Why its memory, age or the like is what it is ended for: for its obituary.
+  std::string detail = {};
+  std::int64_t started_at = 0;
+  std::uint64_t max_requests = 0;  // 0: any number
+
   // The last lines it wrote to its standard error, and what went wrong with starting it.
   std::vector<std::string> last_words() const { return {last_words_.begin(), last_words_.end()}; }
   const std::string& failure() const { return failure_; }
@@ -62,7 +66,6 @@ class WorkerProcess {
   void read(net::Socket stream, bool error);
   void hear_report(std::string_view line);
   bool is_private(const Address& address) const;
-  void end(ExitStatus status, bool started);
 
   Worker worker_;
   unsigned seat_;
@@ -72,7 +75,6 @@ class WorkerProcess {
   std::size_t last_words_bytes_ = 0;
   std::vector<std::string> listening_;
   std::string failure_;
-  bool ended_ = false;
   WorkerStatus status_{.messages = 0};
 
   struct Look {
@@ -83,8 +85,6 @@ class WorkerProcess {
   std::optional<Look> last_look_;
   unsigned refusals_ = 0;
 
-  // Stands for "this still exists" in what comes later.
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   // What it listens to ends with it.
   std::vector<ScopedSubscription> subscriptions_;
 };

@@ -135,8 +135,9 @@ class Supervisor {
 
   [[nodiscard]] SupervisorState state() const;
   [[nodiscard]] Health health() const;
-  // Why a reload would be refused now. Empty: it would not.
+  // Why a reload, or a restart or another number of workers, would be refused now. Empty: it would not.
   [[nodiscard]] std::string why_not_reload() const;
+  [[nodiscard]] std::string why_not_scale() const;
   // How many are wanted, and how many are ready.
   [[nodiscard]] unsigned wanted() const;
   [[nodiscard]] unsigned ready() const;

@@ -38,6 +38,7 @@ void Supervisor::excuse_silence() { state_->excuse_silence(); }
 SupervisorState Supervisor::state() const { return state_->core().state(); }
 Health Supervisor::health() const { return state_->health(); }
 std::string Supervisor::why_not_reload() const { return state_->core().why_not_reload().value_or(""); }
+std::string Supervisor::why_not_scale() const { return state_->core().why_not_scale().value_or(""); }
 unsigned Supervisor::wanted() const { return state_->core().workers(); }
 unsigned Supervisor::ready() const { return state_->core().ready(); }
 unsigned Supervisor::restarts() const { return state_->core().restarts(); }

@@ -106,6 +106,12 @@ std::optional<std::string> Supervisor::why_not_reload() const {
   return std::nullopt;
 }
 
+std::optional<std::string> Supervisor::why_not_scale() const {
+  if (state_ == State::reloading) return "a reload is under way";
+  if (!going_on()) return "it is " + std::string(to_string(state_));
+  return std::nullopt;
+}
+
 std::optional<std::string> Supervisor::reload(std::uint64_t now) {
   if (auto why_not = why_not_reload()) return why_not;
   state_ = State::reloading;
@@ -147,8 +153,7 @@ void Supervisor::end_reload(std::uint64_t now, std::string why) {
 }
 
 std::optional<std::string> Supervisor::restart(std::uint64_t now) {
-  if (state_ == State::reloading) return "a reload is under way";
-  if (!going_on()) return "it is " + std::string(to_string(state_));
+  if (auto why_not = why_not_scale()) return why_not;
   ++generation_;
   for (auto& [number, seat] : seats_) {
     if (seat.next) push(runs_.terminate(*std::exchange(seat.next, std::nullopt), EndCause::restart, now));
@@ -166,8 +171,7 @@ std::optional<std::string> Supervisor::restart(std::uint64_t now) {
 }
 
 std::optional<std::string> Supervisor::scale(unsigned workers, std::uint64_t now) {
-  if (state_ == State::reloading) return "a reload is under way";
-  if (!going_on()) return "it is " + std::string(to_string(state_));
+  if (auto why_not = why_not_scale()) return why_not;
   MUSTER_ASSERT(workers > 0);
   options_.workers = workers;
   budget_.set_limit(std::size_t{options_.max_restarts} * workers);

@@ -88,6 +88,7 @@ class Supervisor {
   // Takes effect for what starts from now on; the number of workers does not (scale()).
   void set_options(Options options);
   std::optional<std::string> why_not_reload() const;
+  std::optional<std::string> why_not_scale() const;
   // Nothing, or why not.
   std::optional<std::string> reload(std::uint64_t now);
   // Ends each worker and starts it again when it has ended, all at the same time.

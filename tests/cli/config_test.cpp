@@ -81,7 +81,7 @@ TEST(Settings, ReadTheTextsTheyWrite) {
   config.workers = 0;
   config.policy = SchedulingPolicy::ip_hash;
   config.pin = true;
-  config.ready = Readiness::notify;
+  config.ready = ReadySign::notify;
   config.max_memory = 200 << 20;
   config.heartbeat = Milliseconds(2'500);
   config.log_format = LogFormat::json;

@@ -30,7 +30,7 @@ TEST_P(Ready, IsAWorkerWhoseServerIsExclusive) {
 INSTANTIATE_TEST_SUITE_P(OfNode, Ready, testing::Values(20, 26));
 
 // As tsx does it: the worker has a pipe for its own use, and the program runs in a child of it that knows no cluster.
-TEST(Readiness, IsNotClaimedByAPipeOfTheInterpreterButByTheServerOfItsChild) {
+TEST(ReadySign, IsNotClaimedByAPipeOfTheInterpreterButByTheServerOfItsChild) {
   Session session;
   const int port = free_port();
   session.write("app.js", fmt::format("const fs = require('fs');\n"

@@ -1,4 +1,4 @@
-#include "primary/supervisor.h"
+#include "primary/workers.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -15,7 +16,6 @@
 #include "config/listen_url.h"
 #include "os/acting_as.h"
 #include "primary/own_servers.h"
-#include "primary/process_use.h"
 #include "primary/stack.h"
 #include "primary/users.h"
 #include "show/units_text.h"
@@ -30,35 +30,35 @@ constexpr Milliseconds shortest_look{20}, longest_look{1'000};
 // How many senders are remembered between two looks.
 constexpr std::size_t max_notifiers = 256;
 
-using State = core::Supervisor::State;
-using Phase = core::Supervisor::Phase;
-using Cause = core::Supervisor::Cause;
+using State = SupervisorState;
+using Phase = WorkerPhase;
 
 constexpr std::size_t obituaries_kept = 100;
 constexpr std::size_t max_message_size = 256 << 10;
 constexpr std::size_t max_message_values = 1 << 16;
 // What one that does not read is told is refusals.
 constexpr std::size_t max_queue_size = std::size_t{1} << 20;
-constexpr Milliseconds look_interval(core::Supervisor::look_interval);
+constexpr Milliseconds look_interval{1'000};
 // So many start at a time on the smallest machine. More would only keep each other from starting.
 constexpr unsigned fewest_starting = 8;
 
-std::uint64_t ms(Milliseconds time) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())); }
+std::optional<Milliseconds> limit(Milliseconds time) { return time.count() > 0 ? std::optional(time) : std::nullopt; }
 
-core::SupervisorOptions options_of(const AppConfig& config) {
-  core::SupervisorOptions options;
+SupervisorOptions options_of(const AppConfig& config) {
+  SupervisorOptions options;
   options.workers = config.workers > 0 ? config.workers : available_parallelism();
-  options.parallel = config.parallel;
-  options.starting = std::max(fewest_starting, 4 * available_parallelism());
-  options.ready_timeout = ms(config.ready_timeout);
-  options.backoff = ms(config.backoff);
-  options.max_backoff = ms(config.max_backoff);
-  options.max_restarts = config.max_restarts;
-  options.restart_window = ms(config.restart_window);
-  options.max_age = ms(config.max_age);
-  options.drain_timeout = ms(config.drain_timeout);
-  options.kill_timeout = ms(config.kill_timeout);
-  options.heartbeat = ms(config.heartbeat);
+  options.parallel = std::max(1U, config.parallel);
+  options.max_starting = std::max(fewest_starting, 4 * available_parallelism());
+  options.readiness = muster::Readiness::told;
+  options.ready_timeout = limit(config.ready_timeout);
+  options.backoff = config.backoff;
+  options.max_backoff = config.max_backoff;
+  if (options.max_restarts = config.max_restarts; config.max_restarts == 0) options.max_restarts.reset();
+  options.restart_window = config.restart_window;
+  options.max_age = limit(config.max_age);
+  options.drain_timeout = config.drain_timeout;
+  options.kill_timeout = config.kill_timeout;
+  options.heartbeat = limit(config.heartbeat);
   return options;
 }
 
@@ -135,44 +135,50 @@ int parent_of(int pid) {
 
 }  // namespace
 
-Supervisor::Supervisor(Loop& loop, Cluster& cluster, Log& log, AppConfig config, WorkerFiles& files, Events events)
+Workers::Workers(Loop& loop, Cluster& cluster, Log& log, AppConfig config, WorkerFiles& files, Events events)
     : loop_(loop),
       cluster_(cluster),
       log_(log),
       config_(std::move(config)),
       files_(files),
       events_(std::move(events)),
-      random_(static_cast<std::uint64_t>(now_ms()) * 1000 + static_cast<std::uint64_t>(getpid())) {
-  core_ = std::make_unique<core::Supervisor>(options_of(config_), core::next_random(random_));
+      supervisor_(cluster, options_of(config_),
+                  {.fork = [this](unsigned seat, unsigned generation) { return fork(seat, generation); },
+                   .drain = [this](const Worker& worker) { drain(worker); }}) {
+  supervisor_.on_ready([this](Worker worker) { handle_ready(std::move(worker)); });
+  supervisor_.on_end([this](const WorkerEnd& end) { handle_end(end); });
+  supervisor_.on_hang([this](Worker worker, Milliseconds silence) { handle_hang(std::move(worker), silence); });
+  supervisor_.on_reload([this](const RolloutResult& result) { handle_reload(result); });
+  supervisor_.on_fail([this](const std::string& why) {
+    failed_ = why;
+    say("the app has failed: " + why);
+  });
+  supervisor_.on_stop([this] { handle_stop(); });
+  supervisor_.on_change([this] { handle_change(); });
   open_notify_socket();
 }
 
-void Supervisor::open_notify_socket() {
+void Workers::open_notify_socket() {
   notify_.reset();
   if (files_.folder().empty()) return;
   notify_ = std::make_unique<NotifySocket>(loop_, files_.notify_socket(),
                                            [this](int pid, Notification said) { hear_notification(pid, said); });
 }
 
-void Supervisor::restore_files() {
+void Workers::restore_files() {
   const std::string before = files_.folder();
   if (!files_.restore() || (notify_ && notify_->is_there())) return;
   if (!before.empty()) say(fmt::format("somebody has removed {}; it is made again", before));
   open_notify_socket();
-  core_->handle_deafness(now());
+  supervisor_.excuse_silence();
 }
 
-Supervisor::~Supervisor() {
-  deadline_.cancel();
+Workers::~Workers() {
   look_timer_.cancel();
   release_timer_.cancel();
 }
 
-std::uint64_t Supervisor::now() const {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<Milliseconds>(Clock::now().time_since_epoch()).count());
-}
-
-std::string Supervisor::start() {
+std::string Workers::start() {
   if (std::string error = listen_sockets_.open(config_.listen); !error.empty()) return error;
   cluster_.keep_ports();
   cluster_.set_scheduling_policy(config_.policy);
@@ -181,15 +187,13 @@ std::string Supervisor::start() {
   } catch (const std::exception& error) {
     return error.what();
   }
-  look_timer_ = loop_.set_interval(look_interval, [this] { look(); });
-  core_->start(now());
-  pump();
+  // Before the supervisor looks who hangs: nobody can be heard while the notify socket is gone.
+  look_timer_ = loop_.set_interval(look_interval, [this] { check_progress(); });
+  supervisor_.start();
   return {};
 }
 
-void Supervisor::configure() { core_->set_options(options_of(config_)); }
-
-void Supervisor::set_worker_settings() {
+void Workers::set_worker_settings() {
   using Kind = StdioEntry::Kind;
   Settings settings;
   const std::string app = program_for_user(config_, config_.app), interpreter = program_for_user(config_, config_.interpreter);
@@ -249,7 +253,7 @@ void Supervisor::set_worker_settings() {
   cluster_.setup_primary(settings);
 }
 
-Env Supervisor::environment(unsigned seat, unsigned generation) const {
+Env Workers::environment(unsigned seat, unsigned generation) const {
   Env env = config_.user.empty() ? Env() : environment_of(config_.user);
   // The service manager is the primary's to talk to.
   env["NOTIFY_SOCKET"] = notify_ && !notify_->path().empty() ? std::optional(notify_->path()) : std::nullopt;
@@ -272,244 +276,197 @@ Env Supervisor::environment(unsigned seat, unsigned generation) const {
   return env;
 }
 
-void Supervisor::pump() {
-  // What is done may come back here; the outermost call goes on until there is nothing left.
-  if (std::exchange(pumping_, true)) return;
-  while (const auto effect = core_->poll_effect()) perform(*effect);
-  pumping_ = false;
-  deadline_.cancel();
-  if (const auto at = core_->next_deadline()) {
-    const std::uint64_t time = now();
-    deadline_ = loop_.set_timeout(Milliseconds(*at > time ? *at - time : 0), [this] {
-      core_->handle_time(now());
-      pump();
-    });
-  }
-  if (waiting_ && core_->ready() >= waiting_->second && complete()) {
-    Done done = std::move(waiting_->first);
-    waiting_.reset();
-    finish(done, true, fmt::format("{} of {} workers are ready", core_->ready(), core_->workers()));
-  }
+void Workers::handle_change() {
   // What a worker listened on that has died is its successor's, if that wants it.
   if (complete() && !std::exchange(was_complete_, complete())) release_ports_later();
   was_complete_ = complete();
   if (events_.changed) events_.changed();
 }
 
-void Supervisor::release_ports_later() {
+void Workers::release_ports_later() {
   release_timer_.cancel();
   release_timer_ = loop_.set_timeout(config_.drain_timeout, [this, alive = std::weak_ptr(alive_)] {
-    if (alive.lock() && core_->state() == State::running && complete()) cluster_.release_unused_ports();
+    if (alive.lock() && state() == State::running && complete()) cluster_.release_unused_ports();
   });
   release_timer_.unref();
 }
 
-void Supervisor::perform(const core::Supervisor::Effect& effect) {
-  std::visit([this](const auto& e) { perform(e); }, effect);
-}
-
-void Supervisor::perform(const core::Supervisor::Fork& fork) {
-  const Run run = fork.run;
-  started_at_[run] = now_ms();
-  // Every so many requests, a tenth more for some: those that began together need not end together.
-  if (config_.max_requests > 0) {
-    request_limits_[run] = config_.max_requests + core::next_random(random_) % (config_.max_requests / 10 + 1);
-  }
-  std::optional<Worker> worker;
-  try {
-    restore_files();
-    if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
-    worker = cluster_.fork(environment(fork.seat, fork.generation));
-  } catch (const std::exception& error) {
-    // Settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
-    details_[run] = error.what();
-    loop_.next_tick([this, run, alive = std::weak_ptr(alive_)] {
-      if (!alive.lock()) return;
-      core_->handle_exited(run, ExitStatus::exited(127), now(), false);
-      pump();
-    });
-    return;
-  }
+Worker Workers::fork(unsigned seat, unsigned generation) {
+  restore_files();
+  if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
+  // What throws is for settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
+  const Worker worker = cluster_.fork(environment(seat, generation));
+  const int id = worker.id();
   WorkerProcess::Events events;
-  events.line = [this, run, seat = fork.seat](bool error, std::string_view line) {
-    const WorkerProcess* process = find(run);
+  events.line = [this, id, seat](bool error, std::string_view line) {
+    const WorkerProcess* process = find(id);
     log_.write({0, error ? LogLine::Stream::err : LogLine::Stream::out, seat, process ? process->pid() : 0, std::string(line)});
   };
-  events.ready = [this, run] {
-    if (config_.ready == Readiness::automatic || config_.ready == Readiness::listening) ready(run);
+  events.ready = [this, worker] {
+    if (config_.ready == ReadySign::automatic || config_.ready == ReadySign::listening) supervisor_.set_ready(worker);
   };
-  events.refused = [this, run](const Error& error) {
-    const WorkerProcess* process = find(run);
+  events.refused = [this, id](const Error& error) {
+    const WorkerProcess* process = find(id);
     if (!process) return;
     const std::string where = error.port ? std::to_string(*error.port) : error.address.empty() ? "" : "unix:" + error.address;
     say(fmt::format("worker {} (pid {}): {}{}", process->seat(), process->pid(), error.message,
                     where.empty() ? "" : fmt::format("; --may-listen {} allows it", where)));
   };
-  events.heard = [this, run] { core_->handle_heard(run, now()); };
-  events.message = [this, run](std::string_view text) {
-    if (config_.ready == Readiness::message && text == "ready") ready(run);
+  events.heard = [this, worker] { supervisor_.hear(worker); };
+  events.message = [this, worker](std::string_view text) {
+    if (config_.ready == ReadySign::message && text == "ready") supervisor_.set_ready(worker);
   };
-  events.ended = [this, run](ExitStatus status, bool started) {
-    const WorkerProcess* process = find(run);
-    if (process && !started) details_[run] = process->failure();
-    core_->handle_exited(run, status, now(), started);
-    pump();
-    // It is calling just now.
-    loop_.next_tick([this, run, alive = std::weak_ptr(alive_)] {
-      if (alive.lock()) processes_.erase(run);
-    });
-  };
-  const auto found =
-      processes_.emplace(run, std::make_unique<WorkerProcess>(loop_, *worker, fork.seat, std::move(events))).first;
-  const int pid = found->second->pid();
-  if (config_.pin && pid > 0) pin(pid, fork.seat);
+  auto process = std::make_unique<WorkerProcess>(worker, seat, std::move(events));
+  process->started_at = now_ms();
+  // Every so many requests, a tenth more for some: those that began together need not end together.
+  if (config_.max_requests > 0) {
+    process->max_requests =
+        config_.max_requests + std::uniform_int_distribution<std::uint64_t>(0, config_.max_requests / 10)(random_);
+  }
+  const int pid = process->pid();
+  processes_[id] = std::move(process);
+  if (config_.pin && pid > 0) pin(pid, seat);
   // Programs under other interpreters, such as Bun.serve(), may listen without telling the primary.
-  const bool by_listening = config_.ready == Readiness::automatic || config_.ready == Readiness::listening;
+  const bool by_listening = config_.ready == ReadySign::automatic || config_.ready == ReadySign::listening;
   if (by_listening && !is_plain() && !config_.interpreter.empty() && !is_node(config_.interpreter)) {
-    look_for_servers(run, shortest_look);
+    look_for_servers(id, shortest_look);
   }
   // A program without a channel that does not say READY=1 is believed when it has lived for a while.
-  if (config_.ready == Readiness::delay || (is_plain() && config_.ready == Readiness::automatic)) {
-    loop_.set_timeout(config_.ready_delay, [this, run, alive = std::weak_ptr(alive_)] {
-      if (alive.lock()) ready(run);
+  if (config_.ready == ReadySign::delay || (is_plain() && config_.ready == ReadySign::automatic)) {
+    loop_.set_timeout(config_.ready_delay, [this, worker, alive = std::weak_ptr(alive_)] {
+      if (alive.lock()) supervisor_.set_ready(worker);
     });
   }
+  return worker;
 }
 
-void Supervisor::look_for_servers(Run run, Milliseconds wait) {
-  loop_.set_timeout(wait, [this, run, wait, alive = std::weak_ptr(alive_)] {
+bool Workers::is_starting(int id) const {
+  const auto workers = supervisor_.workers();
+  return std::any_of(workers.begin(), workers.end(), [id](const SupervisedWorker& known) {
+    return known.worker.id() == id && known.phase == Phase::starting;
+  });
+}
+
+void Workers::look_for_servers(int id, Milliseconds wait) {
+  loop_.set_timeout(wait, [this, id, wait, alive = std::weak_ptr(alive_)] {
     if (!alive.lock()) return;
-    WorkerProcess* process = find(run);
-    const auto* known = core_->find(run);
-    if (!process || !known || known->phase != Phase::starting) return;
+    const WorkerProcess* process = find(id);
+    if (!process || !is_starting(id)) return;
     // The worker decides how long this takes, so it runs in another thread.
     auto found = std::make_shared<std::vector<Address>>();
     loop_.run_in_thread([found, pid = process->pid()] { *found = own_servers(pid); },
-                        [this, run, wait, found, alive](std::error_code) {
+                        [this, id, wait, found, alive](std::error_code) {
                           if (!alive.lock()) return;
                           for (const Address& address : *found) {
-                            if (WorkerProcess* process = find(run)) process->hear_listening(address);
+                            if (WorkerProcess* process = find(id)) process->hear_listening(address);
                           }
-                          look_for_servers(run, std::min(2 * wait, longest_look));
+                          look_for_servers(id, std::min(2 * wait, longest_look));
                         });
   });
 }
 
-void Supervisor::ready(Run run) {
-  const auto* known = core_->find(run);
-  if (!known || known->phase != Phase::starting) return;
-  if (WorkerProcess* process = find(run)) {
-    say(fmt::format("worker {} (pid {}) is ready", known->seat, process->pid()));
-    // So that its memory is known at once.
-    process->look();
-  }
-  core_->handle_ready(run, now());
-  pump();
+void Workers::handle_ready(Worker worker) {
+  WorkerProcess* process = find(worker.id());
+  if (!process) return;
+  say(fmt::format("worker {} (pid {}) is ready", process->seat(), process->pid()));
+  // So that its memory is known at once.
+  process->look();
 }
 
-void Supervisor::hear_notification(int pid, Notification said) {
-  // Anybody may write to the socket, and run_of() reads several files: each sender is looked up once between two looks.
+void Workers::hear_notification(int pid, Notification said) {
+  // Anybody may write to the socket, and process_of() reads several files: each sender is looked up once between two looks.
   if (notifiers_.size() >= max_notifiers) notifiers_.clear();
   const auto [known, added] = notifiers_.try_emplace(pid);
-  if (added) known->second = run_of(pid);
-  const auto run = known->second;
-  if (!run) return;
-  if (said.ready && (config_.ready == Readiness::notify || config_.ready == Readiness::automatic)) ready(*run);
-  if (said.watchdog) core_->handle_heard(*run, now());
+  if (added) {
+    const WorkerProcess* sender = process_of(pid);
+    known->second = sender ? sender->id() : 0;
+  }
+  WorkerProcess* process = find(known->second);
+  if (!process) return;
+  const Worker worker = process->worker();
+  if (said.ready && (config_.ready == ReadySign::notify || config_.ready == ReadySign::automatic)) supervisor_.set_ready(worker);
+  if (said.watchdog) supervisor_.hear(worker);
 }
 
-std::optional<core::RunId> Supervisor::run_of(int pid) const {
+WorkerProcess* Workers::process_of(int pid) const {
   for (int depth = 0; pid > 1 && depth < 8; ++depth, pid = parent_of(pid)) {
-    for (const auto& [run, process] : processes_) {
-      if (process->pid() == pid) return run;
+    for (const auto& [id, process] : processes_) {
+      if (process->pid() == pid) return process.get();
     }
   }
-  return std::nullopt;
+  return nullptr;
 }
 
-WorkerProcess* Supervisor::find(Run run) const {
-  const auto found = processes_.find(run);
+WorkerProcess* Workers::find(int id) const {
+  const auto found = processes_.find(id);
   return found == processes_.end() ? nullptr : found->second.get();
 }
 
-void Supervisor::perform(const core::Supervisor::Drain& drain) {
-  WorkerProcess* process = find(drain.run);
-  if (!process) return;
+void Workers::drain(const Worker& worker) {
   // A program without a channel is asked the way programs are asked; so is one that has no server to close.
-  if (process->worker().is_connected() && config_.ready != Readiness::delay) {
-    process->worker().disconnect();
+  if (worker.is_connected() && config_.ready != ReadySign::delay) {
+    worker.disconnect();
   } else {
-    process->worker().kill(Signal::term);
+    worker.kill(Signal::term);
   }
 }
 
-void Supervisor::perform(const core::Supervisor::Terminate& terminate) {
-  if (WorkerProcess* process = find(terminate.run)) process->worker().kill(Signal::term);
-}
-
-void Supervisor::perform(const core::Supervisor::Kill& kill) {
-  if (WorkerProcess* process = find(kill.run)) process->worker().kill(Signal::kill);
-}
-
-void Supervisor::perform(const core::Supervisor::Died& died) {
-  const WorkerProcess* process = find(died.run);
+void Workers::handle_end(const WorkerEnd& end) {
+  const auto node = processes_.extract(end.worker ? end.worker->id() : 0);
+  const WorkerProcess* process = node ? node.mapped().get() : nullptr;
   Obituary obituary;
-  obituary.seat = died.seat;
+  obituary.seat = end.seat;
+  obituary.detail = end.failure;
   if (process) {
     obituary.id = process->id();
     obituary.pid = process->pid();
     obituary.last_words = process->last_words();
+    obituary.detail = end.cause == EndCause::not_started ? process->failure() : process->detail;
   }
   obituary.ended_at = now_ms();
-  obituary.lived = static_cast<std::int64_t>(died.lived);
-  obituary.was_ready = died.was_ready;
-  if (died.cause != Cause::not_started) {
-    obituary.code = died.status.code();
-    if (const auto signal = died.status.signal()) obituary.signal = signal->name();
+  obituary.lived = end.lived.count();
+  obituary.was_ready = end.was_ready;
+  if (end.cause != EndCause::not_started) {
+    obituary.code = end.status.code();
+    if (const auto signal = end.status.signal()) obituary.signal = signal->name();
   }
-  obituary.cause = to_string(died.cause);
-  if (const auto detail = details_.extract(died.run)) obituary.detail = detail.mapped();
-  const bool expected = died.cause == Cause::reload || died.cause == Cause::scale || died.cause == Cause::stop;
-  if (died.next_try) {
-    obituary.done =
-        *died.next_try == 0 ? "restarts at once" : "restarts after " + duration_text(static_cast<std::int64_t>(*died.next_try));
-    obituary.next_try_at = obituary.ended_at + static_cast<std::int64_t>(*died.next_try);
-  } else if (died.successor) {
-    const WorkerProcess* successor = find(*died.successor);
-    obituary.done = successor ? fmt::format("replaced by pid {}", successor->pid()) : "replaced";
+  obituary.cause = to_string(end.cause);
+  const bool expected = end.cause == EndCause::reload || end.cause == EndCause::scale || end.cause == EndCause::stop;
+  if (end.next_try) {
+    obituary.done = end.next_try->count() == 0 ? "restarts at once" : "restarts after " + duration_text(end.next_try->count());
+    obituary.next_try_at = obituary.ended_at + end.next_try->count();
+  } else if (end.successor) {
+    obituary.done = fmt::format("replaced by pid {}", end.successor->process().pid());
   } else {
-    obituary.done = died.cause == Cause::scale  ? "not replaced: the app was scaled down"
-                    : died.cause == Cause::stop ? "not replaced: the app was stopped"
-                                                : "not replaced";
+    obituary.done = end.cause == EndCause::scale  ? "not replaced: the app was scaled down"
+                    : end.cause == EndCause::stop ? "not replaced: the app was stopped"
+                                                  : "not replaced";
   }
   if (!expected) {
     say(obituary_headline(obituary) + "; " + obituary.done);
   }
   ++ended_[obituary.cause];
-  if (process) add(ended_totals_[died.seat], process->status());
+  if (process) add(ended_totals_[end.seat], process->status());
   obituaries_.push_front(std::move(obituary));
   if (obituaries_.size() > obituaries_kept) obituaries_.pop_back();
-  started_at_.erase(died.run);
-  request_limits_.erase(died.run);
 }
 
-void Supervisor::perform(const core::Supervisor::ReloadEnded& ended) {
-  const std::string took = duration_text(static_cast<std::int64_t>(ended.took));
-  const bool ok = ended.why.empty();
-  if (ok) {
+void Workers::handle_reload(const RolloutResult& result) {
+  const std::string took = duration_text(result.took.count());
+  if (result.ok()) {
     ++reloads_;
-    last_reload_ = fmt::format("{} replaced in {}", counted(ended.replaced, "worker"), took);
+    last_reload_ = fmt::format("{} replaced in {}", counted(result.replaced, "worker"), took);
     before_reload_.reset();
     listen_sockets_.keep_only(config_.listen);
     // What only the old version listened on goes with its last worker.
     release_ports_later();
   } else {
     ++failed_reloads_;
-    last_reload_ = fmt::format("abandoned after {}: {}", took, ended.why);
-    if (ended.replaced > 0) last_reload_ += fmt::format("; {} of {} were replaced before", ended.replaced, ended.wanted);
+    last_reload_ = fmt::format("abandoned after {}: {}", took, result.why);
+    if (result.replaced > 0) last_reload_ += fmt::format("; {} of {} were replaced before", result.replaced, result.wanted);
     if (before_reload_) {
       config_ = *std::exchange(before_reload_, std::nullopt);
-      configure();
+      supervisor_.set_options(options_of(config_));
       try {
         set_worker_settings();
       } catch (const std::exception& error) {
@@ -523,41 +480,25 @@ void Supervisor::perform(const core::Supervisor::ReloadEnded& ended) {
     }
   }
   say("reload: " + last_reload_);
-  if (reload_done_) finish(reload_done_, ok, last_reload_);
+  if (reload_done_) finish(reload_done_, result.ok(), last_reload_);
   const unsigned wanted = config_.workers > 0 ? config_.workers : available_parallelism();
-  if (ok && wanted != core_->workers()) core_->scale(wanted, now());
+  if (result.ok() && wanted != supervisor_.wanted()) supervisor_.scale(wanted);
 }
 
-void Supervisor::perform(const core::Supervisor::Failed& failed) {
-  failed_ = failed.why;
-  say("the app has failed: " + failed.why);
-  if (waiting_) {
-    finish(waiting_->first, false, failed.why);
-    waiting_.reset();
-  }
-}
-
-void Supervisor::perform(const core::Supervisor::Stopped&) {
-  deadline_.cancel();
+void Workers::handle_stop() {
   look_timer_.cancel();
-  if (waiting_) {
-    finish(waiting_->first, false, "the app was stopped");
-    waiting_.reset();
-  }
-  loop_.next_tick([this, alive = std::weak_ptr(alive_)] {
-    if (alive.lock()) events_.stopped(failed_.empty() ? std::nullopt : std::optional(failed_));
-  });
+  events_.stopped(failed_.empty() ? std::nullopt : std::optional(failed_));
 }
 
-void Supervisor::finish(Done& done, bool ok, std::string text) {
+void Workers::finish(Done& done, bool ok, std::string text) {
   if (Done call = std::exchange(done, nullptr)) call(Outcome{ok, std::move(text)});
 }
 
-void Supervisor::reload(AppConfig config, Done done) {
-  if (const auto why_not = core_->state() == State::running ? std::nullopt : core_->reload(now())) {
+void Workers::reload(AppConfig config, Done done) {
+  if (const std::string why_not = supervisor_.why_not_reload(); !why_not.empty()) {
     // A signal has nobody else to tell.
-    say("cannot reload: " + *why_not);
-    return finish(done, false, "cannot reload: " + *why_not);
+    say("cannot reload: " + why_not);
+    return finish(done, false, "cannot reload: " + why_not);
   }
   if (std::string error = listen_sockets_.open(config.listen); !error.empty()) return finish(done, false, error);
   before_reload_ = std::exchange(config_, std::move(config));
@@ -567,38 +508,39 @@ void Supervisor::reload(AppConfig config, Done done) {
     config_ = *std::exchange(before_reload_, std::nullopt);
     return finish(done, false, error.what());
   }
-  configure();
+  supervisor_.set_options(options_of(config_));
   reload_done_ = std::move(done);
   say("reloading");
-  core_->reload(now());
-  pump();
+  supervisor_.reload();
 }
 
-void Supervisor::restart(Done done) {
-  if (const auto why_not = core_->restart(now())) return finish(done, false, "cannot restart: " + *why_not);
-  say("restarting");
-  if (waiting_) finish(waiting_->first, false, "another command took its place");
-  waiting_ = std::pair{std::move(done), core_->workers()};
-  pump();
+// Tells `done` when a restart or scale has ended.
+Function<void(const std::string&)> Workers::told(Done done) {
+  return [this, done = std::move(done)](const std::string& why) mutable {
+    finish(done, why.empty(), why.empty() ? fmt::format("{} of {} workers are ready", ready(), wanted()) : why);
+  };
 }
 
-void Supervisor::scale(unsigned workers, Done done) {
-  if (const auto why_not = core_->scale(workers, now())) return finish(done, false, "cannot scale: " + *why_not);
-  config_.workers = workers;
-  say(fmt::format("scaling to {}", counted(workers, "worker")));
-  if (waiting_) finish(waiting_->first, false, "another command took its place");
-  waiting_ = std::pair{std::move(done), workers};
-  pump();
+void Workers::restart(Done done) {
+  if (supervisor_.why_not_scale().empty()) say("restarting");
+  supervisor_.restart(told(std::move(done)));
 }
 
-void Supervisor::stop() {
-  if (core_->state() == State::stopping || core_->state() == State::stopped || core_->state() == State::failed) return;
+void Workers::scale(unsigned workers, Done done) {
+  if (supervisor_.why_not_scale().empty()) {
+    config_.workers = workers;
+    say(fmt::format("scaling to {}", counted(workers, "worker")));
+  }
+  supervisor_.scale(workers, told(std::move(done)));
+}
+
+void Workers::stop() {
+  if (state() == State::stopping || state() == State::stopped || state() == State::failed) return;
   // Who is in the queue of a port is served before it is closed.
   listen_sockets_.keep_only({});
   const auto go_on = [this, alive = std::weak_ptr(alive_)] {
     if (!alive.lock()) return;
-    core_->stop(now());
-    pump();
+    supervisor_.stop();
   };
   cluster_.stop_listening(go_on);
   say("stopping");
@@ -606,74 +548,60 @@ void Supervisor::stop() {
   loop_.set_timeout(config_.kill_timeout, go_on);
 }
 
-void Supervisor::terminate() {
-  core_->terminate(now());
-  pump();
-}
+void Workers::terminate() { supervisor_.terminate(); }
+void Workers::kill() { supervisor_.kill(); }
 
-void Supervisor::kill() {
-  core_->kill(now());
-  pump();
-}
-
-void Supervisor::look() {
+void Workers::check_progress() {
   notifiers_.clear();
   restore_files();
-  core_->look(now());
-  std::vector<Run> runs;
-  runs.reserve(processes_.size());
-  for (const auto& [run, process] : processes_) runs.push_back(run);
-  for (const Run run : runs) {
-    if (WorkerProcess* process = find(run)) look_at(run, *process);
+  for (const SupervisedWorker& known : supervisor_.workers()) {
+    WorkerProcess* process = find(known.worker.id());
+    if (!process) continue;
+    process->look();
+    if (known.phase == Phase::ready) check_limits(known, *process);
   }
-  pump();
+  handle_change();
 }
 
-void Supervisor::look_at(Run run, WorkerProcess& process) {
-  process.look();
-  const auto* known = core_->find(run);
-  if (!known || known->phase != Phase::ready) return;
-  const auto limit = request_limits_.find(run);
+void Workers::check_limits(const SupervisedWorker& known, WorkerProcess& process) {
   if (config_.max_memory > 0 && process.memory() > config_.max_memory) {
-    details_[run] = fmt::format("used {} of {}", bytes_text(process.memory()), bytes_text(config_.max_memory));
-    core_->replace(run, Cause::memory, now());
-  } else if (limit != request_limits_.end() && process.requests() >= limit->second) {
-    details_[run] = fmt::format("answered {} requests", process.requests());
-    core_->replace(run, Cause::requests, now());
+    process.detail = fmt::format("used {} of {}", bytes_text(process.memory()), bytes_text(config_.max_memory));
+    supervisor_.replace(known.worker, EndCause::memory);
+  } else if (process.max_requests > 0 && process.requests() >= process.max_requests) {
+    process.detail = fmt::format("answered {} requests", process.requests());
+    supervisor_.replace(known.worker, EndCause::requests);
   }
 }
 
-void Supervisor::perform(const core::Supervisor::Hung& hung) {
-  const Run run = hung.run;
-  if (!find(run)) return core_->put_down(run, Cause::hung);
-  details_[run] = fmt::format("nothing was heard of it for {}", duration_text(static_cast<std::int64_t>(hung.silence)));
-  const int pid = find(run)->pid();
-  say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", find(run)->seat(), pid, details_[run]));
-  take_stack(loop_, pid, worker_uid(config_), worker_gid(config_),
-             [this, run, alive = std::weak_ptr(alive_)](const std::string& stack) {
-               if (!alive.lock() || !find(run)) return;
+void Workers::handle_hang(Worker worker, Milliseconds silence) {
+  WorkerProcess* hung = find(worker.id());
+  if (!hung) return supervisor_.put_down(worker, EndCause::hung);
+  hung->detail = fmt::format("nothing was heard of it for {}", duration_text(silence.count()));
+  say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", hung->seat(), hung->pid(), hung->detail));
+  take_stack(loop_, hung->pid(), worker_uid(config_), worker_gid(config_),
+             [this, worker, alive = std::weak_ptr(alive_)](const std::string& stack) {
+               WorkerProcess* process = alive.lock() ? find(worker.id()) : nullptr;
+               if (!process) return;
                if (!stack.empty()) {
-                 details_[run] += "\n" + stack;
-                 say(fmt::format("the stack of worker {}:\n{}", find(run)->seat(), stack));
+                 process->detail += "\n" + stack;
+                 say(fmt::format("the stack of worker {}:\n{}", process->seat(), stack));
                }
-               core_->put_down(run, Cause::hung);
-               pump();
+               supervisor_.put_down(worker, EndCause::hung);
              });
 }
 
-AppStatus Supervisor::status() const {
+AppStatus Workers::status() const {
   AppStatus status;
   status.name = config_.name;
   status.app = config_.app;
   status.cwd = config_.cwd;
-  const core::Supervisor::Health health = core_->health(now());
-  status.state = core_->state() != State::running || health == core::Supervisor::Health::well ? to_string(core_->state())
-                                                                                              : to_string(health);
+  const Health health = supervisor_.health();
+  status.state = state() != State::running || health == Health::well ? to_string(state()) : to_string(health);
   status.why = failed_;
   status.policy = is_plain() ? "shared" : name_of(cluster_.scheduling_policy());
-  status.workers_wanted = core_->workers();
+  status.workers_wanted = wanted();
   status.at = now_ms();
-  status.restarts = core_->restarts();
+  status.restarts = supervisor_.restarts();
   status.reloads = reloads_;
   status.failed_reloads = failed_reloads_;
   status.last_reload = last_reload_.substr(0, last_reload_.find('\n'));
@@ -682,32 +610,32 @@ AppStatus Supervisor::status() const {
   std::map<unsigned, Totals> totals = ended_totals_;
   std::set<std::string> listening;
   for (const std::string& url : config_.listen) listening.insert(listen_sockets_.bound_url(url));
-  const std::uint64_t time = now();
-  for (const auto& [number, seat] : core_->seats()) {
-    if (seat.current || seat.next) continue;
+  std::map<unsigned, unsigned> restarts;
+  for (const Seat& seat : supervisor_.seats()) {
+    restarts[seat.number] = seat.restarts;
+    if (!seat.empty) continue;
     WorkerStatus worker;
-    worker.seat = number;
+    worker.seat = seat.number;
     worker.state = "waiting";
     worker.restarts = seat.restarts;
-    if (seat.retry) worker.next_try_in = static_cast<std::int64_t>(*seat.retry - std::min(*seat.retry, time));
+    if (seat.next_try) worker.next_try_in = seat.next_try->count();
     status.workers.push_back(std::move(worker));
   }
-  for (const auto& [run, known] : core_->runs()) {
-    const WorkerProcess* process = find(run);
+  for (const SupervisedWorker& known : supervisor_.workers()) {
+    const WorkerProcess* process = find(known.worker.id());
     WorkerStatus worker = process ? process->status() : WorkerStatus{};
     if (process) {
       add(totals[known.seat], worker);
       worker.pid = process->pid();
       worker.id = process->id();
+      worker.started_at = process->started_at;
       listening.insert(process->listening().begin(), process->listening().end());
     }
     worker.seat = known.seat;
     worker.state = state_of(known.phase);
     worker.generation = known.generation;
-    if (const auto started = started_at_.find(run); started != started_at_.end()) worker.started_at = started->second;
-    worker.uptime = static_cast<std::int64_t>(time - known.started);
-    const auto seat = core_->seats().find(known.seat);
-    if (seat != core_->seats().end()) worker.restarts = seat->second.restarts;
+    worker.uptime = known.uptime.count();
+    if (const auto seat = restarts.find(known.seat); seat != restarts.end()) worker.restarts = seat->second;
     status.workers.push_back(std::move(worker));
   }
   std::stable_sort(status.workers.begin(), status.workers.end(),
@@ -715,7 +643,7 @@ AppStatus Supervisor::status() const {
   for (auto& [number, of_seat] : totals) {
     of_seat.seat = number;
     add(status.totals, of_seat);
-    if (core_->seats().contains(number)) status.seats.push_back(of_seat);
+    if (restarts.contains(number)) status.seats.push_back(of_seat);
   }
   status.listening.assign(listening.begin(), listening.end());
   return status;

@@ -4,14 +4,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
 #include <muster/cluster.h>
 #include <muster/loop.h>
+#include <muster/supervisor.h>
 
 #include "config/app_config.h"
-#include "core/supervisor.h"
 #include "primary/listen_sockets.h"
 #include "primary/log.h"
 #include "primary/notify.h"
@@ -21,8 +22,9 @@
 
 namespace muster::cli {
 
-// Runs the workers of one app: does what core::Supervisor decides, and tells it what happens.
-class Supervisor {
+// The workers of one app: how they are started, what is known of them, and what is said when they end. A muster::Supervisor keeps
+// them.
+class Workers {
  public:
   // A reload, restart or scale that was asked for has ended: what to tell whoever asked. `ok` is false when it was abandoned.
   struct Outcome {
@@ -39,10 +41,10 @@ class Supervisor {
   };
 
   // All that are references outlive it.
-  Supervisor(Loop& loop, Cluster& cluster, Log& log, AppConfig config, WorkerFiles& files, Events events);
-  Supervisor(const Supervisor&) = delete;
-  Supervisor& operator=(const Supervisor&) = delete;
-  ~Supervisor();
+  Workers(Loop& loop, Cluster& cluster, Log& log, AppConfig config, WorkerFiles& files, Events events);
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+  ~Workers();
 
   // Sockets of somebody else, before start().
   ListenSockets& listen_sockets() { return listen_sockets_; }
@@ -58,48 +60,42 @@ class Supervisor {
   void kill();
 
   const AppConfig& config() const { return config_; }
-  core::Supervisor::State state() const { return core_->state(); }
-  unsigned ready() const { return core_->ready(); }
-  unsigned workers() const { return core_->workers(); }
+  SupervisorState state() const { return supervisor_.state(); }
+  unsigned ready() const { return supervisor_.ready(); }
+  unsigned wanted() const { return supervisor_.wanted(); }
   // All that were asked for are ready.
-  bool complete() const { return core_->ready() >= core_->workers(); }
+  bool complete() const { return ready() >= wanted(); }
   // Without what the primary knows of itself.
   AppStatus status() const;
   bool is_plain() const { return !config_.listen.empty(); }
 
  private:
-  using Run = core::RunId;
+  void handle_change();
+  void handle_ready(Worker worker);
+  void handle_end(const WorkerEnd& end);
+  void handle_hang(Worker worker, Milliseconds silence);
+  void handle_reload(const RolloutResult& result);
+  void handle_stop();
 
-  void pump();
-  void perform(const core::Supervisor::Effect& effect);
-  void perform(const core::Supervisor::Fork& fork);
-  void perform(const core::Supervisor::Drain& drain);
-  void perform(const core::Supervisor::Terminate& terminate);
-  void perform(const core::Supervisor::Kill& kill);
-  void perform(const core::Supervisor::Hung& hung);
-  void perform(const core::Supervisor::Died& died);
-  void perform(const core::Supervisor::ReloadEnded& ended);
-  void perform(const core::Supervisor::Failed& failed);
-  void perform(const core::Supervisor::Stopped& stopped);
-
-  void configure();
+  Worker fork(unsigned seat, unsigned generation);
+  void drain(const Worker& worker);
   void set_worker_settings();
   Env environment(unsigned seat, unsigned generation) const;
-  WorkerProcess* find(Run run) const;
+  WorkerProcess* find(int id) const;
   // Of a process, or of one that it started.
-  std::optional<Run> run_of(int pid) const;
+  WorkerProcess* process_of(int pid) const;
   void hear_notification(int pid, Notification said);
   // What workers need on disk may have vanished.
   void restore_files();
   void open_notify_socket();
-  void ready(Run run);
-  void look_for_servers(Run run, Milliseconds wait);
-  void look();
-  void look_at(Run run, WorkerProcess& process);
+  bool is_starting(int id) const;
+  void look_for_servers(int id, Milliseconds wait);
+  void check_progress();
+  void check_limits(const SupervisedWorker& known, WorkerProcess& process);
   // Ports for which nobody asks any more are closed, once there was time to ask.
   void release_ports_later();
-  void finish(Done& done, bool ok, std::string text);
-  std::uint64_t now() const;
+  Function<void(const std::string&)> told(Done done);
+  static void finish(Done& done, bool ok, std::string text);
   void say(std::string_view text) { log_.say(text); }
 
   Loop& loop_;
@@ -110,26 +106,21 @@ class Supervisor {
   WorkerFiles& files_;
   std::string agent_;  // that new workers load; empty where they load none
   Events events_;
-  std::unique_ptr<core::Supervisor> core_;
+  std::mt19937_64 random_{std::random_device{}()};
+  muster::Supervisor supervisor_;
   ListenSockets listen_sockets_;
   std::unique_ptr<NotifySocket> notify_;
-  std::map<Run, std::unique_ptr<WorkerProcess>> processes_;
-  std::map<Run, std::string> details_;  // of what is to end: for its obituary
-  std::map<Run, std::int64_t> started_at_;
-  std::map<Run, std::uint64_t> request_limits_;
+  std::map<int, std::unique_ptr<WorkerProcess>> processes_;  // by their numbers in the cluster
   std::deque<Obituary> obituaries_;
-  std::map<int, std::optional<Run>> notifiers_;  // who wrote to the notify socket since the last look, and whose it is
+  std::map<int, int> notifiers_;  // who wrote to the notify socket since the last look, and whose it is; 0: nobody's
   std::map<std::string, unsigned> ended_;
   std::map<unsigned, Totals> ended_totals_;  // of those that ended, by seat
   unsigned reloads_ = 0, failed_reloads_ = 0;
   std::string last_reload_;
   std::string failed_;
   Done reload_done_;
-  std::optional<std::pair<Done, unsigned>> waiting_;  // for so many to be ready: restart, scale
-  std::uint64_t random_;
-  Timer deadline_, look_timer_, release_timer_;
+  Timer look_timer_, release_timer_;
   bool was_complete_ = false;
-  bool pumping_ = false;
   // Stands for "this still exists" in what comes later.
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
