@@ -223,7 +223,7 @@ void Primary::adopt(std::vector<Given> sockets) {
     if (workers_->is_plain()) {
       const os::SocketFile::Identity identity{given.device, given.inode};
       workers_->listen_sockets().adopt(std::move(given.name), std::move(given.socket),
-                                          given.path.empty() ? os::SocketFile() : os::SocketFile::at(given.path, identity));
+                                       given.path.empty() ? os::SocketFile() : os::SocketFile::at(given.path, identity));
     } else {
       cluster_->adopt({std::move(given.name), std::move(given.socket), std::move(given.path), given.device, given.inode});
     }
@@ -245,8 +245,7 @@ void Primary::watch_signals() {
     // The second time, it is meant.
     end(asked_to_end_++ == 0 ? &Workers::stop : &Workers::terminate);
   });
-  loop_.on_signal(Signal::interrupt,
-                  [this](Signal) { end(asked_to_end_++ == 0 ? &Workers::terminate : &Workers::kill); });
+  loop_.on_signal(Signal::interrupt, [this](Signal) { end(asked_to_end_++ == 0 ? &Workers::terminate : &Workers::kill); });
   loop_.on_signal(Signal::usr1, [this](Signal) { log_->reopen(); });
   loop_.on_signal(Signal::usr2, [this, quiet](Signal) { upgrade(quiet); });
   loop_.on_signal(sig_ttin, [this, may_change, quiet](Signal) {
@@ -395,11 +394,11 @@ void Primary::reload(const Resolved& resolved, Workers::Done done) {
   if (workers_->state() != SupervisorState::running) return workers_->reload(std::move(config), std::move(done));
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_now());
   workers_->reload(std::move(config),
-                      [this, said = same->config, done = std::move(done)](const Workers::Outcome& outcome) mutable {
-                        if (outcome.ok) order_.config = std::move(said);
-                        notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
-                        done(outcome);
-                      });
+                   [this, said = same->config, done = std::move(done)](const Workers::Outcome& outcome) mutable {
+                     if (outcome.ok) order_.config = std::move(said);
+                     notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
+                     done(outcome);
+                   });
 }
 
 void Primary::changed() {

@@ -342,9 +342,8 @@ Worker Workers::fork(unsigned seat, unsigned generation) {
 
 bool Workers::is_starting(int id) const {
   const auto workers = supervisor_.workers();
-  return std::any_of(workers.begin(), workers.end(), [id](const SupervisedWorker& known) {
-    return known.worker.id() == id && known.phase == Phase::starting;
-  });
+  return std::any_of(workers.begin(), workers.end(),
+                     [id](const SupervisedWorker& known) { return known.worker.id() == id && known.phase == Phase::starting; });
 }
 
 void Workers::look_for_servers(int id, Milliseconds wait) {
@@ -384,7 +383,8 @@ void Workers::hear_notification(int pid, Notification said) {
   WorkerProcess* process = find(known->second);
   if (!process) return;
   const Worker worker = process->worker();
-  if (said.ready && (config_.ready == ReadySign::notify || config_.ready == ReadySign::automatic)) supervisor_.set_ready(worker);
+  if (said.ready && (config_.ready == ReadySign::notify || config_.ready == ReadySign::automatic))
+    supervisor_.set_ready(worker);
   if (said.watchdog) supervisor_.hear(worker);
 }
 

@@ -22,8 +22,8 @@
 
 namespace muster::cli {
 
-// The workers of one app: how they are started, what is known of them, and what is said when they end. A muster::Supervisor keeps
-// them.
+// The workers of one app: how they are started, what is known of them, and what is said when they end. A muster::Supervisor
+// keeps them.
 class Workers {
  public:
   // A reload, restart or scale that was asked for has ended: what to tell whoever asked. `ok` is false when it was abandoned.

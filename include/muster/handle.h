@@ -45,7 +45,7 @@ class Handle {
 
   HandleType type_ = HandleType::none;
   int descriptor_ = -1;
-  bool received_ = false;  // from another process, which may have made it one whose close takes long
+  bool received_ = false;                         // from another process, which may have made it one whose close takes long
   std::shared_ptr<detail::HandleOrigin> origin_;  // of a connection: its server counts it wherever it lives
 };
 

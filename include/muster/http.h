@@ -107,8 +107,8 @@ class Response {
   std::shared_ptr<detail::HttpExchange> exchange_;
 };
 
-// An HTTP/1.1 server: keep-alive, pipelining, chunked bodies both ways, Expect: 100-continue. When it is closed, idle connections
-// are closed at once, and those with requests in progress with the answer.
+// An HTTP/1.1 server: keep-alive, pipelining, chunked bodies both ways, Expect: 100-continue. When it is closed, idle
+// connections are closed at once, and those with requests in progress with the answer.
 class Server : public net::BasicServer<Server> {
  public:
   Subscription on_request(Listener<Request&, Response&> listener) const;

@@ -57,9 +57,9 @@ class Watch {
 };
 
 // One thread, one loop, and everything made on it: the thread that made it, and from run() on the one that runs it. Only post()
-// may be called from another thread; debug builds of the library (without NDEBUG) throw Exception(Errc::wrong_thread) for others.
-// It may go at any moment, from its own listeners too, and then run() returns. Clusters, servers, sockets and timers that are
-// still open are closed, no listener is called any more, and what names them does nothing from then on.
+// may be called from another thread; debug builds of the library (without NDEBUG) throw Exception(Errc::wrong_thread) for
+// others. It may go at any moment, from its own listeners too, and then run() returns. Clusters, servers, sockets and timers
+// that are still open are closed, no listener is called any more, and what names them does nothing from then on.
 class Loop {
  public:
   // Both throw std::system_error where the system has no descriptors for a loop.

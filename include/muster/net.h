@@ -99,8 +99,8 @@ class Socket {
 // What every listening stream server can, whatever it speaks: net::Server and http::Server, which is `Self`. A handle: copies
 // name the same server, and the loop keeps a server while it listens, also when every copy is gone.
 //
-// In a worker listen() asks the primary, which owns the port: workers that ask for the same address share it. In the primary the
-// server listens by itself.
+// In a worker listen() asks the primary, which owns the port: workers that ask for the same address share it. In the primary
+// the server listens by itself.
 template <class Self>
 class BasicServer {
  public:

@@ -94,9 +94,9 @@ struct Seat {
 // Keeps a cluster's workers: so many of them, each on its seat, started again when they end, replaced one after the other by
 // reload() without a moment in which nobody listens. What the command `muster` decides for the apps it runs.
 //
-// Made on a Cluster in the primary, which it may outlive and which must not fork by itself meanwhile. Destroying it ends nobody:
-// workers live on, and nobody replaces them. Calls take effect at once, and what follows is told by events, on the loop's thread.
-// `done` of a call runs once, later.
+// Made on a Cluster in the primary, which it may outlive and which must not fork by itself meanwhile. Destroying it ends
+// nobody: workers live on, and nobody replaces them. Calls take effect at once, and what follows is told by events, on the
+// loop's thread. `done` of a call runs once, later.
 class Supervisor {
  public:
   // Throws Exception(Errc::invalid_arg_value) in a worker, and for options that cannot be.
@@ -112,8 +112,8 @@ class Supervisor {
   // Puts a new worker in the place of each. Abandoned, with the old ones going on, when a new one is not ready in time or dies
   // before; refused (`why`) while the supervisor is not running, or another reload is under way.
   void reload(Function<void(const RolloutResult&)> done = {});
-  // Ends all of them at the same time and starts them again. `why` is empty when all are ready, and says otherwise what is in the
-  // way.
+  // Ends all of them at the same time and starts them again. `why` is empty when all are ready, and says otherwise what is in
+  // the way.
   void restart(Function<void(const std::string& why)> done = {});
   // Throws Exception(Errc::invalid_arg_value) for no workers.
   void scale(unsigned workers, Function<void(const std::string& why)> done = {});

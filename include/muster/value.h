@@ -214,10 +214,10 @@ class Value {
     Ref& operator=(Ref other) noexcept;
     ~Ref();
 
-  [[nodiscard]]   Kind kind() const { return kind_; }  // as long as there is something
-  [[nodiscard]]   void* get() const;
-  [[nodiscard]]   bool is_weak() const { return link_.index() == 1; }
-  [[nodiscard]]   Ref weak() const;
+    [[nodiscard]] Kind kind() const { return kind_; }  // as long as there is something
+    [[nodiscard]] void* get() const;
+    [[nodiscard]] bool is_weak() const { return link_.index() == 1; }
+    [[nodiscard]] Ref weak() const;
 
    private:
     Kind kind_;

@@ -47,6 +47,9 @@ module.exports = {
       `The property '${name}' must be a port, a path, { port, host }, { path } or { fd }.${received(value)}`),
   invalidTimeout: (name, value) =>
     make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 0.${received(value)}`),
+  invalidCount: (name, value) =>
+    make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 1.${received(value)}`),
+  unknownOption: (name, known) => make(TypeError, 'ERR_INVALID_ARG_VALUE', `There is no option '${name}'; there are ${known.join(', ')}`),
   badPort: (value) =>
     make(RangeError, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536.${received(value)}.`),
 };

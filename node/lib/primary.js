@@ -11,6 +11,7 @@ const engine = require('./engine');
 const errors = require('./errors');
 const { WorkerProcess } = require('./process');
 const { reload } = require('./reload');
+const { supervise } = require('./supervise');
 
 const { native } = engine;
 const registered = require.resolve('./register');
@@ -409,6 +410,7 @@ function install(target) {
     disconnect,
     metrics,
     reload: (options) => reload(cluster, refork, options),
+    supervise: (options) => supervise(cluster, options),
   });
   return cluster;
 }

@@ -212,78 +212,176 @@ napi_value exited_after_disconnect(const Call& call) {
   return js::boolean(call.env, *record->exited_after_disconnect);
 }
 
-// What a reload asks for, and when it wants to hear the time: { effects: [[name, run, why or for which seat], ...], deadline }
-napi_value asked(const Call& call) {
-  std::vector<napi_value> effects;
-  const auto add = [&](const char* name, std::optional<core::RunId> run, const std::string& detail = {}) {
-    effects.push_back(js::array(call.env, {js::string(call.env, name),
-                                           run ? js::number(call.env, static_cast<std::uint32_t>(*run)) : js::null(call.env),
-                                           js::string(call.env, detail)}));
-  };
-  struct Name {
-    const decltype(add)& tell;
-    void operator()(const core::Supervisor::Fork& e) const { tell("fork", e.run, std::to_string(e.seat)); }
-    void operator()(const core::Supervisor::Drain& e) const { tell("drain", e.run); }
-    void operator()(const core::Supervisor::Terminate& e) const { tell("terminate", e.run); }
-    void operator()(const core::Supervisor::Kill& e) const { tell("kill", e.run); }
-    void operator()(const core::Supervisor::Hung&) const {}
-    void operator()(const core::Supervisor::Died&) const {}
-    void operator()(const core::Supervisor::ReloadEnded& e) const { tell("ended", {}, e.why); }
-    void operator()(const core::Supervisor::Failed& e) const { tell("ended", {}, e.why); }
-    void operator()(const core::Supervisor::Stopped&) const {}
-  };
-  while (const auto effect = call.engine.reload->poll_effect()) std::visit(Name{add}, *effect);
-  const auto deadline = call.engine.reload->next_deadline();
-  return js::object(call.env,
-                    {{"effects", js::array(call.env, effects)},
-                     {"deadline", deadline ? js::number(call.env, static_cast<double>(*deadline)) : js::null(call.env)}});
-}
-
 std::uint64_t milliseconds(const Call& call, std::size_t argument) {
   return static_cast<std::uint64_t>(js::to_double(call.env, call[argument]));
 }
 
-core::RunId run_of(const Call& call) { return core::RunId{static_cast<std::uint32_t>(js::to_int(call.env, call[0]))}; }
+// What goes on is a plan, by its number: a reload, or a supervisor.
+Plan* plan_of(const Call& call) { return call.engine.find_plan(js::to_int(call.env, call[0])); }
+core::Supervisor* supervisor_of(const Call& call) {
+  Plan* plan = plan_of(call);
+  return plan ? std::get_if<core::Supervisor>(plan) : nullptr;
+}
+core::RunId run_of(const Call& call) { return core::RunId{static_cast<std::uint32_t>(js::to_int(call.env, call[1]))}; }
 
-// (workers, ready timeout, exit timeout, now): what it forks stands for the workers there are
-napi_value reload_begin(const Call& call) {
-  core::SupervisorOptions options;
-  options.workers = static_cast<unsigned>(js::to_int(call.env, call[0]));
-  options.ready_timeout = milliseconds(call, 1);
-  options.drain_timeout = milliseconds(call, 2);
-  // Who loses a worker otherwise is told by `exit`, as always, and forks another or does not.
-  options.max_restarts = 0;
-  options.backoff = options.max_backoff = std::uint64_t{1} << 40;
-  call.engine.reload = std::make_unique<core::Supervisor>(options, 0);
-  call.engine.reload->start(milliseconds(call, 3));
-  return asked(call);
+napi_value result_of(napi_env env, const RolloutResult& result) {
+  return js::object(env, {{"replaced", js::number(env, result.replaced)},
+                          {"wanted", js::number(env, result.wanted)},
+                          {"took", js::number(env, static_cast<double>(result.took.count()))},
+                          {"why", js::string(env, result.why)}});
 }
 
-// (run, now)
-napi_value reload_ready(const Call& call) {
-  call.engine.reload->handle_ready(run_of(call), milliseconds(call, 1));
-  return asked(call);
+// An effect as JavaScript gets it: [name, run, ...].
+struct DescribeEffect {
+  napi_env env;
+
+  napi_value text(std::string_view value) const { return js::string(env, value); }
+  napi_value run(core::RunId id) const { return js::number(env, static_cast<std::uint32_t>(id)); }
+  napi_value count(std::uint64_t value) const { return js::number(env, static_cast<double>(value)); }
+
+  napi_value operator()(const core::Runs::Fork& e) const {
+    return js::array(env, {text("fork"), run(e.run), count(e.seat), count(e.generation)});
+  }
+  napi_value operator()(const core::Runs::Drain& e) const { return js::array(env, {text("drain"), run(e.run)}); }
+  napi_value operator()(const core::Runs::Terminate& e) const { return js::array(env, {text("terminate"), run(e.run)}); }
+  napi_value operator()(const core::Runs::Kill& e) const { return js::array(env, {text("kill"), run(e.run)}); }
+  napi_value operator()(const core::Reload::Ended& e) const {
+    return js::array(env, {text("reloaded"), js::null(env), result_of(env, e.result)});
+  }
+  napi_value operator()(const core::Supervisor::ReloadEnded& e) const {
+    return js::array(env, {text("reloaded"), js::null(env), result_of(env, e.result)});
+  }
+  napi_value operator()(const core::Supervisor::Hung& e) const {
+    return js::array(env, {text("hang"), run(e.run), count(e.silence)});
+  }
+  napi_value operator()(const core::Supervisor::Died& e) const {
+    const auto end = js::object(env, {{"seat", count(e.seat)},
+                                      {"cause", text(to_string(e.cause))},
+                                      {"wasReady", js::boolean(env, e.was_ready)},
+                                      {"lived", count(e.lived)},
+                                      {"successor", e.successor ? run(*e.successor) : js::null(env)},
+                                      {"nextTry", e.next_try ? count(*e.next_try) : js::null(env)}});
+    return js::array(env, {text("end"), run(e.run), end});
+  }
+  napi_value operator()(const core::Supervisor::Failed& e) const {
+    return js::array(env, {text("fail"), js::null(env), text(e.why)});
+  }
+  napi_value operator()(const core::Supervisor::Stopped&) const { return js::array(env, {text("stop"), js::null(env)}); }
+};
+
+// (workers, parallel, ready timeout, drain timeout, now) -> plan, in which the workers there are have the runs from 1 on
+napi_value begin_reload(const Call& call) {
+  core::Reload::Options options;
+  options.parallel = static_cast<unsigned>(js::to_int(call.env, call[1]));
+  options.timeouts.ready = milliseconds(call, 2);
+  options.timeouts.drain = milliseconds(call, 3);
+  return js::number(call.env, call.engine.add_plan(core::Reload(static_cast<unsigned>(js::to_int(call.env, call[0])), options,
+                                                                milliseconds(call, 4))));
 }
 
-// (run, code or null, signal or null, now)
-napi_value reload_exited(const Call& call) {
-  const bool killed = js::type_of(call.env, call[2]) == napi_number;
+// (options, now) -> plan
+napi_value begin_supervision(const Call& call) {
+  const auto count = [&](const char* name) {
+    return static_cast<std::uint64_t>(js::to_double(call.env, js::get(call.env, call[0], name)));
+  };
+  core::Supervisor::Options options;
+  options.workers = static_cast<unsigned>(count("workers"));
+  options.parallel = static_cast<unsigned>(count("parallel"));
+  options.starting = static_cast<unsigned>(count("maxStarting"));
+  options.ready_timeout = count("readyTimeout");
+  options.backoff = count("backoff");
+  options.max_backoff = count("maxBackoff");
+  options.max_restarts = static_cast<unsigned>(count("maxRestarts"));
+  options.restart_window = count("restartWindow");
+  options.max_age = count("maxAge");
+  options.drain_timeout = count("exitTimeout");
+  core::Supervisor supervisor(options, count("seed"));
+  supervisor.start(milliseconds(call, 1));
+  return js::number(call.env, call.engine.add_plan(std::move(supervisor)));
+}
+
+// (plan, run, now)
+napi_value plan_ready(const Call& call) {
+  if (Plan* plan = plan_of(call)) std::visit([&](auto& p) { p.handle_ready(run_of(call), milliseconds(call, 2)); }, *plan);
+  return nullptr;
+}
+
+// (plan, run, code or null, signal or null, whether it was started, now)
+napi_value plan_exited(const Call& call) {
+  const bool killed = js::type_of(call.env, call[3]) == napi_number;
   const ExitStatus status =
-      killed ? ExitStatus::killed(Signal(js::to_int(call.env, call[2]))) : ExitStatus::exited(js::to_int(call.env, call[1]));
-  call.engine.reload->handle_exited(run_of(call), status, milliseconds(call, 3));
-  return asked(call);
+      killed ? ExitStatus::killed(Signal(js::to_int(call.env, call[3]))) : ExitStatus::exited(js::to_int(call.env, call[2]));
+  const bool started = js::to_bool(call.env, call[4]);
+  if (Plan* plan = plan_of(call)) {
+    std::visit([&](auto& p) { p.handle_exited(run_of(call), status, milliseconds(call, 5), started); }, *plan);
+  }
+  return nullptr;
 }
 
-// (now): once every worker there is has been told ready
-napi_value reload_start(const Call& call) {
-  call.engine.reload->reload(milliseconds(call, 0));
-  return asked(call);
+// (plan, now)
+napi_value plan_time(const Call& call) {
+  if (Plan* plan = plan_of(call)) std::visit([&](auto& p) { p.handle_time(milliseconds(call, 1)); }, *plan);
+  return nullptr;
 }
 
-// (now)
-napi_value reload_time(const Call& call) {
-  call.engine.reload->handle_time(milliseconds(call, 0));
-  return asked(call);
+// (plan) -> an effect, or null when there is none
+napi_value take_effect(const Call& call) {
+  napi_value result = js::null(call.env);
+  if (Plan* plan = plan_of(call)) {
+    std::visit(
+        [&](auto& p) {
+          if (const auto effect = p.poll_effect()) result = std::visit(DescribeEffect{call.env}, *effect);
+        },
+        *plan);
+  }
+  return result;
+}
+
+// (plan) -> when it wants to hear the time, or null
+napi_value next_deadline(const Call& call) {
+  Plan* plan = plan_of(call);
+  const auto at = plan ? std::visit([](const auto& p) { return p.next_deadline(); }, *plan) : std::nullopt;
+  return at ? js::number(call.env, static_cast<double>(*at)) : js::null(call.env);
+}
+
+// (plan): a reload that has ended, and whose old workers have left
+napi_value is_over(const Call& call) {
+  Plan* plan = plan_of(call);
+  const core::Reload* reload = plan ? std::get_if<core::Reload>(plan) : nullptr;
+  return js::boolean(call.env, !reload || reload->over());
+}
+
+// (plan)
+napi_value forget_plan(const Call& call) {
+  call.engine.forget_plan(js::to_int(call.env, call[0]));
+  return nullptr;
+}
+
+// (plan, what, how many, now) -> why not, or ""
+napi_value supervise(const Call& call) {
+  core::Supervisor* supervisor = supervisor_of(call);
+  if (!supervisor) return js::string(call.env, "it is stopped");
+  const std::string what = js::to_string(call.env, call[1]);
+  const std::uint64_t now = milliseconds(call, 3);
+  std::optional<std::string> why_not;
+  if (what == "reload") why_not = supervisor->reload(now);
+  if (what == "restart") why_not = supervisor->restart(now);
+  if (what == "scale") why_not = supervisor->scale(static_cast<unsigned>(js::to_int(call.env, call[2])), now);
+  if (what == "stop") supervisor->stop(now);
+  if (what == "terminate") supervisor->terminate(now);
+  if (what == "kill") supervisor->kill(now);
+  return js::string(call.env, why_not.value_or(""));
+}
+
+// (plan, now) -> { state, health, wanted, ready, restarts }
+napi_value supervision(const Call& call) {
+  const core::Supervisor* supervisor = supervisor_of(call);
+  if (!supervisor) return js::null(call.env);
+  return js::object(call.env, {{"state", js::string(call.env, to_string(supervisor->state()))},
+                               {"health", js::string(call.env, to_string(supervisor->health(milliseconds(call, 1))))},
+                               {"wanted", js::number(call.env, supervisor->workers())},
+                               {"ready", js::number(call.env, supervisor->ready())},
+                               {"restarts", js::number(call.env, supervisor->restarts())}});
 }
 
 // (descriptor)
@@ -316,11 +414,17 @@ NAPI_MODULE_INIT() {
       function<ref_channel>("refChannel"),
       function<ref_process>("refProcess"),
       function<exited_after_disconnect>("exitedAfterDisconnect"),
-      function<reload_begin>("reloadBegin"),
-      function<reload_ready>("reloadReady"),
-      function<reload_exited>("reloadExited"),
-      function<reload_start>("reloadStart"),
-      function<reload_time>("reloadTime"),
+      function<begin_reload>("beginReload"),
+      function<begin_supervision>("beginSupervision"),
+      function<plan_ready>("planReady"),
+      function<plan_exited>("planExited"),
+      function<plan_time>("planTime"),
+      function<take_effect>("takeEffect"),
+      function<next_deadline>("nextDeadline"),
+      function<is_over>("isOver"),
+      function<forget_plan>("forgetPlan"),
+      function<supervise>("supervise"),
+      function<supervision>("supervision"),
       function<close_descriptor>("closeDescriptor"),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

@@ -6,14 +6,19 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "core/primary.h"
+#include "core/reload.h"
 #include "core/supervisor.h"
 #include "uv/loop.h"
 #include "uv/primary_driver.h"
 
 namespace muster::node {
+
+// What decides which workers are replaced, and when.
+using Plan = std::variant<core::Reload, core::Supervisor>;
 
 // A primary on Node's loop. JavaScript gives commands; what happens reaches its `emit(type, worker, ...)`: from the loop in a
 // callback scope of its own for each, or, for what a command itself sets off, by `enqueue` with the same arguments, to be
@@ -59,10 +64,21 @@ class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTur
   void ref_process(core::WorkerId worker, bool ref) { driver_->ref_process(worker, ref); }
   // What is known of a worker until it is gone.
   const core::WorkerRecord* find(core::WorkerId worker) const;
-  // The policy of the reload that is under way.
-  std::unique_ptr<core::Supervisor> reload = {};
+  // Reloads and supervisors, by number. Null for one that is not there.
+  int add_plan(Plan plan) {
+    plans_.emplace(++last_plan_, std::move(plan));
+    return last_plan_;
+  }
+  Plan* find_plan(int number) {
+    const auto found = plans_.find(number);
+    return found == plans_.end() ? nullptr : &found->second;
+  }
+  void forget_plan(int number) { plans_.erase(number); }
 
  private:
+  std::map<int, Plan> plans_;
+  int last_plan_ = 0;
+
   struct Known {
     std::shared_ptr<const core::WorkerRecord> record;
     Serialization serialization;

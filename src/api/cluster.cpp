@@ -117,7 +117,8 @@ detail::PrimarySide& primary_only(detail::ClusterState& state, const char* call)
 
 }  // namespace
 
-Cluster::Cluster(Loop& loop, int argc, char** argv) : state_(detail::ClusterState::make(detail::Access::state(loop), argc, argv)) {
+Cluster::Cluster(Loop& loop, int argc, char** argv)
+    : state_(detail::ClusterState::make(detail::Access::state(loop), argc, argv)) {
   detail::Access::state(loop).add(state_);
 }
 Cluster::~Cluster() { state_->shut_down(); }

@@ -147,7 +147,9 @@ Server::Server(std::shared_ptr<detail::HttpServerState> state)
     // Whoever holds the one holds the other.
     : BasicServer(std::shared_ptr<detail::ServerState>(state, state->server.get())), state_(std::move(state)) {}
 
-Subscription Server::on_request(Listener<Request&, Response&> listener) const { return state_->request.on(std::move(listener)); }
+Subscription Server::on_request(Listener<Request&, Response&> listener) const {
+  return state_->request.on(std::move(listener));
+}
 
 Server create_server(Cluster& cluster, Listener<Request&, Response&> on_request) {
   return create_server(cluster, ServerOptions{}, std::move(on_request));

@@ -169,7 +169,8 @@ void HttpConnection::begin(std::unique_ptr<http1::RequestHead> head) {
   ++server_->loop->counts.requests;
   exchange_ = std::make_shared<HttpExchange>(*this, std::move(head));
   if (const auto timeout = server_->options.keep_alive_timeout) {
-    exchange_->writer.keep_alive_seconds = static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(*timeout).count());
+    exchange_->writer.keep_alive_seconds =
+        static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(*timeout).count());
   }
   const http1::RequestHead& request_head = *exchange_->head;
   if (request_head.expectation == http1::Expectation::to_continue && request_head.has_body) {

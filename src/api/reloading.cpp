@@ -13,8 +13,9 @@ using std::chrono::milliseconds;
 
 core::Reload::Options core_options(const ReloadOptions& options) {
   const auto count = [](milliseconds time) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())); };
-  return {options.parallel,
-          {options.ready_timeout ? count(*options.ready_timeout) : 0, count(options.drain_timeout), count(options.kill_timeout)}};
+  return {
+      options.parallel,
+      {options.ready_timeout ? count(*options.ready_timeout) : 0, count(options.drain_timeout), count(options.kill_timeout)}};
 }
 
 }  // namespace

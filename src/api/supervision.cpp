@@ -27,8 +27,10 @@ void check(bool right, const char* text) {
 SupervisorOptions checked(SupervisorOptions options) {
   check(!options.workers || *options.workers > 0, "SupervisorOptions::workers must be at least 1");
   check(options.parallel > 0, "SupervisorOptions::parallel must be at least 1");
-  check(!options.max_starting || *options.max_starting > 0, "SupervisorOptions::max_starting must be at least 1; empty for no limit");
-  check(!options.max_restarts || *options.max_restarts > 0, "SupervisorOptions::max_restarts must be at least 1; empty for no limit");
+  check(!options.max_starting || *options.max_starting > 0,
+        "SupervisorOptions::max_starting must be at least 1; empty for no limit");
+  check(!options.max_restarts || *options.max_restarts > 0,
+        "SupervisorOptions::max_restarts must be at least 1; empty for no limit");
   for (const auto& time : {options.ready_timeout, options.max_age, options.heartbeat}) {
     check(!time || time->count() > 0, "Times in SupervisorOptions must be more than 0; empty for no limit");
   }
@@ -269,7 +271,8 @@ Worker Supervision::fork(unsigned seat, unsigned generation) {
   if (hooks_.fork) return hooks_.fork(seat, generation);
   const auto cluster = cluster_.lock();
   if (!cluster) throw Exception(Errc::cluster_closed, "The cluster is gone");
-  return cluster->primary()->fork_worker({{"MUSTER_WORKER", std::to_string(seat)}, {"MUSTER_GENERATION", std::to_string(generation)}});
+  return cluster->primary()->fork_worker(
+      {{"MUSTER_WORKER", std::to_string(seat)}, {"MUSTER_GENERATION", std::to_string(generation)}});
 }
 
 void Supervision::watch(RunId run, const Worker& worker) {

@@ -135,7 +135,8 @@ void Child::handle_message(wire::ClusterMessage message, std::optional<FdToken> 
     leave(Reason::primary_asked);
   } else if (const auto* muster = std::get_if<wire::Muster>(&message.body)) {
     // A version that this side does not speak.
-    if (muster->extension == wire::no_extension || muster->extension != wire::common_extension(muster->extension)) muster = nullptr;
+    if (muster->extension == wire::no_extension || muster->extension != wire::common_extension(muster->extension))
+      muster = nullptr;
     if (muster) extension_ = muster->extension;
     if (muster && descriptor) effects_.push_back(MapBoard{*std::exchange(descriptor, std::nullopt)});
   }

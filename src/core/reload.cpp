@@ -62,7 +62,8 @@ void Reload::handle_exited(RunId id, const ExitStatus& status, std::uint64_t now
   if (Seat& seat = seats_[run->seat]; seat.next == id) {
     seat.next.reset();
     const EndCause cause = Runs::cause_of(*run, status, started);
-    return end(now, "worker " + std::to_string(run->seat + 1) + " of the new version " + runs_.why_not_ready(*run, cause, status));
+    return end(now,
+               "worker " + std::to_string(run->seat + 1) + " of the new version " + runs_.why_not_ready(*run, cause, status));
   }
 }
 

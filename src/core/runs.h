@@ -29,9 +29,9 @@ struct Run {
   bool hung = false;
 };
 
-// Processes from their start to their end: starting, ready, draining, terminating, killing. Each phase but `ready` and `killing`
-// has a deadline, at which the next one begins. Time is in milliseconds and comes with each call. What a call returns is to be
-// done, in that order.
+// Processes from their start to their end: starting, ready, draining, terminating, killing. Each phase but `ready` and
+// `killing` has a deadline, at which the next one begins. Time is in milliseconds and comes with each call. What a call returns
+// is to be done, in that order.
 class Runs {
  public:
   // Start a process; it gets ready, or exits.

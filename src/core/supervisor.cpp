@@ -256,8 +256,7 @@ void Supervisor::handle_exited(RunId id, ExitStatus status, std::uint64_t now, b
       effects_.push_back(died);
       seat.replacing.reset();
       if (!seat.current) seat.retry = now + seat.backoff.next();
-      end_reload(now,
-                 "worker " + std::to_string(run.seat) + " of the new version " + runs_.why_not_ready(run, cause, status));
+      end_reload(now, "worker " + std::to_string(run.seat) + " of the new version " + runs_.why_not_ready(run, cause, status));
       return fill_waiting(now);
     }
     // The one that was to be replaced goes on, and is replaced the next time somebody finds it over its limit.
@@ -309,14 +308,16 @@ std::optional<std::string> Supervisor::lost_current(Seat& seat, const Run& run, 
   return std::nullopt;
 }
 
-std::optional<std::string> Supervisor::spend_restart(const Run& run, EndCause cause, const ExitStatus& status, std::uint64_t now) {
+std::optional<std::string> Supervisor::spend_restart(const Run& run, EndCause cause, const ExitStatus& status,
+                                                     std::uint64_t now) {
   const std::string worker = "worker " + std::to_string(run.seat);
   if (state_ == State::starting && !run.ready) {
     const unsigned at_a_time = options_.starting == 0 ? options_.workers : std::min(options_.workers, options_.starting);
     if (++failed_starts_ < tries_to_start * at_a_time) return std::nullopt;
-    const std::string last = cause == EndCause::not_started         ? "could not be started"
-                             : run.leaving == EndCause::never_ready ? "was not ready within " + seconds_text(options_.ready_timeout)
-                                                                 : "ended with " + exit_text(status);
+    const std::string last = cause == EndCause::not_started ? "could not be started"
+                             : run.leaving == EndCause::never_ready
+                                 ? "was not ready within " + seconds_text(options_.ready_timeout)
+                                 : "ended with " + exit_text(status);
     return "no worker ever became ready: " + worker + " " + last + ", after " + std::to_string(failed_starts_) + " tries";
   }
   if (budget_.spend(now)) return std::nullopt;

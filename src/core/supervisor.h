@@ -73,7 +73,7 @@ class Supervisor {
     Backoff backoff;
     std::optional<RunId> current = {};
     std::optional<RunId> next = {};           // will take its place when it is ready
-    std::optional<EndCause> replacing = {};      // why there is a next one
+    std::optional<EndCause> replacing = {};   // why there is a next one
     std::optional<std::uint64_t> retry = {};  // when to start the next one, because there is no current one
     bool waits = false;                       // to be started when others have
     unsigned restarts = 0;

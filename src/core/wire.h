@@ -20,10 +20,10 @@ namespace muster::core::wire {
 // What muster's own ends say to each other beyond Node has a version: a number that the worker says with `online`, and that the
 // primary answers with, or with its own where that is lower. A number that either does not know means plain Node.
 //
-// Raise it, and read the one before for a release, when any of these changes in a way that the other end would see: the frames of
-// Offer and OfferReply, the messages Muster and Counters, the layout of kernel::LoadBoard's page or of kernel::member_counts, or what
-// any of them means. A primary and its workers may be of different releases during an upgrade, and under a primary that outlives a
-// deploy.
+// Raise it, and read the one before for a release, when any of these changes in a way that the other end would see: the frames
+// of Offer and OfferReply, the messages Muster and Counters, the layout of kernel::LoadBoard's page or of
+// kernel::member_counts, or what any of them means. A primary and its workers may be of different releases during an upgrade,
+// and under a primary that outlives a deploy.
 using ExtensionVersion = int;
 inline constexpr ExtensionVersion no_extension = 0;
 inline constexpr ExtensionVersion oldest_extension = 1;

@@ -40,7 +40,8 @@ constexpr Description descriptions[] = {
     {Errc::handle_not_acknowledged, "ERR_HANDLE_NOT_ACKNOWLEDGED", "The peer did not acknowledge a handle in time"},
     {Errc::ipc_channel_failed, "ERR_IPC_CHANNEL_FAILED", "The channel cannot be used any more"},
     {Errc::cluster_closed, "ERR_CLUSTER_CLOSED", "The cluster, or the loop it was made on, is gone"},
-    {Errc::wrong_thread, "ERR_WRONG_THREAD", "The loop and what is made on it belong to another thread: Loop::post() is for this"},
+    {Errc::wrong_thread, "ERR_WRONG_THREAD",
+     "The loop and what is made on it belong to another thread: Loop::post() is for this"},
     {Errc::listen_not_permitted, "ERR_LISTEN_NOT_PERMITTED", "The worker may not listen there"},
 };
 

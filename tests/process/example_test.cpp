@@ -143,6 +143,22 @@ TEST(Example, RestartOnExitServesOnAfterACrash) {
   EXPECT_EQ(example.count("worker [0-9]+ died \\(SIGABRT\\). restarting...\n"), 1U) << example.output;
 }
 
+TEST(Example, RollingReloadReplacesEachWorkerAndStops) {
+  Example example("rolling_reload", {{"PORT", std::to_string(free_port())}, {"WORKERS", "2"}});
+  bool reloads = false, stops = false;
+  example.on_output = [&] {
+    const std::size_t ready = example.count("is ready: 2 of 2\n");
+    if (ready > 0 && !std::exchange(reloads, true)) example.program->process().kill(Signal::hup);
+    if (example.count("2 of 2 workers replaced\n") > 0 && !std::exchange(stops, true)) example.program->process().kill();
+  };
+
+  example.run();
+
+  EXPECT_EQ(example.status, ExitStatus::exited(0)) << example.output;
+  EXPECT_EQ(example.count("has ended: reload, exit code 0\n"), 2U) << example.output;
+  EXPECT_EQ(example.count("has ended: stop, exit code 0\n"), 2U) << example.output;
+}
+
 TEST(Example, IsDeadAnswersOnceFromEachWorkerAndEnds) {
   const std::string port = std::to_string(free_port());
   Example example("is_dead", {{"PORT", port}, {"WORKERS", "2"}});

@@ -134,8 +134,8 @@ TEST(Misuse, OfAWorkerIsToldWhatIsThePrimarys) {
 }
 
 WORKER(PlaysPrimary) {
-  Array told{refusal([&] { cluster.fork(); }), refusal([&] { cluster.setup_primary(); }), refusal([&] { cluster.disconnect(); }),
-             refusal([&] { cluster.set_scheduling_policy(SchedulingPolicy::none); })};
+  Array told{refusal([&] { cluster.fork(); }), refusal([&] { cluster.setup_primary(); }),
+             refusal([&] { cluster.disconnect(); }), refusal([&] { cluster.set_scheduling_policy(SchedulingPolicy::none); })};
   EXPECT_FALSE(cluster.is_primary());
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"

@@ -225,7 +225,8 @@ TEST(Supervisor, ReplacesAWorkerOverItsMemory) {
 
 TEST(Supervisor, PutsDownAWorkerThatHangs) {
   Primary primary;
-  Supervisor supervisor(primary.cluster, {.workers = 1, .readiness = Readiness::told, .heartbeat = 10ms}, serving(primary, "Idle"));
+  Supervisor supervisor(primary.cluster, {.workers = 1, .readiness = Readiness::told, .heartbeat = 10ms},
+                        serving(primary, "Idle"));
   bool told = false;
   supervisor.on_hang([&](Worker hung, std::chrono::milliseconds silence) {
     told = true;

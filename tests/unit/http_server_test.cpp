@@ -143,9 +143,12 @@ TEST_F(HttpServer, RefusesALimitThatLetsNothingThrough) {
     }
     return "none";
   };
-  EXPECT_EQ(refusal({.max_head_size = 0}), "ERR_INVALID_ARG_VALUE: max_head_size must be more than 0; left empty, there is no limit");
-  EXPECT_EQ(refusal({.headers_timeout = -1ms}), "ERR_INVALID_ARG_VALUE: headers_timeout must be more than 0; left empty, there is no limit");
-  EXPECT_EQ(refusal({.keep_alive_timeout = 0ms}), "ERR_INVALID_ARG_VALUE: keep_alive_timeout must be more than 0; left empty, there is no limit");
+  EXPECT_EQ(refusal({.max_head_size = 0}),
+            "ERR_INVALID_ARG_VALUE: max_head_size must be more than 0; left empty, there is no limit");
+  EXPECT_EQ(refusal({.headers_timeout = -1ms}),
+            "ERR_INVALID_ARG_VALUE: headers_timeout must be more than 0; left empty, there is no limit");
+  EXPECT_EQ(refusal({.keep_alive_timeout = 0ms}),
+            "ERR_INVALID_ARG_VALUE: keep_alive_timeout must be more than 0; left empty, there is no limit");
   EXPECT_EQ(refusal({.keep_alive_timeout = std::nullopt}), "none");
 }
 
@@ -567,7 +570,8 @@ TEST_F(HttpServer, ClosesWhereTheProgramSaysCloseInAList) {
 }
 
 TEST_F(HttpServer, AnswersAPipelinedHeadThatDoesNotComeWith408) {
-  serve({.headers_timeout = 20ms, .keep_alive_timeout = std::nullopt}, [](Request&, Response& response) { response.end("one"); });
+  serve({.headers_timeout = 20ms, .keep_alive_timeout = std::nullopt},
+        [](Request&, Response& response) { response.end("one"); });
 
   const auto client = connect(std::string(get) + "GET / HTTP/1.1\r\nHo");
 

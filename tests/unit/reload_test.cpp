@@ -63,8 +63,8 @@ TEST(Reload, IsAbandonedWhenANewWorkerDiesAndEndsTheOthers) {
 
   reload.handle_exited(RunId{5}, ExitStatus::exited(3), 1);
 
-  EXPECT_EQ(effects(reload), (Strings{"term 4", "term 6",
-                                      "abandoned: worker 2 of the new version ended before it was ready, exit code 3"}));
+  EXPECT_EQ(effects(reload),
+            (Strings{"term 4", "term 6", "abandoned: worker 2 of the new version ended before it was ready, exit code 3"}));
   reload.handle_exited(RunId{4}, ended, 2);
   EXPECT_FALSE(reload.over());
   reload.handle_exited(RunId{6}, ended, 2);
@@ -105,8 +105,8 @@ TEST(Reload, GivesNoSuccessorToAWorkerThatEndedByItself) {
   EXPECT_EQ(effects(reload), (Strings{"drain 1", "reloaded 1 of 2"}));
 }
 
-// Whatever happens in whatever order: it ends once, nobody is drained before there is another, and nobody is left in a phase that
-// has no end.
+// Whatever happens in whatever order: it ends once, nobody is drained before there is another, and nobody is left in a phase
+// that has no end.
 TEST(Reload, EndsWhateverHappens) {
   for (unsigned seed = 0; seed < 2000; ++seed) {
     std::mt19937 random(seed);

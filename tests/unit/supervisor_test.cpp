@@ -34,7 +34,8 @@ Strings effects(Supervisor& supervisor) {
     } else if (const auto* died = std::get_if<Supervisor::Died>(&*effect)) {
       all.push_back("died " + text(died->run) + " " + std::string(to_string(died->cause)));
     } else if (const auto* ended = std::get_if<Supervisor::ReloadEnded>(&*effect)) {
-      all.push_back(ended->result.ok() ? "reloaded " + std::to_string(ended->result.replaced) : "abandoned: " + ended->result.why);
+      all.push_back(ended->result.ok() ? "reloaded " + std::to_string(ended->result.replaced)
+                                       : "abandoned: " + ended->result.why);
     } else if (const auto* failed = std::get_if<Supervisor::Failed>(&*effect)) {
       all.push_back("failed: " + failed->why);
     } else {

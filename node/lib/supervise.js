@@ -1,0 +1,179 @@
+'use strict';
+
+const EventEmitter = require('node:events');
+const os = require('node:os');
+
+const errors = require('./errors');
+const { native } = require('./engine');
+const { Plan, now } = require('./plan');
+
+const defaults = {
+  workers: undefined,
+  env: undefined,
+  readiness: 'listening',
+  parallel: 1,
+  maxStarting: 0,
+  readyTimeout: 30_000,
+  backoff: 100,
+  maxBackoff: 15_000,
+  maxRestarts: 10,
+  restartWindow: 60_000,
+  maxAge: 0,
+  exitTimeout: 30_000,
+};
+const counts = ['workers', 'parallel']; // at least 1
+const numbers = ['maxStarting', 'readyTimeout', 'backoff', 'maxBackoff', 'maxRestarts', 'restartWindow', 'maxAge', 'exitTimeout'];
+
+function checked(given) {
+  for (const name of Object.keys(given ?? {})) {
+    if (!(name in defaults)) throw errors.unknownOption(name, Object.keys(defaults));
+  }
+  const options = { ...defaults, workers: os.availableParallelism?.() ?? os.cpus().length, ...given };
+  for (const name of counts) {
+    if (!Number.isInteger(options[name]) || options[name] < 1) throw errors.invalidCount(name, options[name]);
+  }
+  for (const name of numbers) {
+    if (!Number.isInteger(options[name]) || options[name] < 0) throw errors.invalidTimeout(name, options[name]);
+  }
+  if (!['listening', 'online'].includes(options.readiness)) {
+    throw errors.coded('ERR_INVALID_ARG_VALUE', "The option 'readiness' must be 'listening' or 'online'");
+  }
+  return options;
+}
+
+class Supervisor extends EventEmitter {
+  #plan;
+  #last = null; // what was known when it stopped
+  #reloading = null; // { resolve, reject }
+  #waiting = null; // for workers to be ready
+  #stopped = [];
+
+  constructor(cluster, options) {
+    super();
+    const { env, readiness, exitTimeout } = options;
+    this.#plan = new Plan(native.beginSupervision({ ...options, seed: Math.floor(Math.random() * 2 ** 48) }, now()), {
+      fork: (run, seat, generation) => {
+        const worker = this.#plan.start(run, () => cluster.fork({
+          MUSTER_WORKER: seat,
+          MUSTER_GENERATION: generation,
+          ...(typeof env === 'function' ? env(seat, generation) : env),
+        }));
+        worker?.once(readiness, () => {
+          this.#plan.ready(run);
+          this.emit('ready', worker, seat);
+        });
+      },
+      end: (run, end) => this.#end(run, end),
+      reloaded: (run, result) => this.#reloaded(result),
+      fail: (run, why) => {
+        this.#wait(null, why);
+        process.nextTick(() => this.emit('fail', why));
+      },
+      stop: () => process.nextTick(() => this.#stop()),
+    });
+    this.#plan.exitTimeout = exitTimeout;
+    const step = this.#plan.step;
+    this.#plan.step = () => {
+      step.call(this.#plan);
+      const { ready, wanted } = this.#known();
+      if (this.#waiting && ready >= wanted) this.#wait(null, '');
+    };
+    // What the first workers set off finds its listeners.
+    process.nextTick(() => this.#plan.step());
+  }
+
+  #known() {
+    return this.#last ?? native.supervision(this.#plan.number, now());
+  }
+
+  get state() { return this.#known().state; }
+  get health() { return this.#known().health; }
+  get wanted() { return this.#known().wanted; }
+  get ready() { return this.#known().ready; }
+  get restarts() { return this.#known().restarts; }
+
+  #order(what, count = 0) {
+    const why = this.#last ? `it is ${this.#last.state}` : native.supervise(this.#plan.number, what, count, now());
+    return why && errors.coded('ERR_MUSTER_RELOAD', `Cannot ${what}: ${why}`);
+  }
+
+  async reload() {
+    const refused = this.#order('reload');
+    if (refused) throw refused;
+    const done = new Promise((resolve, reject) => { this.#reloading = { resolve, reject }; });
+    this.#plan.step();
+    return done;
+  }
+
+  restart() {
+    return this.#change('restart');
+  }
+
+  async scale(workers) {
+    if (!Number.isInteger(workers) || workers < 1) throw errors.invalidCount('workers', workers);
+    return this.#change('scale', workers);
+  }
+
+  async #change(what, count) {
+    const refused = this.#order(what, count);
+    if (refused) throw refused;
+    const done = new Promise((resolve, reject) => this.#wait({ resolve, reject, what }, 'another command took its place'));
+    this.#plan.step();
+    return done;
+  }
+
+  // Who waits for workers to be ready is told, and `next` waits.
+  #wait(next, why) {
+    const waiting = this.#waiting;
+    this.#waiting = next;
+    if (!waiting) return;
+    if (why) waiting.reject(errors.coded('ERR_MUSTER_RELOAD', `Cannot ${waiting.what}: ${why}`));
+    else waiting.resolve();
+  }
+
+  stop() {
+    if (this.#last) return Promise.resolve();
+    const done = new Promise((resolve) => this.#stopped.push(resolve));
+    this.#order('stop');
+    this.#plan.step();
+    return done;
+  }
+
+  #end(run, { successor, nextTry, ...end }) {
+    const { workers, failures } = this.#plan;
+    const told = {
+      worker: workers.get(run),
+      error: failures.get(run),
+      ...end,
+      successor: successor === null ? undefined : workers.get(successor),
+      nextTry: nextTry ?? undefined,
+    };
+    workers.delete(run);
+    failures.delete(run);
+    process.nextTick(() => this.emit('end', told));
+  }
+
+  #reloaded(result) {
+    const reloading = this.#reloading;
+    this.#reloading = null;
+    if (result.why) reloading?.reject(errors.coded('ERR_MUSTER_RELOAD', `The reload was abandoned: ${result.why}`));
+    else reloading?.resolve(result);
+    process.nextTick(() => this.emit('reload', result));
+  }
+
+  #stop() {
+    this.#last = this.#known();
+    this.#plan.end();
+    this.#wait(null, 'the supervisor was stopped');
+    for (const resolve of this.#stopped.splice(0)) resolve();
+    this.emit('stop');
+  }
+}
+
+function supervise(cluster, options) {
+  const right = checked(options);
+  cluster.setupPrimary();
+  return new Supervisor(cluster, right);
+}
+
+module.exports = { supervise };
