@@ -15,6 +15,8 @@ namespace muster::cli {
 namespace {
 
 // Anybody may send to it, and without end.
+// What the system sends at most with one message (SCM_MAX_FD).
+constexpr std::size_t max_descriptors = 253;
 constexpr int datagrams_per_turn = 64;
 
 // A service manager that does not read is not waited for much longer than it takes to be scheduled.
@@ -52,7 +54,7 @@ unsigned long long watchdog_interval() {
 
 NotifySocket::NotifySocket(Loop& loop, std::string path, Handler handler)
     : path_(std::move(path)), handler_(std::move(handler)) {
-  socket_ = OwnedFd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  socket_ = OwnedFd::shared(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   unlink(path_.c_str());
   os::refuse_descriptors(socket_.get());
   // Workers may be of another user; whose word counts is decided by the process that gives it.
@@ -80,7 +82,8 @@ bool NotifySocket::is_there() const { return file_ && !file_.is_gone(); }
 
 void NotifySocket::receive() {
   char text[4096];
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 16)];
+  // Room for all: what has none is closed here by the system, which may take long.
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * max_descriptors)];
   for (int i = 0; i < datagrams_per_turn; ++i) {
     iovec part{text, sizeof text};
     msghdr message{};

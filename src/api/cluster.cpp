@@ -95,7 +95,7 @@ std::shared_ptr<ClusterState> ClusterState::make(LoopState& loop, int argc, char
                     "NODE_CHANNEL_SERIALIZATION_MODE is '" + serialization + "'; this version speaks 'json' and 'advanced'");
   }
   uv::ignore_broken_pipes();
-  OwnedFd fd(static_cast<int>(*channel));
+  OwnedFd fd = OwnedFd::shared(static_cast<int>(*channel));
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());
   auto side =

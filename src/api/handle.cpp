@@ -28,7 +28,8 @@ Handle::~Handle() { close(); }
 
 void Handle::close() noexcept {
   if (descriptor_ < 0) return;
-  if (received_) {
+  // Who connects to a listening Unix socket may send descriptors.
+  if (received_ || type_ == HandleType::server) {
     os::close_shared(descriptor_);
   } else {
     ::close(descriptor_);

@@ -331,7 +331,7 @@ void Primary::answer(Listener& listener, Listener::Waiting waiting, int error_nu
 void Primary::handle_listening(ListenerId id, ListenResult result) {
   Listener* listener = listeners_.find(id);
   MUSTER_ASSERT(listener && listener->phase == Listener::Phase::opening);
-  if (std::holds_alternative<KernelHandle>(listener->scheduler)) {
+  if (result.error_number == 0 && std::holds_alternative<KernelHandle>(listener->scheduler)) {
     listener->phase = Listener::Phase::open;
     for (const auto& asked : listener->waiting) effects_.push_back(Join{id, asked.worker, listener->query, listener->user});
     return settle(id);

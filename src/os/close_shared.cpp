@@ -1,10 +1,14 @@
 #include "os/close_shared.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <vector>
 
@@ -19,6 +23,9 @@ constexpr int pass_rights = SO_PASSRIGHTS;
 constexpr int pass_rights = 83;
 #endif
 
+// The system's limit for the queue of a listening socket, as most have it.
+constexpr int most_queued = 4096;
+
 // A socket that resets its connection does not linger.
 bool stop_lingering(int fd) {
   linger option{};
@@ -29,14 +36,34 @@ bool stop_lingering(int fd) {
   return setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof option) == 0;
 }
 
+// An abstract name is free when its socket is closed, and whoever listened there may want to listen there again at once: that is
+// not left to a thread. What is queued is.
+bool empties_queue(int fd) {
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  sockaddr_un name{};
+  socklen_t name_size = sizeof name;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) return false;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&name), &name_size) != 0) return false;
+  if (name_size <= offsetof(sockaddr_un, sun_path) || name.sun_path[0] != '\0') return false;
+  if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) return false;
+  for (int taken = 0; taken < most_queued; ++taken) {
+    const int connection = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection < 0) return errno == EAGAIN;
+    close_shared(connection);
+  }
+  return false;
+}
+
 // False for what is no socket too: who serves its file system may take its time.
 bool closes_at_once(int fd) {
   int domain = 0;
   socklen_t size = sizeof domain;
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
   if (domain == AF_INET || domain == AF_INET6) return stop_lingering(fd);
-  int unread = 1;
-  return domain == AF_UNIX && ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0;
+  // Nothing tells whether a descriptor lies in a Unix socket: an empty datagram, or an urgent byte that was read, may bring one, and
+  // so may a peer at any moment.
+  return domain == AF_UNIX && empties_queue(fd);
 }
 
 // Closes in threads what may block. One for the process, like the descriptors themselves.
@@ -45,6 +72,7 @@ class Closer {
   void take(int fd) {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(fd);
+    if (idle_ > 0) return more_.notify_one();
     // Without a thread it stays queued until the next call gets one: the caller must not block.
     if (threads_ < most_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
   }
@@ -52,9 +80,16 @@ class Closer {
  private:
   // A peer decides how long each blocks.
   static constexpr int most_threads = 8;
+  static constexpr std::chrono::milliseconds idle_for{500};
 
   void work() {
     for (std::unique_lock lock(mutex_);; lock.lock()) {
+      if (waiting_.empty()) {
+        // Where one was closed, others follow.
+        ++idle_;
+        more_.wait_for(lock, idle_for, [this] { return !waiting_.empty(); });
+        --idle_;
+      }
       if (waiting_.empty()) {
         --threads_;
         return;
@@ -67,8 +102,10 @@ class Closer {
   }
 
   std::mutex mutex_;
+  std::condition_variable more_;
   std::vector<int> waiting_;
   int threads_ = 0;
+  int idle_ = 0;
 };
 
 // Never destroyed: its threads may outlive main().

@@ -19,6 +19,12 @@ constexpr int queue = 4096;
 
 constexpr std::chrono::seconds look_again_after(1);
 
+bool is_local(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 // After an error that will not go away by itself. The socket stays ready meanwhile, and would wake the loop without end.
 constexpr std::chrono::milliseconds pause_after_error(100);
 
@@ -27,6 +33,7 @@ constexpr std::chrono::milliseconds pause_after_error(100);
 Acceptor::Acceptor(Loop& loop, OwnedFd socket, Handler handler, os::SocketFile file)
     : loop_(loop),
       socket_(std::move(socket)),
+      local_(is_local(socket_.get())),
       handler_(std::move(handler)),
       file_(std::move(file)),
       watch_(loop, [this](std::uint32_t) { accept(batch); }) {}
@@ -55,7 +62,8 @@ void Acceptor::accept_queued() {
 void Acceptor::accept(int most) {
   const std::weak_ptr<Acceptor*> alive = self_;
   for (int i = 0; i < most; ++i) {
-    OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    const int fd = accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    OwnedFd connection = local_ ? OwnedFd::shared(fd) : OwnedFd(fd);
     if (connection) {
       if (counters_) counters_->accepted(1);
       handler_(std::move(connection));
@@ -76,7 +84,7 @@ void Acceptor::accept(int most) {
 
 bool Acceptor::shed_one() {
   loop_.give_up_spare();
-  const bool accepted = static_cast<bool>(OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+  const bool accepted = static_cast<bool>(OwnedFd::shared(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
   const bool gone = !accepted && errno == EAGAIN;
   loop_.keep_spare();
   return accepted || gone;

@@ -43,6 +43,7 @@ class Acceptor {
 
   Loop& loop_;
   OwnedFd socket_;
+  const bool local_;  // a Unix socket: clients may send descriptors
   Handler handler_;
   os::SocketFile file_;
   FdWatch watch_;

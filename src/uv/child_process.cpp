@@ -63,7 +63,7 @@ std::pair<OwnedFd, OwnedFd> socket_pair() {
   int fds[2] = {-1, -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) return {};
   set_non_blocking(fds[0]);
-  return {OwnedFd(fds[0]), OwnedFd(fds[1])};
+  return {OwnedFd::shared(fds[0]), OwnedFd(fds[1])};
 }
 
 std::pair<OwnedFd, OwnedFd> output_pipe() {

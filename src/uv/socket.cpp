@@ -78,8 +78,10 @@ std::pair<OwnedFd, int> bind_ip(const std::string& host, int port, int type, int
 }
 
 Bound bind_path(const core::wire::ListenQuery& query) {
-  OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  // Who connects may send descriptors: refused where the system can, and otherwise no reason to wait.
+  OwnedFd fd = OwnedFd::shared(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return {{}, errno};
+  os::refuse_descriptors(fd.get());
   os::SocketFile file;
   if (const int error = os::bind_to_path(fd.get(), *query.address, file); error != 0) {
     // libuv's choice, for which Node is known: a missing directory is reported as if it could not be entered.
@@ -330,7 +332,7 @@ std::pair<std::string, int> resolve_now(const std::string& host) {
   return name ? std::pair{name->address, 0} : std::pair{std::string(), ENOENT};
 }
 
-OwnedFd duplicate(int fd) { return OwnedFd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+OwnedFd duplicate(int fd) { return OwnedFd::shared(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
 OwnedFd require_duplicate(int fd) {
   OwnedFd copy = duplicate(fd);

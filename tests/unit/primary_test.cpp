@@ -604,6 +604,15 @@ TEST(Primary, DealsInTurnWhereTheKernelCannot) {
   EXPECT_EQ(effects(cluster.primary), Lines{"send 1 " + answer_80});
 }
 
+TEST(Primary, AnswersUnderTheKernelsPolicyWithTheErrorOfANameThatIsNone) {
+  KernelCluster cluster(1);
+
+  cluster.primary.handle_listening(ListenerId{1}, {ENOENT});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"listen 1 null:80:4:undefined",
+                                             R"(send 1 "errno":-2,"key":"null:80:4:undefined","ack":1,"data":null)"}));
+}
+
 TEST(Primary, SharesNoKernelsSocketsWithAWorkerThatIsNotMusters) {
   KernelCluster cluster(1);
   cluster.primary.handle_listening(ListenerId{1}, {});
