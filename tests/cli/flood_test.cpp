@@ -144,12 +144,18 @@ TEST_F(Flood, OfASocketThatLingersBehindALineThatIsNoneStopsNobody) {
   const auto muster = run(std::string(lingering) + R"(
 if not os.path.exists('broken'):
     open('broken', 'w').close()
-    raw(b'{"a":[1,2,3]}\n' * 200 + b'this is no json\n')
-    try:
-        for fd in (os.open('/dev/null', 0), client.fileno()):
-            pass_on(channel, b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n', [fd])
-    except OSError: pass # the primary has closed it by now
+    told, tell_child = os.pipe()
+    if os.fork() == 0:
+        os.read(told, 1)
+        raw(b'{"a":[1,2,3]}\n' * 200 + b'this is no json\n')
+        try:
+            for fd in (os.open('/dev/null', 0), client.fileno()):
+                pass_on(channel, b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n', [fd])
+        except OSError: pass # the primary has closed it by now
+        os._exit(0)
     drop(client)
+    os.write(tell_child, b'x')
+    os.wait()
     os._exit(0)
 )");
 
