@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -155,9 +156,32 @@ std::vector<std::string> all_apps(const Folders& folders) {
 
 std::vector<AppStatus> all_statuses(const Folders& folders) {
   std::vector<AppStatus> statuses;
-  for (const std::string& app : all_apps(folders)) {
-    auto status = status_of_running(folders, app);
-    if (!status) status = remembered_status(folders, app);
+  const std::vector<std::string> apps = all_apps(folders);
+  // All are asked before the first is waited for: those that do not answer cost their time once.
+  const auto until = std::chrono::steady_clock::now() + soon;
+  const auto left = [until] {
+    return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()));
+  };
+  std::vector<std::optional<ControlConnection>> connections;
+  for (const std::string& app : apps) {
+    auto opened = ControlConnection::open(folders.socket(app), left());
+    auto* connection = std::get_if<ControlConnection>(&opened);
+    if (connection && connection->send({{"command", "status"}})) {
+      connections.emplace_back(std::move(*connection));
+    } else {
+      connections.emplace_back();
+    }
+  }
+  for (std::size_t i = 0; i < apps.size(); ++i) {
+    std::optional<AppStatus> status;
+    while (connections[i]) {
+      const auto line = connections[i]->next(left());
+      if (!line) break;
+      if (!line->contains("ok")) continue;
+      if (flag_member(*line, "ok")) status = read_status(*line);
+      break;
+    }
+    if (!status) status = remembered_status(folders, apps[i]);
     if (status) statuses.push_back(std::move(*status));
   }
   return statuses;
@@ -223,34 +247,67 @@ bool is_taken(const Folders& folders, const std::string& app) {
   return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+// The process that holds the name, or 0.
+int primary_of(const Folders& folders, const std::string& app) {
+  std::ifstream file(folders.lock(app));
+  int pid = 0;
+  return is_taken(folders, app) && file >> pid ? pid : 0;
+}
+
+int report_ended(const std::string& app, std::string_view how, bool as_json) {
+  if (as_json) {
+    print_json(json{{"ok", true}, {"name", app}});
+  } else {
+    print(fmt::format("{}: {}\n", app, how));
+  }
+  return exit_ok;
+}
+
+// Of a primary that takes no commands. Its workers go with it.
+int kill_primary(const Folders& folders, const std::string& app, bool as_json) {
+  const int pid = primary_of(folders, app);
+  if (pid > 0 && ::kill(pid, SIGKILL) != 0 && errno != ESRCH) {
+    return fail(
+        fmt::format("{}: its primary (pid {}) does not answer, and cannot be killed: {}", app, pid, std::strerror(errno)),
+        as_json);
+  }
+  while (pid > 0 && primary_of(folders, app) == pid) std::this_thread::sleep_for(20ms);
+  return report_ended(app, "killed: its primary did not answer", as_json);
+}
+
 // Tells the primary there is to end, and waits for that. Nothing when it was another one's turn before it heard: its successor
 // is to be told then.
 std::optional<int> end_once(const Folders& folders, const std::string& app, const char* command, bool as_json,
                             std::chrono::steady_clock::time_point until) {
+  const bool is_kill = std::strcmp(command, "kill") == 0;
   const auto left = [until] {
     return std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
   };
-  auto opened = ControlConnection::open(folders.socket(app), left());
+  auto opened = ControlConnection::open(folders.socket(app), std::min<std::chrono::milliseconds>(left(), soon));
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection && left().count() <= 0) return fail(not_running(folders, app), as_json);
+  if (!connection && is_kill && is_running(folders, app)) return kill_primary(folders, app, as_json);
   if (!connection) return is_taken(folders, app) ? std::nullopt : std::optional(fail(not_running(folders, app), as_json));
   bool heard = false;
   if (connection->send({{"command", command}})) {
-    while (const auto line = connection->next(left())) {
-      heard = true;
-      if (line->contains("ok")) return fail(text_member(*line, "error", "it could not be done"), as_json);
+    for (bool told = false;;) {
+      const auto line = connection->next(std::min<std::chrono::milliseconds>(left(), soon));
+      if (line && line->contains("ok")) return fail(text_member(*line, "error", "it could not be done"), as_json);
+      heard |= line.has_value();
+      if (line) continue;
+      if (connection->ended() || left().count() <= 0) break;
+      // Workers that finish what they have take their time; a primary that answers nothing at all does not end by itself.
+      if (told || ask(folders, app, {{"command", "status"}}) || !is_running(folders, app)) continue;
+      if (is_kill) return kill_primary(folders, app, as_json);
+      told = true;
+      say_error(fmt::format("{}: its primary does not answer: it hangs, or is stopped; muster kill {} ends it", app, app));
     }
   }
   if (!connection->ended() && std::chrono::steady_clock::now() >= until)
     return fail(fmt::format("{}: it has not ended in time, and goes on ending", app), as_json);
   if (!heard && is_taken(folders, app)) return std::nullopt;
   // The connection ends after it has remembered how it ended and freed its name.
-  if (as_json) {
-    print_json(json{{"ok", true}, {"name", app}});
-  } else {
-    print(fmt::format("{}: {}\n", app, std::strcmp(command, "kill") == 0 ? "killed" : "stopped"));
-  }
-  return exit_ok;
+  return report_ended(app, is_kill ? "killed" : "stopped", as_json);
 }
 
 // stop and kill: until it has gone.
@@ -538,8 +595,15 @@ int run(const command::Top& top) {
     return exit_ok;
   }
   Loop loop;
+  // Keys are obeyed meanwhile: a primary that does not answer is waited for.
   return run_top(
-      loop, [statuses](DeliverStatuses deliver) { deliver(statuses()); }, top.interval, top.once);
+      loop,
+      [&loop, statuses](DeliverStatuses deliver) {
+        auto all = std::make_shared<std::vector<AppStatus>>();
+        loop.run_in_thread([all, statuses] { *all = statuses(); },
+                           [all, deliver = std::move(deliver)](std::error_code) mutable { deliver(std::move(*all)); });
+      },
+      top.interval, top.once);
 }
 
 int run(const command::Delete& command) {

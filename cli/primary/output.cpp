@@ -1,5 +1,6 @@
 #include "primary/output.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,7 +23,12 @@ constexpr std::chrono::milliseconds a_moment(1000);
 
 Output::Output(Loop& loop, int descriptor) : loop_(loop), descriptor_(descriptor) {
   struct stat status {};
-  is_socket_ = fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
+  if (fstat(descriptor, &status) != 0) return;
+  is_socket_ = S_ISSOCK(status.st_mode);
+  if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) return;
+  // To be told that it waits is not enough: a terminal that is ready takes less than is written, and a pipe is others' too.
+  own_ = OwnedFd(open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (own_) descriptor_ = own_.get();
 }
 
 Output::~Output() {

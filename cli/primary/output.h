@@ -7,6 +7,8 @@
 
 #include <muster/loop.h>
 
+#include "os/fd.h"
+
 namespace muster::cli {
 
 // What somebody else reads: standard output or error, a pipe, a terminal. Nobody waits for a reader who does not read: what it
@@ -37,6 +39,7 @@ class Output {
   Loop& loop_;
   int descriptor_;
   bool is_socket_ = false;  // which is told not to wait by its call
+  OwnedFd own_;             // of a terminal or pipe: the same, without the wait. Others have `descriptor` too
   std::string kept_;
   std::size_t written_ = 0;  // of what is kept
   std::size_t lost_ = 0;

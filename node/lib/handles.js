@@ -4,10 +4,12 @@
 // is sent can be closed at once.
 
 const dgram = require('node:dgram');
+const fs = require('node:fs');
 const net = require('node:net');
 const tty = require('node:tty');
 
 const errors = require('./errors');
+const native = require('./native');
 
 // dgram.Socket keeps its handle in here; its _handle warns.
 function datagramHandle(socket) {
@@ -71,26 +73,35 @@ function outgoing(handle, options, target) {
   throw errors.invalidHandle();
 }
 
-// Calls `got` with Node's object for a descriptor that came, which is that object's from here on.
-function incoming(type, fd, dgramType, got) {
-  switch (type) {
-    case 'net.Socket':
-      return got(new net.Socket({ fd, readable: true, writable: true }));
-    case 'net.Native': {
-      const socket = new net.Socket({ fd, readable: true, writable: true, manualStart: true });
-      const handle = socket._handle;
-      socket._handle = null;
-      return got(handle);
-    }
-    case 'net.Server': {
-      const server = new net.Server();
-      return server.listen({ fd }, () => got(server));
-    }
-    default: {
-      const socket = new dgram.Socket(dgramType || 'udp4');
-      return socket.bind({ fd }, () => got(type === 'dgram.Native' ? datagramHandle(socket) : socket));
-    }
+// What takes a descriptor over. Throws, or says `error` later, where it cannot.
+function make(type, fd, dgramType) {
+  if (type === 'net.Socket') return new net.Socket({ fd, readable: true, writable: true });
+  if (type === 'net.Native') return new net.Socket({ fd, readable: true, writable: true, manualStart: true });
+  if (!fs.fstatSync(fd).isSocket()) throw errors.invalidHandle();
+  return type === 'net.Server' ? new net.Server().listen({ fd }) : new dgram.Socket(dgramType || 'udp4').bind({ fd });
+}
+
+// Calls `got` with Node's object for a descriptor that came, which is that object's from here on. The peer decides what comes: where
+// it cannot be such an object it is closed, and `failed` is called.
+function incoming(type, fd, dgramType, got, failed) {
+  let holder;
+  try {
+    holder = make(type, fd, dgramType);
+  } catch {
+    native.closeDescriptor(fd);
+    return failed();
   }
+  if (type === 'net.Socket') return got(holder);
+  if (type === 'net.Native') {
+    const handle = holder._handle;
+    holder._handle = null;
+    return got(handle);
+  }
+  holder.once('error', failed);
+  holder.once('listening', () => {
+    holder.off('error', failed);
+    got(type === 'dgram.Native' ? datagramHandle(holder) : holder);
+  });
 }
 
 module.exports = { outgoing, incoming };

@@ -230,7 +230,7 @@ function reports(child) {
           child._received.get(key).add(handle);
         }
         child._dispatch(message, handle);
-      });
+      }, () => this.error('ERR_INVALID_FD_TYPE', `The worker sent what is no ${type}`, '', 0, true));
     },
     sockets(command, key, count) {
       child._sockets.emit(command, key, count);

@@ -36,8 +36,8 @@ bool stop_lingering(int fd) {
   return setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof option) == 0;
 }
 
-// An abstract name is free when its socket is closed, and whoever listened there may want to listen there again at once: that is
-// not left to a thread. What is queued is.
+// An abstract name is free when its socket is closed, and whoever listened there may want to listen there again at once: that
+// is not left to a thread. What is queued is.
 bool empties_queue(int fd) {
   int listens = 0;
   socklen_t size = sizeof listens;
@@ -61,8 +61,8 @@ bool closes_at_once(int fd) {
   socklen_t size = sizeof domain;
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
   if (domain == AF_INET || domain == AF_INET6) return stop_lingering(fd);
-  // Nothing tells whether a descriptor lies in a Unix socket: an empty datagram, or an urgent byte that was read, may bring one, and
-  // so may a peer at any moment.
+  // Nothing tells whether a descriptor lies in a Unix socket: an empty datagram, or an urgent byte that was read, may bring
+  // one, and so may a peer at any moment.
   return domain == AF_UNIX && empties_queue(fd);
 }
 

@@ -248,7 +248,9 @@ if len(os.listdir('times')) < 6:
   Running muster(session, Launch{.words = {"run", "-n", "1", "--name", "app", "--interpreter", "python3", "--backoff", "10ms",
                                            "--max-restarts", "1000", "worker.py"}});
   // In a crash loop, as the app counts.
-  const auto is_last = [&] { return session.status("app")["restarts"] == 5 && session.status("app")["workers"][0]["state"] == "ready"; };
+  const auto is_last = [&] {
+    return session.status("app")["restarts"] == 5 && session.status("app")["workers"][0]["state"] == "ready";
+  };
   ASSERT_TRUE(eventually(is_last, "the last one runs"));
   const std::size_t before = descriptors_of(muster.pid());
 

@@ -283,6 +283,52 @@ TEST(Commands, SayThatAPrimaryDoesNotAnswer) {
   EXPECT_EQ(session.status("app")["state"], "running");
 }
 
+TEST(Commands, KillEndsAPrimaryThatDoesNotAnswerAndItsWorkers) {
+  Session session;
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(session.run({"start", "-n", "2", "app.js"}).code, 0);
+  const int primary = session.status("app")["pid"];
+  const std::vector<int> workers = session.workers("app");
+  kill(primary, SIGSTOP);
+
+  const Ended killed = session.run({"kill", "app"});
+
+  EXPECT_EQ(killed.code, 0) << killed.all();
+  EXPECT_TRUE(has(killed.out, "app: killed: its primary did not answer")) << killed.all();
+  EXPECT_TRUE(gone(primary));
+  for (const int worker : workers) EXPECT_TRUE(gone(worker));
+}
+
+TEST(Commands, StopSaysThatAPrimaryDoesNotAnswerAndGoesOnWhenItDoes) {
+  Session session;
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
+  const int primary = session.status("app")["pid"];
+  kill(primary, SIGSTOP);
+  Running stop(session, {.words = {"stop", "app"}});
+  stop.line("does not answer: it hangs, or is stopped; muster kill app ends it");
+  kill(primary, SIGCONT);
+  EXPECT_EQ(stop.own_exit_code(), 0);
+}
+
+// Nor does one that does not answer keep the keys waiting.
+TEST(Commands, ListWaitsOnceForAllThatDoNotAnswer) {
+  Session session;
+  session.write("app.js", server_js(0));
+  std::vector<int> primaries;
+  for (const char* name : {"one", "two", "three"}) {
+    ASSERT_EQ(session.run({"start", "--name", name, "app.js"}).code, 0);
+    primaries.push_back(session.status(name)["pid"]);
+    if (primaries.size() < 3) kill(primaries.back(), SIGSTOP);
+  }
+
+  const Ended list = session.run({"list"});
+
+  for (const int primary : primaries) kill(primary, SIGCONT);
+  EXPECT_TRUE(has(list.out, "three")) << list.all();
+  EXPECT_EQ(session.run({"stop", "all"}).code, 0);
+}
+
 TEST(Commands, SaveNothingWhereNothingRuns) {
   Session session;
   ASSERT_EQ(session.run({"save"}).code, 0);

@@ -6,6 +6,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include <fmt/core.h>
 
 #include "support.h"
@@ -58,6 +60,26 @@ process.exit(1);)";
 
 void expect_harmless(std::string shown) {
   for (const char* steering : {"\x1b", "\xc2\x9b", "\u202e", "\x07"}) EXPECT_FALSE(has(shown, steering)) << shown;
+}
+
+// What it takes without being read is less than it says.
+TEST(Terminal, ThatIsNotReadKeepsNobodyWaiting) {
+  Session session;
+  session.write("app.js",
+                "let n = 0; setInterval(() => { for (let i = 0; i < 100; ++i) console.log('x'.repeat(400)); "
+                "require('fs').writeFileSync('lines', `${n += 100}`); }, 0);" +
+                    server_js(0));
+  Terminal terminal;
+  Running muster(session, {.words = {"run", "--name", "app", "app.js"}, .output = terminal.descriptor()});
+  EXPECT_TRUE(eventually([&] { return session.status("app")["state"] == "running"; }, "it runs"));
+  // It is full by far when so much was printed.
+  const auto lines = [&] {
+    int count = 0;
+    std::ifstream(session.file("lines")) >> count;
+    return count;
+  };
+  EXPECT_TRUE(eventually([&] { return lines() > 5000; }, "it prints"));
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
 }
 
 TEST(Terminal, IsNotSteeredByAWorkerInTheForeground) {

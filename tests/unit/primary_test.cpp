@@ -609,8 +609,8 @@ TEST(Primary, AnswersUnderTheKernelsPolicyWithTheErrorOfANameThatIsNone) {
 
   cluster.primary.handle_listening(ListenerId{1}, {ENOENT});
 
-  EXPECT_EQ(effects(cluster.primary), (Lines{"listen 1 null:80:4:undefined",
-                                             R"(send 1 "errno":-2,"key":"null:80:4:undefined","ack":1,"data":null)"}));
+  EXPECT_EQ(effects(cluster.primary),
+            (Lines{"listen 1 null:80:4:undefined", R"(send 1 "errno":-2,"key":"null:80:4:undefined","ack":1,"data":null)"}));
 }
 
 TEST(Primary, SharesNoKernelsSocketsWithAWorkerThatIsNotMusters) {
