@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Measures muster beside those it is compared with, and writes docs/performance.md. `bench.py NAME...` only some of the row
 groups; `bench.py command`, or one of its groups, measures the command and writes docs/against_pm2.md; `bench.py module` the
 Node module, into docs/node.md. --short tries one quickly, --quick takes a few figures for the terminal, and neither touches a document."""

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How long a worker takes from fork() until it is online, or listens; one after the other. Prints one line of JSON.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Messages between a primary and one worker, one way in a burst or there and back, and what they cost. Prints one line of JSON.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that listens on many addresses: Unix sockets in a folder, and last on a TCP port, which echoes. Prints, when all
 // listen:
 //   LISTENED <addresses> <ms> <CPU ms of the primary>

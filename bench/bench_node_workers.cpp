@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A muster primary whose workers are Node's: those of peers/node_server.js, unchanged. Prints bench_server's READY line;
 // SIGTERM ends all.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The server that is measured: N workers behind one port. What it prints is fixed, so that any harness can drive it:
 //   READY <primary pid> <worker pid>,<worker pid>,...   when all listen
 //   EVENT listening|exit <pid>                          with --respawn, and from the first SIGUSR2 on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "commands.h"
 
 #include <fcntl.h>
@@ -45,7 +46,7 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-// Where what is remembered of an app says that its log is. A damaged file says nothing.
+// The log of an app, as its state file has it; nothing where that is damaged.
 std::string log_of(const json& memory) {
   try {
     return bytes_from_json(memory.at("log"));
@@ -337,9 +338,9 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
   }
 }
 
-void print_remarks(const Resolved& resolved) {
-  for (const Remark& remark : resolved.remarks) {
-    say_error(to_string(remark));
+void print_diagnostics(const Resolved& resolved) {
+  for (const Diagnostic& diagnostic : resolved.diagnostics) {
+    say_error(to_string(diagnostic));
   }
 }
 
@@ -412,7 +413,7 @@ int run(const command::Run& run) {
   Sources sources = run.sources;
   if (run.json) sources.flags.push_back({.setting = "log_format", .values = {"json"}, .called = "--json"});
   const Resolved resolved = resolve(sources);
-  print_remarks(resolved);
+  print_diagnostics(resolved);
   if (!resolved.ok()) return exit_usage;
   if (resolved.apps.size() != 1) {
     std::vector<std::string> names;
@@ -438,7 +439,7 @@ int run(const command::Start& start) {
     }
   }
   const Resolved resolved = resolve(start.sources);
-  print_remarks(resolved);
+  print_diagnostics(resolved);
   if (!resolved.ok()) return exit_usage;
   std::vector<Started> all;
   for (const ResolvedApp& app : resolved.apps) all.push_back(start_one(folders, start.sources, app.config.name));

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "control.h"
 
 #include <poll.h>
@@ -22,7 +23,7 @@ namespace muster::cli {
 namespace {
 
 // A client that does not read what it asked for, or sends what nobody asked for.
-constexpr std::size_t most_kept = 4 << 20;
+constexpr std::size_t max_kept = 4 << 20;
 
 std::string text_of(const nlohmann::json& json) { return json_text(json) + "\n"; }
 
@@ -37,7 +38,7 @@ std::optional<ucred> peer_of(int fd) {
 
 bool ControlServer::Client::tell(const nlohmann::json& line) {
   if (socket_.is_destroyed()) return false;
-  if (socket_.writable_length() > most_kept) {
+  if (socket_.writable_length() > max_kept) {
     socket_.destroy();
     return false;
   }
@@ -101,7 +102,7 @@ void ControlServer::handle(net::Socket socket) {
     size += bytes.size();
     if (size > LineReader::longest) {
       // It has the time to hear why, if it listens.
-      if (size > most_kept) socket.destroy();
+      if (size > max_kept) socket.destroy();
       if (std::exchange(refused, true)) return;
       complain_(fmt::format("a command of pid {} was refused: it is longer than {} bytes", pid, LineReader::longest));
       return client.fail("a command is one line of at most 64 KiB");

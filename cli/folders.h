@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace muster::cli {
 
-// Where the primaries of this user are found, and what is remembered of them.
+// Where the primaries of this user are found, and their state files.
 //
 //   $XDG_RUNTIME_DIR/muster/  NAME.sock NAME.lock   of an app that runs
 //   $XDG_STATE_HOME/muster/   NAME.json NAME.log    of an app that was ever started, until `delete`; saved.json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <string>
@@ -10,7 +11,8 @@
 namespace muster::cli {
 
 // A primary that is started by another process of this command: in the background, or to take the place of the one that starts
-// it. It finds what it is to be as JSON at descriptor 3, whom to tell how it goes at 4, and from 5 on the sockets it is given.
+// it. It finds what it is to be as JSON at descriptor 3, where to report how it goes at 4, and from 5 on the sockets it is
+// given.
 namespace child {
 inline constexpr int order = 3;
 inline constexpr int line = 4;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cmake -D INPUT=file.cjs -D MODULE=file.js -D NAME=its/name -D OUTPUT=file.cjs -P bundle.cmake: one file of a CommonJS file and the
 # module that it requires.
 file(READ ${INPUT} text)

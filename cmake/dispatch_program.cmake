@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The program that the kernel runs for the policy `kernel`: compiled by clang whatever compiles the rest, and held in the library.
 # Sets kernel_sources. Where something is missing the library is built without, and says at run time what was.
 option(MUSTER_BPF "Build the policy `kernel`, where clang and libbpf are found" ON)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cmake -D INPUT=file -D OUTPUT=file.cpp -D HEADER=its/header.h -D NAMESPACE=a::b -D NAME=name -P embed.cmake: the bytes of a file
 # as the definitions of `name` and `name_size` that the header declares.
 file(READ ${INPUT} bytes HEX)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # `cmake --install`: the library with its package for find_package(muster), and the command. The Node module goes by npm.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

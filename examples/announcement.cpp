@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tells all workers the same. The example of cluster.workers in Node's cluster manual. WORKERS in the environment changes how
 // many there are.
 

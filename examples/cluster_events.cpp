@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a primary hears of all its workers. The examples of the `online`, `listening` and `disconnect` events of cluster in
 // Node's cluster manual. PORT (8000) and WORKERS in the environment change what it does.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Counts in the primary the HTTP requests that the workers received: they send a message for each. The example of the
 // `message` event in Node's cluster manual. PORT (8000) and WORKERS in the environment change what it does.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that sends back every message of its primary. The example of worker.send() in Node's cluster manual.
 
 #include <cstdio>

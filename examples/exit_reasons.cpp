@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Three workers that end in three ways, and what their primary hears. The example of the `exit` event of Worker in Node's
 // cluster manual.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Kills each worker that does not listen in time. The example of the `fork` event in Node's cluster manual. PORT (8000) and
 // WORKERS in the environment change what it does, PATIENCE_MS (2000) how long it waits; with MUTE set no worker listens.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Asks a worker to leave, and kills it when a connection that never ends keeps it. The example of worker.disconnect() in
 // Node's cluster manual. PORT (8000) in the environment changes where it listens, PATIENCE_MS (2000) how long it waits;
 // with POLITE set the worker ends its connections when it is told of the shutdown.

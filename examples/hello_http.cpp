@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The first example of Node's cluster manual: workers that share one port and answer "hello world".
 // PORT (8000) and WORKERS (one for each processor) in the environment change what it does.
 

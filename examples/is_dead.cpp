@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that answer one request, with the number of their process, and kill themselves. The example of worker.isDead() in
 // Node's cluster manual. PORT (8000) and WORKERS in the environment change what it does.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the examples read from their environment. A value that cannot be is said, with what can, and the program ends with 2.
 
 #pragma once

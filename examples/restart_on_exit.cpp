@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Forks a new worker for each that dies. The example of the `exit` event in Node's cluster manual. A request for /crash
 // ends the worker that gets it. PORT (8000) and WORKERS in the environment change what it does.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that are kept, and replaced one after the other without a moment in which nobody listens: kill -HUP reloads, TERM and
 // Ctrl-C stop. PORT (8000) and WORKERS in the environment change what it does.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers with different arguments, whose output the primary reads. The example of cluster.setupPrimary() in Node's cluster
 // manual.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tells who left because it was asked to from who is missed. The example of worker.exitedAfterDisconnect in Node's cluster
 // manual.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Each process says who it is. The example of cluster.worker in Node's cluster manual.
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a primary hears of one worker's life. The examples of the `online`, `listening` and `disconnect` events of Worker in
 // Node's cluster manual. PORT (8000) in the environment changes where it listens.
 

@@ -8,7 +8,6 @@
     'include_dirs': ['src', '<(engine)/include', '<(engine)/src'],
     'defines': [
       'NAPI_VERSION=8',
-      'FMT_HEADER_ONLY',
       # What the kernel's program needs is not asked of who installs a package.
       'MUSTER_BUILT_WITHOUT="npm"',
     ],

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Replays one simulated world, or looks for a seed that breaks a property: replay SEED [LAST].
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An app and what runs it as a cluster: started in folders of its own, reloaded, asked, ended with all it started."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The documents: what stands between `<!-- bench: NAME -->` and `<!-- end -->` is written anew, the rest is left alone."""
 
 import os

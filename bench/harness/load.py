@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What asks the servers."""
 
 import json

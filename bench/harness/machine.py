@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the figures were taken on."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """nginx as an ordinary foreground process, out of a folder of its own."""
 
 import os

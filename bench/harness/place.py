@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where things are, and what a measured program is given."""
 
 import os

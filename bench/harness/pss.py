@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory of a process, what it shares with others counted by its share."""
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What was measured, kept between runs, so that one row group can be measured anew."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Several rounds of several variants, there and back again, so that what drifts does so for all; and their medians."""
 
 import statistics

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CPU time, by the kernel's own account: exact to the nanosecond, where utime is sampled."""
 
 import os

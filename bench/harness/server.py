@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A server that is measured: started, ready, stopped with all its workers."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small plots, readable on light and on dark pages."""
 
 import math

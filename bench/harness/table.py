@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables of Markdown, and figures as people read them."""
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whom is measured, by name: how its server is started."""
 
 from harness.nginx import Nginx

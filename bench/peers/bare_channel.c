@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a message costs at least: a line of JSON through a socket pair, one write for each, found by memchr and not looked at.
 // Prints the line of bench_ipc.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What bare_fork starts: a C++ program that says one thing on descriptor 3, after it listens when it is asked to, and ends with
 // its channel.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker costs to start at least: fork, exec of a small C++ program, and its first message. Prints the line of
 // bench_fork.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the kernel costs: the bare system calls for each way to share a port, with nothing around them. A yardstick, not a
 // server.
 //

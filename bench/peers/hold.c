@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Opens so many connections, asks once on each, says HELD when all are answered and keeps them until its input ends.
 //
 //   hold PORT echo|http CONNECTIONS

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // HTTP requests on connections that are kept, one at a time on each; prints one line of JSON.
 //
 //   keepalive PORT CONNECTIONS MILLISECONDS

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // New connections, one request on each, so many at a time; prints one line of JSON.
 //
 //   load PORT echo|http IN_FLIGHT MILLISECONDS [CONNECTIONS [PER_SECOND [CLIENTS]]]

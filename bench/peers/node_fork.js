@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_fork on Node's own cluster, or Bun's: node_fork.js online|listening COUNT. Prints the same line.
 'use strict';
 const cluster = require('node:cluster');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_ipc on Node's own cluster, or Bun's: node_ipc.js oneway|rtt SIZE COUNT json|advanced. Prints the same line.
 'use strict';
 const cluster = require('node:cluster');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Clients that are steady: each asks for the next answer when it has one, and every request has a complete answer or has
 // failed.
 //

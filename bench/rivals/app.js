@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 // The app that both run. With SIGINT=1 it leaves as PM2's documentation advises: closes its server when it is asked to end.
 

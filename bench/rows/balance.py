@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How evenly eight workers are used: the busiest one's share of 8,000 connections over the mean."""
 
 from harness import load, rounds, variant

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Many connections at once, more than any queue is long: how long those wait whose turn is last."""
 
 from harness import load, rounds, variant

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a new connection costs: two workers, one request on each connection."""
 
 from harness import load, rounds, svg, variant

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How long a worker takes from fork() until it is online, and until it listens; one after the other."""
 
 from harness import load, rounds

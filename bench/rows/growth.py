@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cost as it grows: workers, listen keys, open connections, messages. Each ought to be flat."""
 
 import argparse

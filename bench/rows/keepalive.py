@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """HTTP on 64 connections that are kept."""
 
 from harness import load, rounds, svg, variant

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a worker keeps in memory, idle and after many connections: its proportional share (PSS)."""
 
 from harness import load, variant

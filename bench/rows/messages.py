@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Messages from a primary to one worker: one way in a burst, and there and back."""
 
 from harness import load, rounds

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a new connection costs a Node program: on node:cluster, and on the Node module, which it is not changed for."""
 
 from harness import load, rounds, variant

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the primary of the command keeps in memory: at its start, after minutes of load, after a thousand reloads."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What clients notice of reloads: the command, PM2 and nginx, each with the same clients."""
 
 import statistics

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Round robin with more workers: what a new connection costs as they become many."""
 
 from harness import load, rounds, svg, variant

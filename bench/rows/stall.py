@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """New connections at a steady 2,000/s while one of four workers is stopped, or killed. What counts is who had to wait."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same app, from the command that starts it; and what runs it costs."""
 
 import statistics

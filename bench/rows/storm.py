@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Workers that are killed one after the other, under clients with a new connection for each request."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """System calls of a connection and of a request, counted by strace: exact, and the same on a busy machine."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every target with what was measured: the ratio, and whether it is met. Made of what the other row groups found."""
 
 from harness.results import find

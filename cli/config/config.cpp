@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/config.h"
 
 #include <algorithm>
@@ -243,7 +244,7 @@ std::vector<Setting> make_settings() {
   add("cwd", "FOLDER", "where it runs; else here", text<&C::cwd>("a folder", Names::path));
   add("env", "KEY=VALUE", "a variable of its environment; repeatable", variables());
   add("listen", "URL", "a socket for LISTEN_FDS, tcp://*:80; repeatable", sockets());
-  add("user", "USER", "whom the workers run as", text<&C::user>("a name or a number"));
+  add("user", "USER", "the user that the workers run as", text<&C::user>("a name or a number"));
   add("group", "GROUP", "the same of its group", text<&C::group>("a name or a number"));
   add("may_listen", "PORT", "where such workers may listen: 80; repeatable", grants());
   add("no_new_privileges", "", "they get no more rights by set-user-ID", on_off<&C::no_new_privileges>());
@@ -356,16 +357,16 @@ std::string to_string(const Place& place) {
   return text;
 }
 
-std::string to_string(const Remark& remark) {
-  const std::string place = to_string(remark.place);
-  return fmt::format("{}{}{}{}", place, place.empty() ? "" : ": ", remark.is_warning ? "warning: " : "", remark.text);
+std::string to_string(const Diagnostic& diagnostic) {
+  const std::string place = to_string(diagnostic.place);
+  return fmt::format("{}{}{}{}", place, place.empty() ? "" : ": ", diagnostic.is_warning ? "warning: " : "", diagnostic.text);
 }
 
-std::size_t Resolved::mistakes() const { return remarks.size() - warnings(); }
+std::size_t Resolved::mistakes() const { return diagnostics.size() - warnings(); }
 
 std::size_t Resolved::warnings() const {
-  return static_cast<std::size_t>(
-      std::count_if(remarks.begin(), remarks.end(), [](const Remark& remark) { return remark.is_warning; }));
+  return static_cast<std::size_t>(std::count_if(diagnostics.begin(), diagnostics.end(),
+                                                [](const Diagnostic& diagnostic) { return diagnostic.is_warning; }));
 }
 
 std::string report(const Resolved& resolved) {
@@ -373,7 +374,7 @@ std::string report(const Resolved& resolved) {
     return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
   };
   std::string text;
-  for (const auto& remark : resolved.remarks) text += to_string(remark) + "\n";
+  for (const auto& diagnostic : resolved.diagnostics) text += to_string(diagnostic) + "\n";
   text += resolved.file_name.empty() ? "command line" : resolved.file_name;
   text += resolved.ok() ? fmt::format(": {}, no mistakes", number(resolved.apps.size(), "app"))
                         : fmt::format(": {}", number(resolved.mistakes(), "mistake"));

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <map>
@@ -61,16 +62,16 @@ struct Place {
 std::string to_string(const Place& place);  // muster.toml:3:1
 
 // What there is to say to the user about what was said: a mistake, with which nothing is started, or a warning.
-struct Remark {
+struct Diagnostic {
   bool is_warning = false;
   Place place = {};
   std::string text = {};
 };
 
-std::string to_string(const Remark& remark);  // muster.toml:3:1: unknown key "max_memroy"; did you mean "max_memory"?
+std::string to_string(const Diagnostic& diagnostic);  // muster.toml:3:1: unknown key "max_memroy"; did you mean "max_memory"?
 
 // What was said for a setting.
-struct Given {
+struct Assignment {
   std::string setting = {};
   Values values = {};
   std::string called = {};  // by its author: --workers, MUSTER_WORKERS, workers, "instances"
@@ -82,18 +83,18 @@ struct FileApp {
   std::string name = {};    // empty: of the file that runs
   std::string folder = {};  // absolute: where relative paths begin
   Place place = {};
-  std::vector<Given> given = {};  // a later one counts, but variables are added
+  std::vector<Assignment> given = {};  // a later one counts, but variables are added
 };
 
 struct FileContent {
   std::vector<FileApp> apps = {};
-  std::vector<Remark> remarks = {};
+  std::vector<Diagnostic> diagnostics = {};
 };
 
 // All that apps are configured from; the same sources can be resolved again when their files have changed.
 struct Sources {
   std::vector<std::string> words = {};  // the app and its arguments; a configuration file, or an app in one
-  std::vector<Given> flags = {};
+  std::vector<Assignment> flags = {};
   std::string config = {};    // --config FILE
   std::string env_name = {};  // --env-name NAME: env_NAME of a PM2 file
   Environment environment = {};
@@ -110,7 +111,7 @@ struct ResolvedApp {
 
 struct Resolved {
   std::vector<ResolvedApp> apps = {};  // not to be used when there are mistakes
-  std::vector<Remark> remarks = {};
+  std::vector<Diagnostic> diagnostics = {};
   std::string file = {};       // that was read, absolute; empty without one
   std::string file_name = {};  // as it was called
 
@@ -123,7 +124,7 @@ struct Resolved {
 // waited for: some 50 ms, at most 30 s.
 Resolved resolve(const Sources& sources);
 
-// Every remark on a line, then `muster.toml: 2 apps, no mistakes`.
+// Every diagnostic on a line, then `muster.toml: 2 apps, no mistakes`.
 std::string report(const Resolved& resolved);
 
 // [A-Za-z0-9._-]{1,64}, no dot first, not "all".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
@@ -50,11 +51,11 @@ static std::vector<std::string> texts_from_json(const json& list) {
   return texts;
 }
 
-static void to_json(json& json, const Given& given) {
+static void to_json(json& json, const Assignment& given) {
   json = {{"setting", given.setting}, {"values", to_json(given.values)}, {"called", bytes_to_json(given.called)}};
 }
 
-static void from_json(const json& json, Given& given) {
+static void from_json(const json& json, Assignment& given) {
   json.at("setting").get_to(given.setting);
   given.values = texts_from_json(json.at("values"));
   given.called = bytes_from_json(json.at("called"));
@@ -86,16 +87,16 @@ void from_json(const nlohmann::json& json, Sources& sources) {
   }
 }
 
-static void to_json(json& json, const Remark& remark) {
-  json = remark.place;
-  json["severity"] = remark.is_warning ? "warning" : "mistake";
-  json["text"] = remark.text;
+static void to_json(json& json, const Diagnostic& diagnostic) {
+  json = diagnostic.place;
+  json["severity"] = diagnostic.is_warning ? "warning" : "mistake";
+  json["text"] = diagnostic.text;
 }
 
 static void to_json(json& json, const ResolvedApp& app) { json = {{"config", app.config}, {"origins", app.origins}}; }
 
 void to_json(json& json, const Resolved& resolved) {
-  json = {{"file", resolved.file}, {"ok", resolved.ok()}, {"apps", resolved.apps}, {"remarks", resolved.remarks}};
+  json = {{"file", resolved.file}, {"ok", resolved.ok()}, {"apps", resolved.apps}, {"diagnostics", resolved.diagnostics}};
 }
 
 }  // namespace muster::cli

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/ecosystem.h"
 
 #include <algorithm>
@@ -105,8 +106,10 @@ class AppReader {
  private:
   using Reading = std::optional<std::string> (*)(const OrderedJson&);
 
-  void remark(bool is_warning, std::string text) { content_.remarks.push_back({is_warning, app_.place, std::move(text)}); }
-  void warn(std::string text) { remark(true, std::move(text)); }
+  void diagnostic(bool is_warning, std::string text) {
+    content_.diagnostics.push_back({is_warning, app_.place, std::move(text)});
+  }
+  void warn(std::string text) { diagnostic(true, std::move(text)); }
 
   // The value of a key that has one. It counts as known from here on.
   const OrderedJson* take(std::string_view key) {
@@ -125,7 +128,7 @@ class AppReader {
   }
 
   void refuse(std::string_view key, const OrderedJson& value, std::string_view accepted) {
-    remark(false, fmt::format("{} cannot be {}; accepted: {}", spelled(key), value.dump(), accepted));
+    diagnostic(false, fmt::format("{} cannot be {}; accepted: {}", spelled(key), value.dump(), accepted));
   }
 
   // A key that is a setting here.
@@ -351,7 +354,7 @@ FileContent read_ecosystem(std::string_view text, const std::string& file, const
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ... - what"
     std::string what = error.what();
     if (const auto dash = what.rfind(" - "); dash != std::string::npos) what.erase(0, dash + 3);
-    content.remarks.push_back({.place = place, .text = "not JSON: " + what});
+    content.diagnostics.push_back({.place = place, .text = "not JSON: " + what});
     return content;
   }
   // { apps: [...] }, or the list, or one app.
@@ -362,13 +365,13 @@ FileContent read_ecosystem(std::string_view text, const std::string& file, const
     }
     for (const auto& [key, value] : root.items()) {
       if (apps != &root && &value != apps) {
-        content.remarks.push_back({true, place, fmt::format("\"{}\" has no meaning here and is ignored", key)});
+        content.diagnostics.push_back({true, place, fmt::format("\"{}\" has no meaning here and is ignored", key)});
       }
     }
   }
   const OrderedJson list = apps->is_array() ? *apps : OrderedJson::array({*apps});
   if (list.empty() || !std::all_of(list.begin(), list.end(), [](const auto& app) { return app.is_object(); })) {
-    content.remarks.push_back({.place = place, .text = "has no apps; accepted: { \"apps\": [{ \"script\": ... }] }"});
+    content.diagnostics.push_back({.place = place, .text = "has no apps; accepted: { \"apps\": [{ \"script\": ... }] }"});
     return content;
   }
   std::size_t number = 0;
@@ -452,7 +455,7 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   place.file = file;
   const auto failed = [&](std::string why) {
     Evaluated evaluated;
-    evaluated.remarks.push_back({.place = place, .text = std::move(why)});
+    evaluated.diagnostics.push_back({.place = place, .text = std::move(why)});
     return evaluated;
   };
   const std::string node = find_program("node", environment, cwd);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/listen_url.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -99,9 +100,9 @@ std::string_view likely_interpreter(std::string_view app) {
 // An app while it is put together.
 struct Draft {
   ResolvedApp result;
-  std::map<std::string, Given> said;  // by setting, the last
-  std::string app_folder;             // where it was said
-  Place place;                        // of the app in its file
+  std::map<std::string, Assignment> said;  // by setting, the last
+  std::string app_folder;                  // where it was said
+  Place place;                             // of the app in its file
 
   AppConfig& config() { return result.config; }
   bool has(const std::string& setting) const { return said.count(setting) != 0; }
@@ -130,9 +131,11 @@ class Resolver {
   }
 
  private:
-  void mistake(Place place, std::string text) { out_.remarks.push_back({.place = std::move(place), .text = std::move(text)}); }
+  void mistake(Place place, std::string text) {
+    out_.diagnostics.push_back({.place = std::move(place), .text = std::move(text)});
+  }
   void warn(Place place, std::string text) {
-    out_.remarks.push_back({.is_warning = true, .place = std::move(place), .text = std::move(text)});
+    out_.diagnostics.push_back({.is_warning = true, .place = std::move(place), .text = std::move(text)});
   }
 
   // --- The environment.
@@ -162,8 +165,6 @@ class Resolver {
   }
 
   void warn_of_variable(const std::string& name, const std::vector<std::string>& names) {
-    // Those of the tests.
-    if (name.rfind("MUSTER_TEST_", 0) == 0 || name == "MUSTER_WRITE" || name == "MUSTER_IMAGES") return;
     // The letters they all begin with say nothing.
     std::vector<std::string> rests;
     rests.reserve(names.size());
@@ -198,7 +199,7 @@ class Resolver {
   }
 
   bool said_by_variable(std::string_view setting) const {
-    return std::any_of(variables_.begin(), variables_.end(), [&](const Given& given) { return given.setting == setting; });
+    return std::any_of(variables_.begin(), variables_.end(), [&](const Assignment& given) { return given.setting == setting; });
   }
 
   void no_app() {
@@ -223,7 +224,7 @@ class Resolver {
     // The file is beside the point, unless it may be the reason why the word means nothing.
     const bool runs = is_file(absolute(word, sources_.cwd)) || !program(word).empty();
     if (!runs) {
-      if (broken) out_.remarks.insert(out_.remarks.end(), content.remarks.begin(), content.remarks.end());
+      if (broken) out_.diagnostics.insert(out_.diagnostics.end(), content.diagnostics.begin(), content.diagnostics.end());
       for (const auto& app : content.apps) names_beside_.push_back(name_of(app));
     }
     out_.file.clear();
@@ -255,12 +256,12 @@ class Resolver {
                                   ? fmt::format("nothing has been written to it for {} s", file_patience.count())
                               : file.error == EFBIG ? fmt::format("it is larger than {}", format_size(max_file_size))
                                                     : std::strerror(file.error);
-      content.remarks.push_back({.place = at, .text = fmt::format("cannot be read: {}{}", why, did_you_mean_file(path))});
+      content.diagnostics.push_back({.place = at, .text = fmt::format("cannot be read: {}{}", why, did_you_mean_file(path))});
       return content;
     }
     if (is_ecosystem(name) && !name.ends_with(".json")) {
       auto evaluated = evaluate_ecosystem(path, name, sources_.environment, sources_.cwd);
-      if (!evaluated.remarks.empty()) return {.remarks = std::move(evaluated.remarks)};
+      if (!evaluated.diagnostics.empty()) return {.diagnostics = std::move(evaluated.diagnostics)};
       return read_ecosystem(evaluated.json, name, folder, sources_.env_name);
     }
     if (is_ecosystem(name)) return read_ecosystem(file.text, name, folder, sources_.env_name);
@@ -269,7 +270,7 @@ class Resolver {
 
   // The apps of a file that the words name: all without words. Of a file that is settings only, the words say what runs.
   std::vector<FileApp> choose(FileContent content) {
-    out_.remarks.insert(out_.remarks.end(), content.remarks.begin(), content.remarks.end());
+    out_.diagnostics.insert(out_.diagnostics.end(), content.diagnostics.begin(), content.diagnostics.end());
     if (words_.empty()) return std::move(content.apps);
     if (content.apps.empty()) return {};
     std::vector<std::string> names;
@@ -318,7 +319,7 @@ class Resolver {
     return draft;
   }
 
-  void assign(Draft& draft, const Given& given, const std::string& folder) {
+  void assign(Draft& draft, const Assignment& given, const std::string& folder) {
     const Setting* setting = find_setting(given.setting);
     if (!setting) return;
     if (setting->clear) setting->clear(draft.config());
@@ -510,25 +511,25 @@ class Resolver {
 
   // In the order of the file and each once, although settings above [apps] are those of each app.
   void tidy_remarks() {
-    auto& remarks = out_.remarks;
-    const auto position = [](const Remark& remark) {
-      return std::tuple(remark.place.file.empty(), remark.place.line, remark.place.column);
+    auto& diagnostics = out_.diagnostics;
+    const auto position = [](const Diagnostic& diagnostic) {
+      return std::tuple(diagnostic.place.file.empty(), diagnostic.place.line, diagnostic.place.column);
     };
-    std::stable_sort(remarks.begin(), remarks.end(),
-                     [&](const Remark& left, const Remark& right) { return position(left) < position(right); });
-    std::vector<Remark> once;
-    for (auto& remark : remarks) {
-      const bool known =
-          std::any_of(once.begin(), once.end(), [&](const Remark& other) { return to_string(other) == to_string(remark); });
-      if (!known) once.push_back(std::move(remark));
+    std::stable_sort(diagnostics.begin(), diagnostics.end(),
+                     [&](const Diagnostic& left, const Diagnostic& right) { return position(left) < position(right); });
+    std::vector<Diagnostic> once;
+    for (auto& diagnostic : diagnostics) {
+      const bool known = std::any_of(once.begin(), once.end(),
+                                     [&](const Diagnostic& other) { return to_string(other) == to_string(diagnostic); });
+      if (!known) once.push_back(std::move(diagnostic));
     }
-    remarks = std::move(once);
+    diagnostics = std::move(once);
   }
 
   const Sources& sources_;
   std::string config_;
   std::vector<std::string> words_;
-  std::vector<Given> variables_;
+  std::vector<Assignment> variables_;
   std::vector<Draft> drafts_;
   std::vector<std::string> names_beside_;  // of the apps in the file that was not asked for
   Resolved out_;

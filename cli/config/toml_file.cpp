@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/toml_file.h"
 
 #include <algorithm>
@@ -73,7 +74,7 @@ class Reader {
   }
 
   void mistake(Place place, std::string text) {
-    content_.remarks.push_back({.place = std::move(place), .text = std::move(text)});
+    content_.diagnostics.push_back({.place = std::move(place), .text = std::move(text)});
   }
 
   // As they stand in the file; toml++ sorts them by name.
@@ -88,7 +89,7 @@ class Reader {
     return entries;
   }
 
-  void read_app(const toml::key& key, const toml::node& node, const std::vector<Given>& shared) {
+  void read_app(const toml::key& key, const toml::node& node, const std::vector<Assignment>& shared) {
     const Place at = place(key.source());
     const std::string name(key.str());
     const auto* table = node.as_table();
@@ -106,8 +107,8 @@ class Reader {
   }
 
   // `named`: the app has its name from its table. `other`: a key that is no setting and no mistake.
-  std::vector<Given> settings_of(const toml::table& table, bool named, std::string_view other) {
-    std::vector<Given> all;
+  std::vector<Assignment> settings_of(const toml::table& table, bool named, std::string_view other) {
+    std::vector<Assignment> all;
     for (const auto& [key, node] : in_order(table)) {
       const std::string name(key->str());
       const Place at = place(key->source());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/admin.h"
 
 #include <algorithm>

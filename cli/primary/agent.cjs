@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 // Preloaded by muster into the Node workers it runs; the program does not see it. It tells the primary once a second how the
 // worker is, which is also how the primary knows that its loop turns, and it makes a worker that leaves lose no request: an HTTP

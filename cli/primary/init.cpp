@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/init.h"
 
 #include <signal.h>

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
-// What process 1 of a container has to do: pass signals on, and bury what nobody else does. The primary is its child, so that
+// What process 1 of a container has to do: pass signals on, and reap orphans. The primary is its child, so that
 // another one may take its place.
 namespace muster::cli::init {
 

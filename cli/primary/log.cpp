@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/log.h"
 
 #include <sys/stat.h>
@@ -20,7 +21,7 @@ namespace muster::cli {
 namespace {
 
 // What is kept for `muster logs`, of an app that logs to nowhere else.
-constexpr std::size_t most_lines = 1000;
+constexpr std::size_t max_lines = 1000;
 constexpr std::size_t most_bytes = 256 << 10;
 
 const char* name(LogLine::Stream stream) {
@@ -106,7 +107,7 @@ void Log::open() {
   if (S_ISREG(status.st_mode)) {
     size_ = static_cast<std::uint64_t>(status.st_size);
   } else {
-    // It has a reader, for whom nobody waits.
+    // Nobody waits for its reader.
     pipe_ = std::make_unique<Output>(loop_, fd_.get());
   }
 }
@@ -160,7 +161,7 @@ void Log::write(LogLine line) {
   for (const auto& [number, follower] : std::map(followers_)) (*follower)(line);
   latest_bytes_ += line.text.size();
   latest_.push_back(std::move(line));
-  while (latest_.size() > most_lines || latest_bytes_ > most_bytes) {
+  while (latest_.size() > max_lines || latest_bytes_ > most_bytes) {
     latest_bytes_ -= latest_.front().text.size();
     latest_.pop_front();
   }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/metrics.h"
 
 #include <algorithm>

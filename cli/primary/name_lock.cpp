@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/name_lock.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/notify.h"
 
 #include <poll.h>

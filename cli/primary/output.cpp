@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/output.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 namespace muster::cli {
 namespace {
 
-constexpr std::size_t most_kept = 4 << 20;
+constexpr std::size_t max_kept = 4 << 20;
 constexpr std::size_t compact_at = 1 << 20;
 constexpr std::chrono::milliseconds try_again_after(10);
 constexpr std::chrono::milliseconds a_moment(1000);
@@ -37,7 +38,7 @@ Output::~Output() {
 }
 
 Output::Written Output::write(std::string_view text) {
-  if (kept_.size() - written_ + text.size() > most_kept) return Written::full;
+  if (kept_.size() - written_ + text.size() > max_kept) return Written::full;
   kept_ += text;
   if (waiting_ || flush(Wait::no)) return Written::yes;
   // Of this the caller knows.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/own_servers.h"
 
 #include <arpa/inet.h>

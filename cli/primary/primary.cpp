@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/primary.h"
 
 #include <fcntl.h>
@@ -52,8 +53,8 @@ void raise_descriptor_limit() {
 }
 
 // Socket activation: what a service manager has bound for this process.
-std::vector<Primary::Given> sockets_of_service_manager() {
-  std::vector<Primary::Given> sockets;
+std::vector<Primary::InheritedSocket> sockets_of_service_manager() {
+  std::vector<Primary::InheritedSocket> sockets;
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   if (!pid || !count || std::atoi(pid) != getpid()) return sockets;
@@ -115,7 +116,7 @@ int Primary::run() {
 std::string Primary::begin() {
   forget_who_started_us();
   raise_descriptor_limit();
-  // Nobody needs to read what is logged.
+  // Nobody needs to read the log.
   std::signal(SIGPIPE, SIG_IGN);
   try {
     folders_ = make_folders();
@@ -218,14 +219,16 @@ void Primary::restore_files() {
   }
 }
 
-void Primary::adopt(std::vector<Given> sockets) {
-  for (Given& given : sockets) {
+void Primary::adopt(std::vector<InheritedSocket> sockets) {
+  for (InheritedSocket& inherited : sockets) {
     if (workers_->is_plain()) {
-      const os::SocketFile::Identity identity{given.device, given.inode};
-      workers_->listen_sockets().adopt(std::move(given.name), std::move(given.socket),
-                                       given.path.empty() ? os::SocketFile() : os::SocketFile::at(given.path, identity));
+      const os::SocketFile::Identity identity{inherited.device, inherited.inode};
+      workers_->listen_sockets().adopt(
+          std::move(inherited.name), std::move(inherited.socket),
+          inherited.path.empty() ? os::SocketFile() : os::SocketFile::at(inherited.path, identity));
     } else {
-      cluster_->adopt({std::move(given.name), std::move(given.socket), std::move(given.path), given.device, given.inode});
+      cluster_->adopt({std::move(inherited.name), std::move(inherited.socket), std::move(inherited.path), inherited.device,
+                       inherited.inode});
     }
   }
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <map>
@@ -32,7 +33,7 @@ enum ExitCode : int {
 // The primary of one app: a process that runs from the moment the app is known until its last worker has gone.
 class Primary {
  public:
-  struct Given {
+  struct InheritedSocket {
     std::string name = {};
     Handle socket = {};
     std::string path = {};
@@ -44,11 +45,12 @@ class Primary {
     Sources sources = {};
     AppConfig config = {};
     bool background = false;
-    // Whom to tell how it goes, and, where it takes the place of another primary, who says when that lets go; -1: nobody.
+    // Where to report how it goes, and, when it takes over from another primary, where that says when it hands over; -1:
+    // nowhere.
     int line = -1;
     bool takes_over = false;
     int lock = -1;  // of the name, where the predecessor has it
-    std::vector<Given> sockets = {};
+    std::vector<InheritedSocket> sockets = {};
   };
 
   explicit Primary(Order order);
@@ -64,7 +66,7 @@ class Primary {
   std::string take_name();
   // What is on disk may vanish: makes it again.
   void restore_files();
-  void adopt(std::vector<Given> sockets);
+  void adopt(std::vector<InheritedSocket> sockets);
   void watch_signals();
   // Why workers may not be changed now; empty when they may.
   std::optional<std::string> why_not_changed() const;

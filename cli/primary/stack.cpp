@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/stack.h"
 
 #include <fcntl.h>
@@ -79,7 +80,7 @@ std::string stack_of(int pid, std::optional<int> user, std::optional<int> group)
 
 }  // namespace
 
-void take_stack(Loop& loop, int pid, std::optional<int> user, std::optional<int> group, Function<void(std::string)> done) {
+void capture_stack(Loop& loop, int pid, std::optional<int> user, std::optional<int> group, Function<void(std::string)> done) {
   auto stack = std::make_shared<std::string>();
   loop.run_in_thread([stack, pid, user, group] { *stack = stack_of(pid, user, group); },
                      [stack, done = std::move(done)](std::error_code) mutable { done(std::move(*stack)); });

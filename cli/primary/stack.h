@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <optional>
@@ -10,6 +11,6 @@ namespace muster::cli {
 
 // Where a process stands that does not move, by eu-stack or gdb, whichever is there: in another thread, in no more than some
 // seconds. Empty when neither is, or may not, or there is no thread for it.
-void take_stack(Loop& loop, int pid, std::optional<int> user, std::optional<int> group, Function<void(std::string)> done);
+void capture_stack(Loop& loop, int pid, std::optional<int> user, std::optional<int> group, Function<void(std::string)> done);
 
 }  // namespace muster::cli

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/takeover.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/users.h"
 
 #include <grp.h>

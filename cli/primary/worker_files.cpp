@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/worker_files.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/worker_process.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "primary/workers.h"
 
 #include <sched.h>
@@ -578,16 +579,16 @@ void Workers::handle_hang(Worker worker, Milliseconds silence) {
   if (!hung) return supervisor_.put_down(worker, EndCause::hung);
   hung->detail = fmt::format("nothing was heard of it for {}", duration_text(silence.count()));
   say(fmt::format("worker {} (pid {}) hangs: {}; it is looked at and killed", hung->seat(), hung->pid(), hung->detail));
-  take_stack(loop_, hung->pid(), worker_uid(config_), worker_gid(config_),
-             [this, worker, alive = std::weak_ptr(alive_)](const std::string& stack) {
-               WorkerProcess* process = alive.lock() ? find(worker.id()) : nullptr;
-               if (!process) return;
-               if (!stack.empty()) {
-                 process->detail += "\n" + stack;
-                 say(fmt::format("the stack of worker {}:\n{}", process->seat(), stack));
-               }
-               supervisor_.put_down(worker, EndCause::hung);
-             });
+  capture_stack(loop_, hung->pid(), worker_uid(config_), worker_gid(config_),
+                [this, worker, alive = std::weak_ptr(alive_)](const std::string& stack) {
+                  WorkerProcess* process = alive.lock() ? find(worker.id()) : nullptr;
+                  if (!process) return;
+                  if (!stack.empty()) {
+                    process->detail += "\n" + stack;
+                    say(fmt::format("the stack of worker {}:\n{}", process->seat(), stack));
+                  }
+                  supervisor_.put_down(worker, EndCause::hung);
+                });
 }
 
 AppStatus Workers::status() const {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "show/printable.h"
 
 #include <algorithm>

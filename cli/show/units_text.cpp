@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "show/units_text.h"
 
 #include <cmath>

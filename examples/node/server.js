@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 // A server that knows nothing of clusters. `muster run -n max server.js` runs it on every processor.
 const http = require('node:http');

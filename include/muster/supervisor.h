@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <chrono>
@@ -107,7 +108,7 @@ class Supervisor {
 
   // Starts the workers. Once.
   void start();
-  // For what is started, and what ends, from now on. Another number of workers is scale()'s affair.
+  // For workers that start or end from now on. scale() changes their number.
   void set_options(const SupervisorOptions& options);
   // Puts a new worker in the place of each. Abandoned, with the old ones going on, when a new one is not ready in time or dies
   // before; refused (`why`) while the supervisor is not running, or another reload is under way.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // What Node tells its diagnostics channels when a process is started.

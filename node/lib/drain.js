@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // How a Node worker leaves without losing a request: an HTTP connection that was promised to stay open is closed after an answer that

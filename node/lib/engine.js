@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // The engine, and who hears from it. What happens reaches `workers`, by number, or `calls`.

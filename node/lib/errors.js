@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // Errors as Node makes its own: a code, and the code in the stack.

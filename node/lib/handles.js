@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // Node's objects that have a descriptor, on their way to another process and back. The engine copies what it is given, so what

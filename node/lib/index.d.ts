@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /// <reference types="node" />
 import { Cluster as NodeCluster, ClusterSettings, Worker } from 'node:cluster';
 import { EventEmitter } from 'node:events';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // In a worker it is Node's own, which speaks to every primary that speaks as Node does.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 import cluster from './index.js';
 
 export default cluster;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // npm's install script: builds the addon where the package has none that loads here. What it has to say comes before and after the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // In a worker: a primary that reloads tells it that it is to leave without losing a request, before it tells it to leave. That is a

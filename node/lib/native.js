@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // The addon: what npm built here, or what came with the package for this machine.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // npm's prepack script: what a package needs that is not in this folder of the checkout. `npm pack` removes it again by postpack.

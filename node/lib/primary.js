@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 const childProcess = require('node:child_process');
@@ -151,11 +152,13 @@ function setupPrimary(options) {
   process.nextTick(() => cluster.emit('setup', settings));
 }
 
+// Below a file, so it never is one: what Node says of arguments is heard without a process.
+const nowhere = '/dev/null/nowhere';
+
 // What Node would refuse, it refuses here in its own words.
 function refuse(exec, args, options) {
-  const child = childProcess.fork(exec, args, options);
-  child.on('error', () => {});
-  child.kill('SIGKILL');
+  childProcess.fork(exec, args, { ...options, execPath: typeof options.execPath === 'string' ? nowhere : options.execPath ?? nowhere })
+    .on('error', () => {});
   throw new TypeError('These settings are not for a worker');
 }
 
@@ -264,7 +267,7 @@ function optionsOf(id, env) {
 // Node's permission model guards Node's own functions: where one of them would throw, it throws here.
 function askPermission() {
   if (!process.permission || process.permission.has('child')) return;
-  childProcess.spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+  childProcess.spawn(nowhere, { stdio: 'ignore' }).on('error', () => {});
 }
 
 // Those that Node reports by an event.

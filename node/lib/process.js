@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 const { AsyncResource } = require('node:async_hooks');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // node -r muster-cluster/register, node --import muster-cluster/register: for programs that know node:cluster only.

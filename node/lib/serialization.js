@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // What goes through the channel, in the two ways that Node's child_process writes it: text for `json`, V8's format for `advanced`.

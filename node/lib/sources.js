@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 'use strict';
 
 // For binding.gyp: the files that make the addon. In a package the engine's are in engine/, in a checkout they are above us.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "api/child_side.h"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/cluster.h>
 
 #include <signal.h>

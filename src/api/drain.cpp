@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "api/drain.h"
 
 namespace muster::detail {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/loop.h>
 
 #include <sys/epoll.h>

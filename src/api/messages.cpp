@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "api/messages.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "api/primary_side.h"
 
 #include <algorithm>

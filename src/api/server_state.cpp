@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "api/server_state.h"
 
 #include <filesystem>

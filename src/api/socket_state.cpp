@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "api/socket_state.h"
 
 #include <utility>

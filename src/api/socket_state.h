@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <memory>
@@ -79,7 +80,7 @@ class SocketState final : public Resource, private uv::Stream::Client {
   bool peer_ended_ = false;
   bool finished_ = false;  // our end has been sent
   std::string early_;      // written before the connection was there
-  std::string peer_;       // whom connect() was for, for its error
+  std::string peer_;       // the address that connect() was given, for its error
   std::optional<int> peer_port_;
   Emitter<std::string_view> data_;
 };

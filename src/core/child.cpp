@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/child.h"
 
 #include <cerrno>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstddef>
@@ -61,7 +62,7 @@ class Dealer {
   };
   using Effect = std::variant<Handoff, Revoke, Close, Probe, Rest, Watch, Ask>;
 
-  // Who gets the next connection. `ask`: whom the program says.
+  // Who gets the next connection. `ask`: the program decides.
   enum class Policy { round_robin, least_connections, ip_hash, ask };
 
   explicit Dealer(Policy policy = Policy::round_robin) : policy_(policy) {}

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/socket_list.h"
 
 #include <utility>

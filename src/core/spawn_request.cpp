@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/spawn_request.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/supervisor.h"
 
 #include <algorithm>

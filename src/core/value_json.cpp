@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A Value as JSON, for the program: what muster::Value declares.
 
 #include <ostream>

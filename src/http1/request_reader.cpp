@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "http1/request_reader.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "http1/response_writer.h"
 
 #include <algorithm>

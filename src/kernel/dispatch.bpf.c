@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Deals the new connections of an address to its listening sockets: in turn to those whose workers keep up, otherwise to the
 // one that has the fewest waiting. Run by the kernel for each SYN, and for each connection whose listener was closed before it
 // was accepted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "kernel/dispatch_group.h"
 
 #include <fcntl.h>

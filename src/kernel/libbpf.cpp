@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "kernel/libbpf.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // In place of dispatch_group.cpp in a build without libbpf or clang.
 
 #include "kernel/dispatch_group.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "os/acting_as.h"
 
 #include <grp.h>

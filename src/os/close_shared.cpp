@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "os/close_shared.h"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@ constexpr int pass_rights = 83;
 #endif
 
 // The system's limit for the queue of a listening socket, as most have it.
-constexpr int most_queued = 4096;
+constexpr int max_queued = 4096;
 
 // A socket that resets its connection does not linger.
 bool stop_lingering(int fd) {
@@ -47,7 +48,7 @@ bool empties_queue(int fd) {
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&name), &name_size) != 0) return false;
   if (name_size <= offsetof(sockaddr_un, sun_path) || name.sun_path[0] != '\0') return false;
   if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) return false;
-  for (int taken = 0; taken < most_queued; ++taken) {
+  for (int taken = 0; taken < max_queued; ++taken) {
     const int connection = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) return errno == EAGAIN;
     close_shared(connection);
@@ -74,12 +75,12 @@ class Closer {
     waiting_.push_back(fd);
     if (idle_ > 0) return more_.notify_one();
     // Without a thread it stays queued until the next call gets one: the caller must not block.
-    if (threads_ < most_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
+    if (threads_ < max_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
   }
 
  private:
   // A peer decides how long each blocks.
-  static constexpr int most_threads = 8;
+  static constexpr int max_threads = 8;
   static constexpr std::chrono::milliseconds idle_for{500};
 
   void work() {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "os/process_use.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "os/socket_file.h"
 
 #include <fcntl.h>

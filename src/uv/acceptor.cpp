@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/acceptor.h"
 
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/channel_io.h"
 
 #include <sys/epoll.h>

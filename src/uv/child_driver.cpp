@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/child_driver.h"
 
 #include <utility>

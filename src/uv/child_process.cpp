@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/child_process.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/connector.h"
 
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/datagram.h"
 
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/fd_watch.h"
 
 #include <utility>

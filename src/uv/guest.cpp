@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/guest.h"
 
 #include <system_error>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/host.h"
 
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/kept_ports.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/loop.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <array>
@@ -39,7 +40,7 @@ class Mailbox {
   bool open_ = true;
 };
 
-// Where all waiting is done: for descriptors in the Poller, and for timers. With Node's ticks on top: what is queued by
+// Where all waiting is done: for descriptors in the Poller, and for timers. With Node's ticks on top: a task queued by
 // next_tick() runs when the callback at hand returns, before the loop waits again. It runs by itself, or as a Guest in a libuv
 // loop.
 class Loop {
@@ -60,7 +61,7 @@ class Loop {
   int run();
   void stop(int exit_code);
 
-  // Runs no more of the program's code, and drops what is queued and what will be.
+  // Runs no more of the program's code, and drops queued ticks and those that come.
   void silence();
   // Releases what the loop holds. Objects that still refer to it may call it; nothing happens.
   void close();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/parallelism.h"
 
 #include <sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/pipe_mode.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/primary_driver.h"
 
 #include <algorithm>

@@ -1,12 +1,12 @@
+// SPDX-License-Identifier: MIT
 #include "uv/reporter.h"
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
-
-#include <fmt/core.h>
 
 #include "uv/socket.h"
 
@@ -53,12 +53,17 @@ void Reporter::look() {
 }
 
 void Reporter::report() {
-  const std::string line =
-      fmt::format("{{\"connections\":{},\"accepted\":{},\"requests\":{},\"lag\":{:.1f}}}\n", counts_.connections,
-                  counts_.accepted, counts_.requests, static_cast<double>(lag_) / 1e6);
+  char line[160];
+  const auto tenths = static_cast<unsigned long long>(lag_ + 50'000) / 100'000;
+  const int size =
+      std::snprintf(line, sizeof line,
+                    R"({"connections":%llu,"accepted":%llu,"requests":%llu,"lag":%llu.%llu})"
+                    "\n",
+                    static_cast<unsigned long long>(counts_.connections), static_cast<unsigned long long>(counts_.accepted),
+                    static_cast<unsigned long long>(counts_.requests), tenths / 10, tenths % 10);
   lag_ = 0;
   // One that is not read is not worth a wait: the next says the same and more.
-  if (write(descriptor_.get(), line.data(), line.size()) < 0) return;
+  if (write(descriptor_.get(), line, static_cast<std::size_t>(size)) < 0) return;
 }
 
 }  // namespace muster::uv

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/resolver.h"
 
 #include <cerrno>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/socket.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/stream.h"
 
 #include <sys/epoll.h>

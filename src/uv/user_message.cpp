@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/user_message.h"
 
 #include <utility>

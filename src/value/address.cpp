@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/address.h>
 #include <ostream>
 

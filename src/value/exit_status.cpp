@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/exit_status.h>
 #include <ostream>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/signal.h>
 
 #include <csignal>

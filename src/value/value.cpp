@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/value.h>
 
 #include <algorithm>
@@ -259,6 +260,8 @@ bool Value::same(const Value& other) const {
   return *this == other;
 }
 
+namespace {
+
 // Copies one thing after the other, for what leads from one to the next may be a chain of any length.
 class Cloner {
  public:
@@ -321,9 +324,11 @@ class Cloner {
 
   std::unordered_map<const void*, Value> copies_;
   std::vector<std::pair<Value, Value>> unfinished_;
-  // Where a weak reference belongs, and what the original's names: above what is copied there is no copy.
+  // Where a weak reference belongs, and what the original's names: outside the copied tree there is no copy.
   std::vector<std::pair<Value*, const void*>> weak_;
 };
+
+}  // namespace
 
 Value Value::clone() const { return Cloner::clone(*this); }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The admin port.
 
 #include "primary/admin.h"

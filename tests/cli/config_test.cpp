@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/config.h"
 
 #include <filesystem>
@@ -39,10 +40,10 @@ class Config : public ::testing::Test {
   }
 
   // With the folder left out, which has another name each time.
-  Texts remarks(const Resolved& resolved) const {
+  Texts diagnostics(const Resolved& resolved) const {
     Texts all;
-    for (const auto& remark : resolved.remarks) {
-      std::string text = to_string(remark);
+    for (const auto& diagnostic : resolved.diagnostics) {
+      std::string text = to_string(diagnostic);
       for (auto at = text.find(folder.path()); at != std::string::npos; at = text.find(folder.path())) {
         text.replace(at, folder.path().size(), "DIR");
       }
@@ -50,11 +51,11 @@ class Config : public ::testing::Test {
     }
     return all;
   }
-  Texts remarks() const { return remarks(resolve(sources)); }
+  Texts diagnostics() const { return diagnostics(resolve(sources)); }
   // Of one app without mistakes.
   AppConfig config() const {
     const auto resolved = resolve(sources);
-    EXPECT_EQ(remarks(resolved), Texts{});
+    EXPECT_EQ(diagnostics(resolved), Texts{});
     return resolved.apps.empty() ? AppConfig{} : resolved.apps[0].config;
   }
 
@@ -180,28 +181,29 @@ TEST_F(Config, ReadsEveryKindOfSetting) {
 TEST_F(Config, AsksToBeForcedToMoreWorkersThanAMachineCarries) {
   sources.words = {"server.js"};
   flag("workers", {"5000"});
-  ASSERT_EQ(remarks().size(), 1U);
-  EXPECT_NE(remarks()[0].find("--workers cannot be 5000: 5000 workers are more than"), std::string::npos) << remarks()[0];
-  EXPECT_NE(remarks()[0].find("accepted: fewer, or 5000 with --force"), std::string::npos) << remarks()[0];
+  ASSERT_EQ(diagnostics().size(), 1U);
+  EXPECT_NE(diagnostics()[0].find("--workers cannot be 5000: 5000 workers are more than"), std::string::npos)
+      << diagnostics()[0];
+  EXPECT_NE(diagnostics()[0].find("accepted: fewer, or 5000 with --force"), std::string::npos) << diagnostics()[0];
   flag("force", {"true"});
-  EXPECT_EQ(remarks(), Texts{});
+  EXPECT_EQ(diagnostics(), Texts{});
 }
 
 TEST_F(Config, SaysWhereWorkersOfAnotherUserMayListen) {
   sources.words = {"server.js"};
   flag("user", {"nobody"});
   flag("may_listen", {"80", "127.0.0.1:443", "unix:run/x", "0", "tcp://*:80", "http"});
-  EXPECT_EQ(remarks(), (Texts{"--may-listen cannot be \"0\"; accepted: a port from 1, host:port or unix:/path",
-                              "--may-listen cannot be \"tcp://*:80\"; accepted: a port from 1, host:port or unix:/path",
-                              "--may-listen cannot be \"http\"; accepted: a port from 1, host:port or unix:/path"}));
+  EXPECT_EQ(diagnostics(), (Texts{"--may-listen cannot be \"0\"; accepted: a port from 1, host:port or unix:/path",
+                                  "--may-listen cannot be \"tcp://*:80\"; accepted: a port from 1, host:port or unix:/path",
+                                  "--may-listen cannot be \"http\"; accepted: a port from 1, host:port or unix:/path"}));
 }
 
 TEST_F(Config, SaysWhichGroupAUserWithoutAnEntryNeeds) {
   sources.words = {"server.js"};
   flag("user", {"3999999"});
-  EXPECT_EQ(remarks(), (Texts{"--user is 3999999, which has no entry and so no group; --group must say it"}));
+  EXPECT_EQ(diagnostics(), (Texts{"--user is 3999999, which has no entry and so no group; --group must say it"}));
   flag("group", {"3999999"});
-  EXPECT_EQ(remarks(), Texts{});
+  EXPECT_EQ(diagnostics(), Texts{});
 }
 
 TEST_F(Config, SaysWhatIsAcceptedInPlaceOfWhatIsWrong) {
@@ -215,7 +217,7 @@ TEST_F(Config, SaysWhatIsAcceptedInPlaceOfWhatIsWrong) {
   flag("env", {"PORT"});
   flag("pin", {"maybe"});
   EXPECT_EQ(
-      remarks(),
+      diagnostics(),
       (Texts{
           "MUSTER_POLICY cannot be \"least_connection\"; accepted: round_robin, rr, none, least_connections, ip_hash, kernel; "
           "did you mean \"least_connections\"?",
@@ -230,7 +232,7 @@ TEST_F(Config, SaysWhatIsAcceptedInPlaceOfWhatIsWrong) {
 TEST_F(Config, TellsEveryMistakeOfAFileInItsOrder) {
   file("muster.toml",
        "workers = 0\nmax_memroy = 1\npolicy = \"random\"\napp = \"servr.js\"\nbackoff = \"1m\"\nmax_backoff = 1\n");
-  EXPECT_EQ(remarks(),
+  EXPECT_EQ(diagnostics(),
             (Texts{"muster.toml:1:1: workers cannot be \"0\"; accepted: a whole number from 1, or max: one for each "
                    "processor",
                    "muster.toml:2:1: unknown key \"max_memroy\"; did you mean \"max_memory\"?",
@@ -243,8 +245,9 @@ TEST_F(Config, TellsEveryMistakeOfAFileInItsOrder) {
 
 TEST_F(Config, TellsAMistakeInTheDefaultsOfSeveralAppsOnce) {
   file("muster.toml", "workers = 0\napp = \"server.js\"\n[apps.a]\n[apps.b]\n");
-  EXPECT_EQ(remarks(), Texts{"muster.toml:1:1: workers cannot be \"0\"; accepted: a whole number from 1, or max: one for each "
-                             "processor"});
+  EXPECT_EQ(diagnostics(),
+            Texts{"muster.toml:1:1: workers cannot be \"0\"; accepted: a whole number from 1, or max: one for each "
+                  "processor"});
 }
 
 TEST_F(Config, KnowsPathsInAFileFromWhereTheFileIs) {
@@ -262,7 +265,7 @@ TEST_F(Config, KnowsPathsInAFileFromWhereTheFileIs) {
 TEST_F(Config, HasSeveralAppsInOneFile) {
   file("muster.toml", "workers = 2\n[apps.web]\napp = \"server.js\"\n[apps.api]\napp = \"other.js\"\nworkers = 3\n");
   const auto resolved = resolve(sources);
-  EXPECT_EQ(remarks(resolved), Texts{});
+  EXPECT_EQ(diagnostics(resolved), Texts{});
   ASSERT_EQ(resolved.apps.size(), 2u);
   EXPECT_EQ(resolved.apps[0].config.name, "web");
   EXPECT_EQ(resolved.apps[0].config.workers, 2u);
@@ -280,7 +283,7 @@ TEST_F(Config, TakesTheAppsOfAFileThatWordsName) {
   EXPECT_EQ(config().name, "web");
 
   sources.words = {"muster.toml", "wbe"};
-  EXPECT_EQ(remarks(), Texts{"muster.toml: has no app \"wbe\"; accepted: web, api; did you mean \"web\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"muster.toml: has no app \"wbe\"; accepted: web, api; did you mean \"web\"?"});
 }
 
 TEST_F(Config, DoesNotCareForAFileWhenTheCommandNamesAnApp) {
@@ -292,14 +295,14 @@ TEST_F(Config, DoesNotCareForAFileWhenTheCommandNamesAnApp) {
 TEST_F(Config, TellsAMistakeInAFileThatHidesItsNames) {
   file("muster.toml", "[apps.api\n");
   sources.words = {"api"};
-  const auto all = remarks();
+  const auto all = diagnostics();
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].substr(0, 14), "muster.toml:1:");
 }
 
 TEST_F(Config, RefusesAnEmptyApp) {
   sources.words = {""};
-  EXPECT_EQ(remarks(), Texts{"APP cannot be \"\"; accepted: a file, or the name of a program on the PATH"});
+  EXPECT_EQ(diagnostics(), Texts{"APP cannot be \"\"; accepted: a file, or the name of a program on the PATH"});
 }
 
 TEST_F(Config, IsNotThatOfTheWorkerThatAsks) {
@@ -316,8 +319,8 @@ TEST_F(Config, IsNotThatOfTheWorkerThatAsks) {
 TEST_F(Config, SuggestsAnAppOfTheFileToo) {
   file("muster.toml", "[apps.payments]\napp = \"server.js\"\n");
   sources.words = {"paymnets"};
-  EXPECT_EQ(remarks(), Texts{"there is no file \"paymnets\" in DIR, nor a program of that name on the PATH; did you mean "
-                             "\"payments\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"there is no file \"paymnets\" in DIR, nor a program of that name on the PATH; did you mean "
+                                 "\"payments\"?"});
 }
 
 TEST_F(Config, LetsWordsSayWhatRunsWithTheSettingsOfAFile) {
@@ -330,10 +333,10 @@ TEST_F(Config, LetsWordsSayWhatRunsWithTheSettingsOfAFile) {
 }
 
 TEST_F(Config, NamesNoAppsWithoutWordsAndFile) {
-  EXPECT_EQ(remarks(), Texts{"no app: name one, as in `muster run server.js`, or describe it in muster.toml"});
+  EXPECT_EQ(diagnostics(), Texts{"no app: name one, as in `muster run server.js`, or describe it in muster.toml"});
   file("ecosystem.config.js");
-  EXPECT_EQ(remarks(), Texts{"no app: name one, as in `muster run server.js`, or describe it in muster.toml; there is "
-                             "ecosystem.config.js: `muster run ecosystem.config.js`"});
+  EXPECT_EQ(diagnostics(), Texts{"no app: name one, as in `muster run server.js`, or describe it in muster.toml; there is "
+                                 "ecosystem.config.js: `muster run ecosystem.config.js`"});
 }
 
 TEST_F(Config, HasItsAppAndItsFileFromVariables) {
@@ -350,21 +353,21 @@ TEST_F(Config, HasItsAppAndItsFileFromVariables) {
 TEST_F(Config, SaysWhyAFileCannotBeRead) {
   file("muster.toml", "");
   sources.config = "mustr.toml";
-  EXPECT_EQ(remarks(), Texts{"mustr.toml: cannot be read: No such file or directory; did you mean \"muster.toml\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"mustr.toml: cannot be read: No such file or directory; did you mean \"muster.toml\"?"});
   EXPECT_EQ(report(resolve(sources)),
             "mustr.toml: cannot be read: No such file or directory; did you mean \"muster.toml\"?\nmustr.toml: 1 mistake\n");
   sources.config = "bin";
-  EXPECT_EQ(remarks(), Texts{"bin: cannot be read: Is a directory"});
+  EXPECT_EQ(diagnostics(), Texts{"bin: cannot be read: Is a directory"});
 }
 
 TEST_F(Config, WarnsOfVariablesThatAreNearlyKnown) {
   sources.words = {"server.js"};
   sources.environment["MUSTER_MAX_MEMROY"] = "1";
-  sources.environment["MUSTER_TEST_PORT"] = "1";
-  sources.environment["MUSTER_WRITE"] = "1";
+  sources.environment["TESTS_PORT"] = "1";
+  sources.environment["TESTS_WRITE"] = "1";
   sources.environment["MUSTER_SOMETHING_ELSE"] = "1";
   sources.environment["MUSTER_WORKERS"] = "";
-  EXPECT_EQ(remarks(), Texts{"warning: MUSTER_MAX_MEMROY means nothing; did you mean \"MUSTER_MAX_MEMORY\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"warning: MUSTER_MAX_MEMROY means nothing; did you mean \"MUSTER_MAX_MEMORY\"?"});
   EXPECT_TRUE(resolve(sources).ok());
   EXPECT_EQ(
       report(resolve(sources)),
@@ -375,14 +378,14 @@ TEST_F(Config, WarnsOfVariablesThatAreNearlyKnown) {
 TEST_F(Config, FindsTheInterpreterOrSaysThatItIsMissing) {
   file("app.py");
   sources.words = {"app.py"};
-  EXPECT_EQ(remarks(), Texts{"DIR/app.py is not executable; accepted: a program, or a script with --interpreter python3"});
+  EXPECT_EQ(diagnostics(), Texts{"DIR/app.py is not executable; accepted: a program, or a script with --interpreter python3"});
 
   flag("interpreter", {"python9"});
-  EXPECT_EQ(remarks(), Texts{"there is no program \"python9\" on the PATH, which is to run DIR/app.py"});
+  EXPECT_EQ(diagnostics(), Texts{"there is no program \"python9\" on the PATH, which is to run DIR/app.py"});
 
   sources.flags.clear();
   flag("interpreter", {"bin/nodr"});
-  EXPECT_EQ(remarks(), Texts{"there is no interpreter DIR/bin/nodr; did you mean \"node\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"there is no interpreter DIR/bin/nodr; did you mean \"node\"?"});
 
   sources.flags.clear();
   program("tool.js");
@@ -393,22 +396,22 @@ TEST_F(Config, FindsTheInterpreterOrSaysThatItIsMissing) {
 
 TEST_F(Config, RefusesWhatCannotBeRun) {
   sources.words = {"bin"};
-  EXPECT_EQ(remarks(), Texts{"DIR/bin is a folder; accepted: a file, or the name of a program on the PATH"});
+  EXPECT_EQ(diagnostics(), Texts{"DIR/bin is a folder; accepted: a file, or the name of a program on the PATH"});
   sources.words = {"lib/server.js"};
-  EXPECT_EQ(remarks(), Texts{"there is no folder DIR/lib for \"lib/server.js\""});
+  EXPECT_EQ(diagnostics(), Texts{"there is no folder DIR/lib for \"lib/server.js\""});
   sources.words = {"./servers.js"};
-  EXPECT_EQ(remarks(), Texts{"there is no file \"servers.js\" in DIR; did you mean \"server.js\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"there is no file \"servers.js\" in DIR; did you mean \"server.js\"?"});
   file("muster.toml", "[apps.api]\nworkers = 1\n");
   sources.words = {};
-  EXPECT_EQ(remarks(), Texts{"muster.toml:1:7: app is missing: what runs as \"api\"?"});
+  EXPECT_EQ(diagnostics(), Texts{"muster.toml:1:7: app is missing: what runs as \"api\"?"});
 }
 
 TEST_F(Config, RefusesFoldersAndUsersThatAreNotThere) {
   sources.words = {"server.js"};
   flag("cwd", {"nowhere"});
   flag("user", {"nobody-of-this-name"});
-  EXPECT_EQ(remarks(), (Texts{"there is no folder DIR/nowhere, which is --cwd",
-                              "there is no user \"nobody-of-this-name\", which is --user"}));
+  EXPECT_EQ(diagnostics(), (Texts{"there is no folder DIR/nowhere, which is --cwd",
+                                  "there is no user \"nobody-of-this-name\", which is --user"}));
 }
 
 TEST_F(Config, RefusesContradictions) {
@@ -416,16 +419,16 @@ TEST_F(Config, RefusesContradictions) {
   flag("listen", {"tcp://*:80"});
   flag("ready", {"message"});
   flag("policy", {"ip_hash"});
-  EXPECT_EQ(remarks(),
+  EXPECT_EQ(diagnostics(),
             (Texts{"--ready cannot be \"message\" with --listen: the app has its sockets from LISTEN_FDS and no channel "
                    "to tell so; accepted: automatic, notify, delay",
                    "warning: --policy has no meaning with --listen: the workers take connections themselves"}));
   sources.flags.clear();
   flag("interpreter_args", {"-x"});
   flag("ready_delay", {"1h"});
-  EXPECT_EQ(remarks(), (Texts{"--interpreter-args without an interpreter",
-                              "--ready-delay of 1h is longer than ready_timeout of "
-                              "30s"}));
+  EXPECT_EQ(diagnostics(), (Texts{"--interpreter-args without an interpreter",
+                                  "--ready-delay of 1h is longer than ready_timeout of "
+                                  "30s"}));
 }
 
 TEST_F(Config, LetsADefaultGiveWay) {
@@ -440,9 +443,9 @@ TEST_F(Config, LetsADefaultGiveWay) {
 TEST_F(Config, RefusesWhatTwoAppsCannotShare) {
   file("muster.toml", "app = \"server.js\"\nadmin = \"127.0.0.1:9000\"\nlog_file = \"log\"\n[apps.a]\n[apps.b]\n");
   sources.environment["MUSTER_NAME"] = "x";
-  EXPECT_EQ(remarks(), (Texts{"muster.toml:2:1: the apps \"x\" and \"x\" cannot both have admin 127.0.0.1:9000",
-                              "muster.toml:3:1: the apps \"x\" and \"x\" cannot both have log_file DIR/log",
-                              "muster.toml:5:7: two apps are called \"x\"", "MUSTER_NAME cannot be for 2 apps at once"}));
+  EXPECT_EQ(diagnostics(), (Texts{"muster.toml:2:1: the apps \"x\" and \"x\" cannot both have admin 127.0.0.1:9000",
+                                  "muster.toml:3:1: the apps \"x\" and \"x\" cannot both have log_file DIR/log",
+                                  "muster.toml:5:7: two apps are called \"x\"", "MUSTER_NAME cannot be for 2 apps at once"}));
 }
 
 TEST_F(Config, IsResolvedFromTheSameSourcesAgain) {
@@ -464,7 +467,7 @@ TEST_F(Config, IsToldInJson) {
   EXPECT_EQ(json["apps"][0]["config"]["kill_timeout"], "5s");
   EXPECT_EQ(json["apps"][0]["origins"]["app"], "muster.toml:1:1");
   EXPECT_EQ(
-      json["remarks"][0],
+      json["diagnostics"][0],
       (nlohmann::json{
           {"file", "muster.toml"}, {"line", 2}, {"column", 1}, {"severity", "mistake"}, {"text", "unknown key \"watch\""}}));
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // As process 1 of a container.
 
 #include <signal.h>

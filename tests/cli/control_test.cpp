@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The control socket, and those who use it badly: nothing they send disturbs the app.
 
 #include <pwd.h>

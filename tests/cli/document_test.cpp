@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the documents say of the command is so.
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that leave, and the connections that they still have.
 
 #include <deque>

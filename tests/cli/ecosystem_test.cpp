@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/ecosystem.h"
 
 #include <cstdlib>
@@ -25,7 +26,7 @@ FileContent app(const std::string& rest, const std::string& env_name = {}) {
 
 Texts remarks_of(const FileContent& content) {
   Texts all;
-  for (const auto& remark : content.remarks) all.push_back(to_string(remark));
+  for (const auto& diagnostic : content.diagnostics) all.push_back(to_string(diagnostic));
   return all;
 }
 
@@ -147,9 +148,9 @@ TEST(Ecosystem, MayBeAListOrOneApp) {
 
 TEST(Ecosystem, SaysWhereItIsNoJson) {
   const auto content = read("{\n  // allowed\n  \"apps\": [,]\n}");
-  ASSERT_EQ(content.remarks.size(), 1u);
-  EXPECT_EQ(to_string(content.remarks[0].place), "ecosystem.config.json:3:12");
-  EXPECT_EQ(content.remarks[0].text.substr(0, 10), "not JSON: ");
+  ASSERT_EQ(content.diagnostics.size(), 1u);
+  EXPECT_EQ(to_string(content.diagnostics[0].place), "ecosystem.config.json:3:12");
+  EXPECT_EQ(content.diagnostics[0].text.substr(0, 10), "not JSON: ");
 }
 
 TEST(Ecosystem, SurvivesValuesOfEveryType) {
@@ -189,7 +190,7 @@ class EcosystemScript : public ::testing::Test {
     return evaluate_ecosystem(folder.write(name, text), name, own_environment(), folder.path());
   }
   static std::string remark_of(const Evaluated& evaluated) {
-    return evaluated.remarks.empty() ? evaluated.json : to_string(evaluated.remarks[0]);
+    return evaluated.diagnostics.empty() ? evaluated.json : to_string(evaluated.diagnostics[0]);
   }
 
   test::TemporaryFolder folder;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker sends or asks for without end costs its primary, and the other workers, little.
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that live and do nothing.
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How well an app runs, as each command and each page of the admin port tells it.
 
 #include <signal.h>

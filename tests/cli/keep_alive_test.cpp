@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that end, hang, grow or are old, and what is done about it.
 
 #include <signal.h>

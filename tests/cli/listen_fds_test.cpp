@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Programs that take their sockets as descriptors, as systemd gives them.
 
 #include <arpa/inet.h>

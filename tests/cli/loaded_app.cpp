@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "loaded_app.h"
 
 #include <fcntl.h>

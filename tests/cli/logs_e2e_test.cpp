@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What workers print, from their pipes to where it is kept.
 
 #include <fcntl.h>

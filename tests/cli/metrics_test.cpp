@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The metrics, read by a strict reader of Prometheus' text format 0.0.4.
 
 #include "primary/metrics.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/nearest.h"
 
 #include <gtest/gtest.h>

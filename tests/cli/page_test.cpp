@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The page of the admin port, in a browser.
 
 #include <atomic>
@@ -214,9 +215,9 @@ TEST_F(Page, DrawsTheLastMinuteOfEachWorker) {
             true);
 }
 
-// docs/images/page.png, where MUSTER_IMAGES names a folder for it.
+// docs/images/page.png, where TESTS_IMAGES names a folder for it.
 TEST(PageOfAnApp, ShowsWhatHappensToIt) {
-  const char* const images = std::getenv("MUSTER_IMAGES");
+  const char* const images = std::getenv("TESTS_IMAGES");
   Session session;
   const int port = free_port();
   session.write("api.js", server_js(port, "(request.url === '/crash' && process.exit(1), String(process.pid))"));

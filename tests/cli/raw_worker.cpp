@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "raw_worker.h"
 
 namespace muster::test {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // When a worker counts as ready: when its own server listens, however it does that.
 
 #include <sys/stat.h>

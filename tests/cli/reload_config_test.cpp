@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // `muster reload`: new code, another configuration, and what happens when they are no good.
 
 #include <signal.h>

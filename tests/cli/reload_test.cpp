@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What clients notice of an app that changes its workers: nothing of a reload, and little of a crash.
 
 #include <arpa/inet.h>

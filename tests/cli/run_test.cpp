@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // `muster run`: what runs, what reaches it, and how it ends.
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What signals do to a primary and its workers.
 
 #include <signal.h>

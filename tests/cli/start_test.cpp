@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Apps in the background, and the commands that speak to them: of those that run, have stopped, have failed, have crashed, and
 // never were.
 

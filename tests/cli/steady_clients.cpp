@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "steady_clients.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a service manager is told, and the sockets it has bound.
 
 #include <poll.h>

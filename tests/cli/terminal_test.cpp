@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker prints does not steer the terminal of whoever looks at it.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "config/toml_file.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,7 @@ FileContent read(std::string_view text) { return read_toml(text, "muster.toml", 
 
 std::vector<std::string> remarks_of(const FileContent& content) {
   std::vector<std::string> all;
-  for (const auto& remark : content.remarks) all.push_back(to_string(remark));
+  for (const auto& diagnostic : content.diagnostics) all.push_back(to_string(diagnostic));
   return all;
 }
 
@@ -101,9 +102,9 @@ TEST(TomlFile, TellsMistakesInApps) {
 
 TEST(TomlFile, SaysWhereItIsNoToml) {
   const auto content = read("app = \"x\"\nworkers = = 2\n");
-  ASSERT_EQ(content.remarks.size(), 1u);
+  ASSERT_EQ(content.diagnostics.size(), 1u);
   EXPECT_TRUE(content.apps.empty());
-  EXPECT_EQ(to_string(content.remarks[0].place), "muster.toml:2:11");
+  EXPECT_EQ(to_string(content.diagnostics[0].place), "muster.toml:2:11");
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // top, by its frames and on a terminal.
 
 #include "show/top.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker of another user can make a primary do that has more rights: nothing but what that user may do itself.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SIGUSR2: another primary, of the program that is on the disk now, takes the place of the one that runs.
 
 #include <netinet/in.h>

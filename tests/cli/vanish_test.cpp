@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is away, full, slow or odd on disk stops no app that runs.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // docs/parity.md promises: each of its rows says how muster stands to Node, and which test shows it. Whether the tests it names
 // are there is seen here, whether they pass is theirs.
 

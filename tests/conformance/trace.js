@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Plays one scenario of scenarios.json on Node's own cluster and prints every event, as trace_test.cpp does with muster.
 'use strict';
 const cluster = require('node:cluster');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A channel under a peer that sends any bytes with any descriptors, and a program that sends, disconnects and writes short at
 // any moment: each descriptor is given away once, the end is told once and last, and nothing is kept without bound.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Any bytes are read or refused; what is read is written as bytes that read back to the same, and nothing of it leaks.
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Any bytes, cut anywhere, give the same frames as the whole; no more is kept than came.
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Any bytes, cut anywhere, give the same requests as the whole.
 
 #include <cstdlib>

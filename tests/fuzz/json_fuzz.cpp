@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Any text is read or refused; what is read is written as text that reads back to the same.
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Runs a fuzz target over the files it is given, once each: what a fuzzer found before must stay found. A folder stands for
 // all the files in it.
 

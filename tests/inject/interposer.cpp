@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Fails system calls of a program it is preloaded into: see tools/inject, which runs it.
 //
 //   INJECT_PROGRAM   the name of the program whose calls are looked at; in others nothing happens

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What tools/inject makes fail: a primary that sends messages with handles, and workers that answer. It ends with 0 and a line
 // that says so when every callback ran once and every worker ended; with 3 when one did not.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cmake -D BUILD=... -D FOLDER=... -D CONSUMER=... -D GENERATOR=... -P install_test.cmake: installs a build, builds a project that finds it there, and
 # runs what came of both.
 cmake_minimum_required(VERSION 3.25)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Muster workers under an unmodified Node primary.
 
 #include <sys/socket.h>
@@ -49,7 +50,7 @@ std::string node_primary(Peer peer, const std::string& script, const Env& env = 
     setTimeout(() => { log('gave up waiting'); process.exit(1); }, 60000).unref();
     process.execPath = process.env.TEST_PROGRAM;
     cluster.setupPrimary({ exec: 'unused', args: [], serialization: process.env.TEST_SERIALIZATION });
-    const fork = (env) => cluster.fork({ MUSTER_TEST_WORKER: 'MusterHttp', ...env });
+    const fork = (env) => cluster.fork({ TESTS_WORKER: 'MusterHttp', ...env });
     const get = (port, f) => http.get({ port, host: '127.0.0.1', agent: false }, (res) => {
       let body = ''; res.on('data', (d) => body += d).on('end', () => f(body));
     });
@@ -149,7 +150,7 @@ TEST_P(MusterWorkerUnderNode, BindsUdpThroughItsPrimary) {
     client.on('message', (m) => { log(String(m), ports.size); client.close(); cluster.disconnect(); });
     cluster.on('listening', (w, a) => { ports.add(a.port); log(a.addressType); if (++listening === 2) client.send('this', a.port, '127.0.0.1'); });
     cluster.on('exit', (w, code, signal) => log('exit', code, signal));
-    fork({ MUSTER_TEST_WORKER: 'MusterUdp' }); fork({ MUSTER_TEST_WORKER: 'MusterUdp' });
+    fork({ TESTS_WORKER: 'MusterUdp' }); fork({ TESTS_WORKER: 'MusterUdp' });
   )");
 
   EXPECT_EQ(output, "udp4\nudp4\nmuster got this 1\nexit 0 null\nexit 0 null\n");
@@ -190,7 +191,7 @@ WORKER(MusterKeepsSockets) {
 
 TEST_P(MusterWorkerUnderNode, CountsTheSocketsItWasSent) {
   const std::string output = node_primary(GetParam(), R"(
-    const w = fork({ MUSTER_TEST_WORKER: 'MusterKeepsSockets' });
+    const w = fork({ TESTS_WORKER: 'MusterKeepsSockets' });
     let told = 0;
     const server = net.createServer((s) => w.send('keep', s)).listen(0, () => {
       for (let i = 0; i < 3; i++) net.connect(server.address().port).on('data', () => {});
@@ -236,7 +237,7 @@ TEST_P(MusterWorkerUnderNode, EndsWhenItsPrimaryIsKilled) {
     const cluster = require('node:cluster');
     process.execPath = process.env.TEST_PROGRAM;
     cluster.setupPrimary({ exec: 'unused', args: [] });
-    cluster.fork({ MUSTER_TEST_WORKER: 'MusterHttp' });
+    cluster.fork({ TESTS_WORKER: 'MusterHttp' });
     cluster.on('listening', () => process.kill(process.pid, 'SIGKILL'));
   )");
 
@@ -274,7 +275,7 @@ TEST_P(MusterWorkerUnderNode, TakesNoMoreConnectionsThanItMay) {
         cluster.disconnect();
       }));
     });
-    for (const limit of [0, 1, 9]) fork({ MUSTER_TEST_WORKER: 'MusterLimited', TEST_LIMIT: limit });
+    for (const limit of [0, 1, 9]) fork({ TESTS_WORKER: 'MusterLimited', TEST_LIMIT: limit });
   )",
                                           {{"TEST_PATH", folder.path() + "/s"}});
 
@@ -320,7 +321,7 @@ WORKER(MusterOpensTwice) {
 TEST_P(MusterWorkerUnderNode, OpensWhatItHasAlreadyWhereItMay) {
   for (const char* policy : {"rr", "none"}) {
     const std::string output = node_primary(GetParam(), R"(
-      const w = fork({ MUSTER_TEST_WORKER: 'MusterOpensTwice' });
+      const w = fork({ TESTS_WORKER: 'MusterOpensTwice' });
       w.on('message', (m) => { log(m); w.disconnect(); });
       w.on('exit', (code, signal) => log('exit', code, signal));
     )",
@@ -342,7 +343,7 @@ WORKER(MusterSendsBack) {
 
 TEST_P(MusterWorkerUnderNode, SendsSocketsWhileItIsSentSome) {
   const std::string output = node_primary(GetParam(), R"(
-    const w = fork({ MUSTER_TEST_WORKER: 'MusterSendsBack' });
+    const w = fork({ TESTS_WORKER: 'MusterSendsBack' });
     const each = 50, got = {}, text = 'm'.repeat(800000);
     let closed = 0;
     const server = net.createServer((s) => w.send(server.count++ ? 'back' : text, s));

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A muster primary and unmodified Node workers.
 
 #include <sys/socket.h>

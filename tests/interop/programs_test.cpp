@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Programs of Node's world, as their users write them, under a muster primary; and a Node primary of muster workers. The
 // programs are in the folder beside this file, what they are made of is in its package-lock.json.
 
@@ -265,7 +266,7 @@ TEST_P(NodePrimary, DrivesMusterWorkersAndReplacesOne) {
 
   const ProgramResult result = run_program({node_program(version), folder.path() + "/primary.js"},
                                            {{"NODE_CLUSTER_SCHED_POLICY", policy},
-                                            {"MUSTER_TEST_WORKER", "Shop"},
+                                            {"TESTS_WORKER", "Shop"},
                                             {"WORKER", std::filesystem::read_symlink("/proc/self/exe").string()}});
 
   EXPECT_EQ(result.exit_code, 0);

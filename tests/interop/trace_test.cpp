@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The same scenarios on Node's cluster and on muster: every event, in its order, with what is true at that moment.
 
 #include <algorithm>

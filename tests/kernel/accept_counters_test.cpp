@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "kernel/accept_counters.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node document.js FOLDER: docs/node.md is true: its programs run, and it names every program of programs/ and no other.
 'use strict';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node missing.js FOLDER: without the addon, muster says how to get it.
 'use strict';
 

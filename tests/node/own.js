@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node own.js FOLDER NAME: runs a program of own/, about what Node has not, beside the module. It asserts.
 'use strict';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node package.js BUILD [built | unbuildable]: what `npm pack` makes is installed by npm, nothing else at hand, and serves; with `built`,
 // on a machine for which it brings no addon; with `unbuildable`, there and without a compiler: it says what is missing.
 'use strict';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node run.js FOLDER NAME [WAY...]: runs a program in the ways that a Node program can meet muster, or those named, in FOLDER,
 // beside a node_modules that has it; each must print what it prints with Node's own cluster. The order of lines counts among those
 // that begin with the same word; where Node's own is by chance, any that it has been seen to print will do. Exits with 1 when a

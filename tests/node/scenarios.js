@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node scenarios.js FOLDER: every scenario of ../conformance, on node:cluster and on muster.
 'use strict';
 

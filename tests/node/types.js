@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node types.js BUILD: the programs in types/ are what TypeScript takes, and what they expect it to refuse it refuses.
 'use strict';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The life of a cluster, with real processes.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // UDP sockets, alone and shared by workers.
 
 #include <unistd.h>
@@ -144,7 +145,7 @@ TEST(Dgram, TellsThatItsAddressIsTaken) {
 // Answers each datagram with its pid.
 WORKER(UdpPid) {
   dgram::SocketOptions options;
-  if (std::getenv("MUSTER_TEST_UDP6")) options = {dgram::Type::udp6, false, false, true};
+  if (std::getenv("TESTS_UDP6")) options = {dgram::Type::udp6, false, false, true};
   auto socket = dgram::create_socket(cluster, options);
   socket.on_message([socket, pid = cluster.process().pid()](std::string_view, const dgram::RemoteInfo& from) mutable {
     socket.send(std::to_string(pid), from.port, from.address);
@@ -204,7 +205,7 @@ TEST(Dgram, OfSixKindIsSharedToo) {
     type = address.type;
     primary.finish();
   });
-  primary.cluster.fork(worker("UdpPid", {{"MUSTER_TEST_UDP6", "1"}}));
+  primary.cluster.fork(worker("UdpPid", {{"TESTS_UDP6", "1"}}));
 
   primary.run();
 
@@ -413,8 +414,8 @@ TEST(Dgram, ThatSendsWithoutBindHasAPortOfItsOwn) {
   });
   receiver.bind(0, [&] {
     for (const char* bind : {"", "", "1", "1"}) {
-      primary.cluster.fork(worker(
-          "SendsUdp", {{"MUSTER_TEST_BIND", bind}, {"MUSTER_TEST_PORT", std::to_string(receiver.address()->port.value())}}));
+      primary.cluster.fork(
+          worker("SendsUdp", {{"TESTS_BIND", bind}, {"TESTS_PORT", std::to_string(receiver.address()->port.value())}}));
     }
   });
 
@@ -426,8 +427,8 @@ TEST(Dgram, ThatSendsWithoutBindHasAPortOfItsOwn) {
 
 WORKER(SendsUdp) {
   auto socket = dgram::create_socket(cluster);
-  const int port = std::stoi(std::getenv("MUSTER_TEST_PORT"));
-  if (*std::getenv("MUSTER_TEST_BIND") != 0) {
+  const int port = std::stoi(std::getenv("TESTS_PORT"));
+  if (*std::getenv("TESTS_BIND") != 0) {
     socket.bind(0, [socket, port]() mutable { socket.send("bound", port, "127.0.0.1"); });
   } else {
     socket.send("unbound", port, "127.0.0.1");
@@ -492,7 +493,7 @@ TEST(Dgram, MayBeClosedInItsOwnListening) {
   primary.cluster.on_listening([&](Worker, const Address&) { ADD_FAILURE() << "it is closed by then"; });
   primary.cluster.on_message([&](Worker, Message& message) { closed += message.data == Value("closed") ? 1 : 0; });
   primary.cluster.on_exit([&](Worker, ExitStatus status) { exits.push_back(status); });
-  for (int i = 0; i < 3; ++i) primary.cluster.fork(worker("BindsAndCloses", {{"MUSTER_TEST_CLOSE", "listening"}}));
+  for (int i = 0; i < 3; ++i) primary.cluster.fork(worker("BindsAndCloses", {{"TESTS_CLOSE", "listening"}}));
 
   primary.run();
 
@@ -508,8 +509,7 @@ TEST_P(ClosedUdp, BeforeItsAnswerHearsNothing) {
   std::optional<ExitStatus> status;
   std::size_t before = 0;
   std::size_t after = 0;
-  Worker w =
-      primary.cluster.fork(worker("BindsAndCloses", {{"MUSTER_TEST_CLOSE", "at once"}, {"MUSTER_TEST_ADDRESS", GetParam()}}));
+  Worker w = primary.cluster.fork(worker("BindsAndCloses", {{"TESTS_CLOSE", "at once"}, {"TESTS_ADDRESS", GetParam()}}));
   // Its load board is still on its way.
   w.on_online([&] { before = open_descriptors(getpid()) - 1; });
   w.on_message([&](Message& message) {
@@ -537,8 +537,8 @@ WORKER(BindsAndCloses) {
   socket.on_error([&cluster](const Error& error) { cluster.process().send(error.message); });
   auto close = [&cluster, socket]() mutable { socket.close([&cluster] { cluster.process().send("closed"); }); };
   dgram::BindOptions options;
-  if (const char* address = std::getenv("MUSTER_TEST_ADDRESS")) options.address = address;
-  if (std::getenv("MUSTER_TEST_CLOSE") == std::string("at once")) {
+  if (const char* address = std::getenv("TESTS_ADDRESS")) options.address = address;
+  if (std::getenv("TESTS_CLOSE") == std::string("at once")) {
     socket.bind(options, [&cluster] { cluster.process().send("listening"); });
     close();
     // The answer to the bind has come by then.

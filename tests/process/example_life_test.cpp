@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The programs in examples/ that end by themselves: what they print.
 
 #include <algorithm>

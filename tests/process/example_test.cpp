@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The programs in examples/ that serve, run as a user would and spoken to by a real client.
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that speaks another version of what muster's ends have beyond Node.
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Descriptors that travel with messages, and what their server knows of them afterwards.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that a debugger can attach to.
 
 #include <cstdlib>

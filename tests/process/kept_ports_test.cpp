@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ports that outlive the workers that listen on them, and workers that leave without losing a request.
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How workers live, leave and are ended, beyond what the scenarios of tests/conformance tell.
 
 #include <spawn.h>
@@ -25,7 +26,7 @@ WORKER(Listener) {
   options.host = "127.0.0.1";
   server.listen(options);
   loop.run();
-  const char* code = std::getenv("MUSTER_TEST_EXIT");
+  const char* code = std::getenv("TESTS_EXIT");
   return code ? std::stoi(code) : 0;
 }
 
@@ -178,7 +179,7 @@ WORKER(Spins) {
 TEST(Lifecycle, TellsTheExitCodeOfAWorkerThatWasAskedToLeave) {
   Primary primary;
   Events events;
-  Worker w = primary.cluster.fork(worker("Listener", {{"MUSTER_TEST_EXIT", "42"}}));
+  Worker w = primary.cluster.fork(worker("Listener", {{"TESTS_EXIT", "42"}}));
   w.on_listening([&](const Address&) { EXPECT_EQ(w.disconnect(), w); });
   w.on_disconnect([&] { events.push_back("disconnect"); });
   w.on_exit([&](ExitStatus status) {
@@ -203,7 +204,7 @@ TEST(Lifecycle, KeepsADisconnectedWorkerAsLongAsItsConnectionOfItsOwn) {
     primary.cluster.workers().begin()->second.disconnect();
   });
   server.listen(0, [&] {
-    Worker w = primary.cluster.fork(worker("Connects", {{"MUSTER_TEST_PORT", std::to_string(server.address()->port.value())}}));
+    Worker w = primary.cluster.fork(worker("Connects", {{"TESTS_PORT", std::to_string(server.address()->port.value())}}));
     w.on_disconnect([&, w]() mutable {
       disconnected = true;
       // It lives: it answers what is written on its connection, and ends only after that.
@@ -229,7 +230,7 @@ TEST(Lifecycle, KeepsADisconnectedWorkerAsLongAsItsConnectionOfItsOwn) {
 }
 
 WORKER(Connects) {
-  net::Socket socket = net::connect(loop, std::stoi(std::getenv("MUSTER_TEST_PORT")));
+  net::Socket socket = net::connect(loop, std::stoi(std::getenv("TESTS_PORT")));
   socket.on_data([socket](std::string_view bytes) mutable { socket.write(bytes); });
   return loop.run();
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Any object may go at any moment, from any listener, and any handle may outlive anything: docs/design.md. In a build with
 // AddressSanitizer these fail where that is not so.
 

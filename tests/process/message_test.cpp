@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Messages and handles between a primary and its workers.
 
 #include <sys/socket.h>

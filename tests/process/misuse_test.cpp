@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a program does wrong is told at once, with Node's code and a text that says what was given and what would be right.
 
 #include <unistd.h>

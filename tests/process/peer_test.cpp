@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A primary whose worker misbehaves on the channel: that worker is cut off with an `error`, the others serve on.
 
 #include <fcntl.h>
@@ -24,9 +25,9 @@ std::string from_hex(const std::string& digits) {
   return bytes;
 }
 
-// A worker that writes to its channel by hand what MUSTER_TEST_SAY tells it to, behind the library's back.
+// A worker that writes to its channel by hand what TESTS_SAY tells it to, behind the library's back.
 WORKER(Rogue) {
-  const std::string say = std::getenv("MUSTER_TEST_SAY");
+  const std::string say = std::getenv("TESTS_SAY");
   // After `online` has been written, and however long it takes.
   loop.set_timeout(std::chrono::milliseconds(0), [say] {
     fcntl(3, F_SETFL, fcntl(3, F_GETFL) & ~O_NONBLOCK);
@@ -77,7 +78,7 @@ TEST_P(MisbehavingWorker, IsCutOffWithAnErrorWhileTheOthersGoOn) {
   std::vector<std::string> events;
   bool answered = false;
   Worker correct = primary.cluster.fork(worker("Correct"));
-  Worker rogue = primary.cluster.fork(worker("Rogue", {{"MUSTER_TEST_SAY", GetParam().say}}));
+  Worker rogue = primary.cluster.fork(worker("Rogue", {{"TESTS_SAY", GetParam().say}}));
   rogue.on_error([&](const Error& error) {
     events.push_back("error");
     EXPECT_EQ(error.code, GetParam().code) << error.message;
@@ -215,7 +216,7 @@ TEST(Peer, WhoStandsStillCostsNoConnection) {
 TEST(Peer, WhoBreaksTheProtocolCannotEndAPrimaryThatListensForNoError) {
   Primary primary;
   bool exited = false;
-  Worker rogue = primary.cluster.fork(worker("Rogue", {{"MUSTER_TEST_SAY", "nonsense"}}));
+  Worker rogue = primary.cluster.fork(worker("Rogue", {{"TESTS_SAY", "nonsense"}}));
   rogue.on_exit([&](ExitStatus) { exited = true; });
 
   EXPECT_NO_THROW(primary.run());
@@ -228,7 +229,7 @@ class IgnoredMessage : public testing::TestWithParam<const char*> {};
 TEST_P(IgnoredMessage, ChangesNothing) {
   Primary primary;
   bool answered = false;
-  Worker w = primary.cluster.fork(worker("SayAndEcho", {{"MUSTER_TEST_SAY", GetParam()}}));
+  Worker w = primary.cluster.fork(worker("SayAndEcho", {{"TESTS_SAY", GetParam()}}));
   w.on_error([&](const Error& error) { ADD_FAILURE() << error.message; });
   w.on_message([&](Message& message) {
     answered = message.data == Value("after");
@@ -241,7 +242,7 @@ TEST_P(IgnoredMessage, ChangesNothing) {
 }
 
 WORKER(SayAndEcho) {
-  const std::string bytes = std::string(std::getenv("MUSTER_TEST_SAY")) + "\n\"after\"\n";
+  const std::string bytes = std::string(std::getenv("TESTS_SAY")) + "\n\"after\"\n";
   loop.set_timeout(std::chrono::milliseconds(0),
                    [bytes] { [[maybe_unused]] const auto n = ::write(3, bytes.data(), bytes.size()); });
   return loop.run();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Unix sockets that workers share.
 
 #include <sys/stat.h>
@@ -12,16 +13,16 @@
 namespace muster::test {
 namespace {
 
-// Listens on MUSTER_TEST_PATH with as many connections as MUSTER_TEST_LIMIT; says its limit to each and keeps it.
+// Listens on TESTS_PATH with as many connections as TESTS_LIMIT; says its limit to each and keeps it.
 WORKER(LimitedPath) {
-  const char* limit = std::getenv("MUSTER_TEST_LIMIT");
+  const char* limit = std::getenv("TESTS_LIMIT");
   auto server = net::create_server(cluster, [limit](net::Socket socket) {
     socket.on_data([](std::string_view) {});
     socket.write(limit);
   });
   server.set_max_connections(std::stoul(limit));
   ListenOptions options;
-  options.path = std::getenv("MUSTER_TEST_PATH");
+  options.path = std::getenv("TESTS_PATH");
   server.listen(options);
   return loop.run();
 }
@@ -48,7 +49,7 @@ TEST(Pipe, IsSharedByWorkersOfWhichEachTakesAsManyAsItMay) {
     }
   });
   for (const char* limit : {"0", "1", "9"}) {
-    primary.cluster.fork(worker("LimitedPath", {{"MUSTER_TEST_PATH", path}, {"MUSTER_TEST_LIMIT", limit}}));
+    primary.cluster.fork(worker("LimitedPath", {{"TESTS_PATH", path}, {"TESTS_LIMIT", limit}}));
   }
 
   primary.run();
@@ -76,9 +77,9 @@ TEST_P(PipeModes, AreWhatTheWorkerAskedFor) {
     EXPECT_EQ(stat(path.c_str(), &status), 0);
     primary.finish();
   });
-  primary.cluster.fork(worker("PathWithModes", {{"MUSTER_TEST_PATH", path},
-                                                {"MUSTER_TEST_READABLE", modes.readable ? "1" : ""},
-                                                {"MUSTER_TEST_WRITABLE", modes.writable ? "1" : ""}}));
+  primary.cluster.fork(worker(
+      "PathWithModes",
+      {{"TESTS_PATH", path}, {"TESTS_READABLE", modes.readable ? "1" : ""}, {"TESTS_WRITABLE", modes.writable ? "1" : ""}}));
 
   primary.run();
   umask(before);
@@ -89,9 +90,9 @@ TEST_P(PipeModes, AreWhatTheWorkerAskedFor) {
 WORKER(PathWithModes) {
   auto server = net::create_server(cluster, [](net::Socket) {});
   ListenOptions options;
-  options.path = std::getenv("MUSTER_TEST_PATH");
-  options.readable_all = *std::getenv("MUSTER_TEST_READABLE") != 0;
-  options.writable_all = *std::getenv("MUSTER_TEST_WRITABLE") != 0;
+  options.path = std::getenv("TESTS_PATH");
+  options.readable_all = *std::getenv("TESTS_READABLE") != 0;
+  options.writable_all = *std::getenv("TESTS_WRITABLE") != 0;
   server.listen(options);
   return loop.run();
 }
@@ -108,7 +109,7 @@ TEST(Pipe, HasNoAddressesAndMayEndWithItsWorker) {
   std::string heard;
   net::Socket client;
   std::optional<ExitStatus> status;
-  Worker w = primary.cluster.fork(worker("PathAndExit", {{"MUSTER_TEST_PATH", path}}));
+  Worker w = primary.cluster.fork(worker("PathAndExit", {{"TESTS_PATH", path}}));
   w.on_listening([&](const Address&) {
     client = net::connect(primary.loop, path);
     client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -130,7 +131,7 @@ WORKER(PathAndExit) {
     response.end("served");
   });
   ListenOptions options;
-  options.path = std::getenv("MUSTER_TEST_PATH");
+  options.path = std::getenv("TESTS_PATH");
   server.listen(options);
   return loop.run();
 }
@@ -143,7 +144,7 @@ TEST(Pipe, ThatSomebodyElseServesIsTaken) {
   Value told;
   auto server = net::create_server(primary.cluster, [](net::Socket) {});
   server.listen(options, [&] {
-    Worker w = primary.cluster.fork(worker("TakenPath", {{"MUSTER_TEST_PATH", options.path}}));
+    Worker w = primary.cluster.fork(worker("TakenPath", {{"TESTS_PATH", options.path}}));
     w.on_message([&](Message& message) {
       told = message.data;
       server.close();
@@ -163,7 +164,7 @@ WORKER(TakenPath) {
     self.send(Value{{"code", error_name(error.code)}, {"message", error.message}});
   });
   ListenOptions options;
-  options.path = std::getenv("MUSTER_TEST_PATH");
+  options.path = std::getenv("TESTS_PATH");
   server.listen(options);
   return loop.run();
 }

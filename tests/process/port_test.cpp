@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ports that workers listen on through their primary: which, how, and who gets them.
 
 #include <linux/capability.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker tells of itself, where a supervisor asks it to.
 
 #include <gtest/gtest.h>

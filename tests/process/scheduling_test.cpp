@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Who gets a connection, under each policy, with real processes.
 
 #include <arpa/inet.h>
@@ -39,7 +40,7 @@ WORKER(ListensThere) {
   server.on_listening([&] { cluster.process().send("listens"); });
   ListenOptions options;
   options.host = "127.0.0.1";
-  options.port = static_cast<std::uint16_t>(std::stoi(std::getenv("MUSTER_TEST_PORT")));
+  options.port = static_cast<std::uint16_t>(std::stoi(std::getenv("TESTS_PORT")));
   server.listen(options);
   return loop.run();
 }
@@ -361,7 +362,7 @@ TEST(Scheduling, RefusesAPortThatAnotherClusterHasUnderTheKernelsPolicy) {
     second.emplace(self->loop, 0, nullptr);
     second->set_scheduling_policy(SchedulingPolicy::kernel);
     second->setup_primary(self->cluster.settings());
-    Worker other = second->fork(worker("ListensThere", {{"MUSTER_TEST_PORT", std::to_string(self->port)}}));
+    Worker other = second->fork(worker("ListensThere", {{"TESTS_PORT", std::to_string(self->port)}}));
     other.on_message([&](Message& message) {
       told = message.data.string_or("");
       second->disconnect();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Servers that workers share.
 
 #include <sys/resource.h>
@@ -18,9 +19,9 @@
 namespace muster::test {
 namespace {
 
-// Answers with its pid on what MUSTER_TEST_LISTEN says: a port, "host:port" or a path; tells errors to its primary.
+// Answers with its pid on what TESTS_LISTEN says: a port, "host:port" or a path; tells errors to its primary.
 WORKER(PidServer) {
-  const std::string where = std::getenv("MUSTER_TEST_LISTEN");
+  const std::string where = std::getenv("TESTS_LISTEN");
   ListenOptions options;
   if (where[0] == '/' || where.ends_with(".sock")) {
     options.path = where;
@@ -29,7 +30,7 @@ WORKER(PidServer) {
     if (colon != std::string::npos) options.host = where.substr(0, colon);
     options.port = std::stoi(where.substr(colon == std::string::npos ? 0 : colon + 1));
   }
-  options.exclusive = std::getenv("MUSTER_TEST_EXCLUSIVE") != nullptr;
+  options.exclusive = std::getenv("TESTS_EXCLUSIVE") != nullptr;
   auto server = net::create_server(cluster, [pid = cluster.process().pid()](net::Socket socket) {
     socket.on_data([](std::string_view) {});
     socket.end(std::to_string(pid));
@@ -46,7 +47,7 @@ WORKER(PidServer) {
   return loop.run();
 }
 
-Env listen_on(const std::string& where) { return worker("PidServer", {{"MUSTER_TEST_LISTEN", where}}); }
+Env listen_on(const std::string& where) { return worker("PidServer", {{"TESTS_LISTEN", where}}); }
 
 // Connects and tells what the server wrote until it closed.
 void ask(Loop& loop, int port, Function<void(std::string)> done) {
@@ -282,7 +283,7 @@ TEST(Server, SaysThatAPathIsTooLong) {
 // Listens on the primary's descriptor, whose number says nothing here.
 WORKER(FdServer) {
   ListenOptions options;
-  options.fd = std::stoi(std::getenv("MUSTER_TEST_FD"));
+  options.fd = std::stoi(std::getenv("TESTS_FD"));
   auto server = net::create_server(cluster, [pid = cluster.process().pid()](net::Socket socket) {
     socket.on_data([](std::string_view) {});
     socket.end(std::to_string(pid));
@@ -304,7 +305,7 @@ TEST_P(Policy, ListensOnADescriptorOfThePrimary) {
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   std::string answer;
   primary.cluster.setup_primary({.may_listen = {{{.fd = fd}}}});
-  Worker w = primary.cluster.fork(worker("FdServer", {{"MUSTER_TEST_FD", std::to_string(fd)}}));
+  Worker w = primary.cluster.fork(worker("FdServer", {{"TESTS_FD", std::to_string(fd)}}));
   w.on_listening([&](const Address& listening) {
     EXPECT_EQ(listening.address, std::nullopt);
     ask(primary.loop, ntohs(address.sin_port), [&](const std::string& text) {
@@ -326,7 +327,7 @@ TEST_P(Policy, RefusesADescriptorThatIsNoSocket) {
   const int file = open(folder.path().c_str(), O_RDONLY | O_CLOEXEC);
   std::vector<Value> told;
   primary.cluster.setup_primary({.may_listen = {{{.fd = file}, {.fd = 900}}}});
-  for (const int fd : {file, 900}) primary.cluster.fork(worker("FdServer", {{"MUSTER_TEST_FD", std::to_string(fd)}}));
+  for (const int fd : {file, 900}) primary.cluster.fork(worker("FdServer", {{"TESTS_FD", std::to_string(fd)}}));
   primary.cluster.on_message([&](Worker, Message& message) {
     told.push_back(message.data);
     if (told.size() == 2) primary.finish();
@@ -362,7 +363,7 @@ TEST(Server, KeepsToItselfWhatItListensOnExclusively) {
     if (ports.size() == 2) primary.finish();
   });
   for (int i = 0; i < 2; ++i) {
-    primary.cluster.fork(worker("PidServer", {{"MUSTER_TEST_LISTEN", "0"}, {"MUSTER_TEST_EXCLUSIVE", "1"}}));
+    primary.cluster.fork(worker("PidServer", {{"TESTS_LISTEN", "0"}, {"TESTS_EXCLUSIVE", "1"}}));
   }
 
   primary.run();
@@ -379,7 +380,7 @@ TEST(Server, OfEachWorkerListensOnItsOwnWhenThePortIsReused) {
     EXPECT_EQ(message.data, Value("listening"));
     if (++listening == 2) primary.finish();
   });
-  for (int i = 0; i < 2; ++i) primary.cluster.fork(worker("ReusePort", {{"MUSTER_TEST_LISTEN", std::to_string(port)}}));
+  for (int i = 0; i < 2; ++i) primary.cluster.fork(worker("ReusePort", {{"TESTS_LISTEN", std::to_string(port)}}));
 
   primary.run();
 
@@ -391,7 +392,7 @@ WORKER(ReusePort) {
   server.on_error([self = cluster.process()](const Error& error) mutable { self.send(error.message); });
   ListenOptions options;
   options.host = "127.0.0.1";
-  options.port = std::stoi(std::getenv("MUSTER_TEST_LISTEN"));
+  options.port = std::stoi(std::getenv("TESTS_LISTEN"));
   options.reuse_port = true;
   server.listen(options, [self = cluster.process()]() mutable { self.send("listening"); });
   return loop.run();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a primary's settings do for its workers.
 
 #include <unistd.h>
@@ -15,7 +16,7 @@ namespace {
 // Sends what it finds around itself, whether that was accepted, and leaves.
 WORKER(TellsItsSurroundings) {
   const char* home = std::getenv("HOME");
-  const char* added = std::getenv("MUSTER_TEST_ADDED");
+  const char* added = std::getenv("TESTS_ADDED");
   EXPECT_TRUE(cluster.process().send(Value{{"cwd", std::filesystem::current_path().string()},
                                            {"home", home ? Value(home) : Value(nullptr)},
                                            {"added", added ? Value(added) : Value(nullptr)}}));
@@ -50,7 +51,7 @@ TEST(Settings, LetForkAddVariablesChangeThemAndTakeThemAway) {
   AskingPrimary primary;
   setenv("HOME", "/home/of/the/primary", 1);
   primary.cluster.fork(worker("TellsItsSurroundings"));
-  primary.cluster.fork(worker("TellsItsSurroundings", {{"HOME", "/elsewhere"}, {"MUSTER_TEST_ADDED", "x=\"1\" \xc3\xa9"}}));
+  primary.cluster.fork(worker("TellsItsSurroundings", {{"HOME", "/elsewhere"}, {"TESTS_ADDED", "x=\"1\" \xc3\xa9"}}));
   primary.cluster.fork(worker("TellsItsSurroundings", {{"HOME", std::nullopt}}));
 
   primary.run();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker finds at its descriptors: every form of Settings::stdio.
 
 #include <fcntl.h>
@@ -19,7 +20,7 @@ using Kind = StdioEntry::Kind;
 
 // Writes to the descriptor it is told, and says how that went.
 WORKER(WritesTo) {
-  const int fd = std::stoi(std::getenv("MUSTER_TEST_FD"));
+  const int fd = std::stoi(std::getenv("TESTS_FD"));
   const std::string text = "from the worker";
   const ssize_t written = write(fd, text.data(), text.size());
   cluster.process().send(static_cast<double>(written));
@@ -34,7 +35,7 @@ struct StdioPrimary : Primary {
     cluster.setup_primary(settings);
     cluster.on_message([this](Worker, Message& message) { written = message.data; });
   }
-  Worker fork_writer(int fd) { return cluster.fork(worker("WritesTo", {{"MUSTER_TEST_FD", std::to_string(fd)}})); }
+  Worker fork_writer(int fd) { return cluster.fork(worker("WritesTo", {{"TESTS_FD", std::to_string(fd)}})); }
 
   Value written;
 };
@@ -88,7 +89,7 @@ TEST(Stdio, GivesTheConnectionOfAStream) {
     Settings settings;
     settings.stdio = {{Kind::ignore}, {Kind::descriptor, socket.descriptor()}, {Kind::inherit}, {Kind::ipc}};
     listening.cluster.setup_primary(settings);
-    w = listening.cluster.fork(worker("WritesTo", {{"MUSTER_TEST_FD", "1"}}));
+    w = listening.cluster.fork(worker("WritesTo", {{"TESTS_FD", "1"}}));
     socket.destroy();
   });
   server.listen(options, [&] {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A Supervisor, and Cluster::reload(), over real workers.
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "sim/oracle.h"
 
 #include <fmt/core.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "support/example.h"
 
 #include <regex>

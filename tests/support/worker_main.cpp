@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "support/worker_main.h"
 
 #include <cstdlib>
@@ -28,14 +29,14 @@ std::unique_ptr<Cluster>& own_cluster() {
 }
 
 Env worker(const std::string& name, Env more) {
-  more["MUSTER_TEST_WORKER"] = name;
+  more["TESTS_WORKER"] = name;
   return more;
 }
 
 }  // namespace muster::test
 
 int main(int argc, char** argv) {
-  if (const char* name = std::getenv("MUSTER_TEST_WORKER")) {
+  if (const char* name = std::getenv("TESTS_WORKER")) {
     muster::test::own_loop() = std::make_unique<muster::Loop>();
     muster::test::own_cluster() = std::make_unique<muster::Cluster>(*muster::test::own_loop(), argc, argv);
     const int code = muster::test::workers().at(name)(*muster::test::own_loop(), *muster::test::own_cluster());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <functional>
@@ -7,7 +8,7 @@
 #include <muster/muster.h>
 
 // A test program forks itself: what its workers do stands beside the test that needs it. In a worker the
-// program runs the function that the primary named in MUSTER_TEST_WORKER, and no test.
+// program runs the function that the primary named in TESTS_WORKER, and no test.
 //
 //   WORKER(Echo) {
 //     cluster.process().on_message([cluster](muster::Message& m) { ... });

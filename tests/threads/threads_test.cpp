@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A loop is one thread's. What several threads may do all the same: each have a cluster of its own, and post to another's loop.
 
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <muster/builtins.h>
 
 #include <gtest/gtest.h>

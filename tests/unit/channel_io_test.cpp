@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "unit/libuv_loop.h"
 #include "uv/channel_io.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "os/close_shared.h"
 
 #include <fcntl.h>

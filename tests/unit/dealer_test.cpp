@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/dealer.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/listen_rights.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "kernel/load_board.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The loop, by itself and in one of libuv's.
 
 #include "uv/loop.h"

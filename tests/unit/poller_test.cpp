@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "uv/poller.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/primary.h"
 
 #include <gtest/gtest.h>

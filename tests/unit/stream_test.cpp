@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "unit/libuv_loop.h"
 #include "uv/stream.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What things print as, and values as JSON.
 
 #include <sstream>

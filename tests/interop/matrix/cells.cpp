@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "interop/matrix/cells.h"
 
 #include <algorithm>
@@ -113,7 +114,7 @@ std::string Cell::name() const {
 }
 
 std::vector<std::string> Cell::transcript() const {
-  // The system deals to whom it likes.
+  // The system chooses the worker.
   if (action->name == "http"sv && policy == SchedulingPolicy::none) return {"8 answers", left, left, end};
   return action->transcript;
 }

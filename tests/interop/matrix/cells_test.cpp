@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every cell of the matrix: muster and one peer, one as the primary and the other as its worker, do one thing.
 
 #include <algorithm>
@@ -90,10 +91,10 @@ const auto name_of = [](const testing::TestParamInfo<Cell>& info) { return info.
 INSTANTIATE_TEST_SUITE_P(MusterPrimary, Matrix, testing::ValuesIn(cells(Role::primary)), name_of);
 INSTANTIATE_TEST_SUITE_P(MusterWorker, Matrix, testing::ValuesIn(cells(Role::worker)), name_of);
 
-// ./dev interop sets MUSTER_WRITE.
+// ./dev interop sets TESTS_WRITE.
 TEST(MatrixDocument, SaysWhatTheTableSays) {
   const char* const path = MUSTER_SOURCE_DIR "/docs/interop.md";
-  if (std::getenv("MUSTER_WRITE")) std::ofstream(path) << document();
+  if (std::getenv("TESTS_WRITE")) std::ofstream(path) << document();
 
   std::ostringstream written;
   written << std::ifstream(path).rdbuf();

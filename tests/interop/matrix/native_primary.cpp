@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The primary of one cell of the matrix, whose workers are a peer's. What it says is what happened.
 // peer_primary.cjs does the same with a peer.
 
@@ -80,7 +81,7 @@ struct MatrixPrimary {
         http_get(loop, address.port.value(), [this](const std::string& response) {
           ++answers[body_of(response)];
           if (--left > 0) return;
-          // The system deals to whom it likes.
+          // The system chooses the worker.
           if (cluster.scheduling_policy() == SchedulingPolicy::none) {
             say("8 answers");
           } else {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The worker of one cell of the matrix; peer_worker.cjs does the same with a peer.
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The primary of one cell of the matrix, for Node, Bun and Deno; its workers are muster's. What it says is what happened.
 // native_primary.cpp does the same with muster.
 'use strict';
@@ -19,7 +20,7 @@ cluster.setupPrimary({ exec: 'unused', args: [], serialization: process.env.MATR
 const host = '127.0.0.1';
 const say = (text) => fs.writeSync(1, '> ' + text + '\n');
 const finish = () => cluster.disconnect();
-const start = () => cluster.fork({ MUSTER_TEST_WORKER: 'MatrixWorker' });
+const start = () => cluster.fork({ TESTS_WORKER: 'MatrixWorker' });
 
 cluster.on('exit', (worker, code, signal) => say(`exit ${signal || code} ${worker.exitedAfterDisconnect}`));
 cluster.on('message', (worker, message) => message && message.failed && say('worker: ' + message.failed));

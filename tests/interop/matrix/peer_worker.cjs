@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The worker of one cell of the matrix, for Node, Bun and Deno. native_worker.cpp does the same with muster.
 'use strict';
 const cluster = require('node:cluster');

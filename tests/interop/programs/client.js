@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Asks two workers, has one of them killed in the middle, and goes on with the other: client.js NAME, one of clients.js.
 const assert = require('node:assert');
 const { connect, lingers } = require('./clients')[process.argv[2]];

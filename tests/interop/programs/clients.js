@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How each program is spoken to: connect(port) gives one connection, ask() asks on it and tells the answer, close() ends it.
 // What cannot be answered any more is an error. `lingers`: a server that is closing waits for such a connection to end.
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const express = require('express');
 
 const app = express();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 import Fastify from 'fastify';
 
 const app = Fastify();

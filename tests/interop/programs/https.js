@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const fs = require('node:fs');
 const https = require('node:https');
 

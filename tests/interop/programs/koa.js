@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const Koa = require('koa');
 
 const app = new Koa();

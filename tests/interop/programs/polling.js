@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sessions of socket.io over polling, each request of which is a connection of its own, from several addresses.
 const assert = require('node:assert');
 const http = require('node:http');

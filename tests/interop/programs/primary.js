@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A primary whose workers are another program: WORKER. They tell it of each request, and one that dies is replaced.
 const cluster = require('node:cluster');
 const { request, Agent } = require('undici');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A TLS client that comes back: the session that one worker gave must be good at the others, and at one that came later.
 const assert = require('node:assert');
 const fs = require('node:fs');

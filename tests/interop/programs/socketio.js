@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const http = require('node:http');
 const { Server } = require('socket.io');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Gives its connections to the primary, unread, and answers on those that the primary gives it.
 const net = require('node:net');
 

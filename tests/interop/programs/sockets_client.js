@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every answer comes from another process than the one that accepted the connection.
 const assert = require('node:assert');
 const net = require('node:net');

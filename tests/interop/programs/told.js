@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the test tells its client, once.
 exports.told = (what) => new Promise((resolve) => {
   process.on('message', function listener(message) {

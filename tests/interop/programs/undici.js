@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A gateway: it asks another server for what it answers.
 const http = require('node:http');
 const { Pool } = require('undici');

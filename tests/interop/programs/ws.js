@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const { WebSocketServer } = require('ws');
 
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that asks for the descriptors of its primary gets what may be listened on and is not muster's: no channel of another
 // worker's, no connection, no port that muster listens on.
 const assert = require('node:assert');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that is started in another folder has the module too, however this process was given it, spaces in its path or not.
 const assert = require('node:assert');
 const { spawnSync } = require('node:child_process');

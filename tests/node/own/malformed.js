@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that writes what is no message, in both serializations: it is an error where somebody listens, never the primary's end.
 const assert = require('node:assert');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker of another user listens where that user may, and where the settings say.
 const assert = require('node:assert');
 const cluster = require('muster-cluster');

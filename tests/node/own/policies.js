@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Policies that Node has not.
 const assert = require('node:assert');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // muster-cluster/register comes first, or says so; when it does, both names are one thing, and twice is no other.
 const assert = require('node:assert');
 const { spawnSync } = require('node:child_process');

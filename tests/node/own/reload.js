@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every worker is replaced, and at no moment nobody listens; one that does not come up changes nothing.
 const assert = require('node:assert');
 const fs = require('node:fs');

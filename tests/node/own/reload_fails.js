@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reloads in which workers end by themselves, or do not end at all.
 const assert = require('node:assert');
 const http = require('node:http');

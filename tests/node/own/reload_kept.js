@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A reload loses no request on connections that are kept, however the program's answers promise that.
 const assert = require('node:assert');
 const http = require('node:http');

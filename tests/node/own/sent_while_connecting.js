@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A client's socket may be sent before its connect() is reported, which it is nevertheless. (Node reports ECANCELED now and then.)
 const assert = require('node:assert');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cluster.supervise(): workers that are kept, reloaded, scaled and stopped.
 const assert = require('node:assert');
 const { once } = require('node:events');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that says of a file that it is a socket, of each kind: an error where somebody listens, never the primary's end.
 const assert = require('node:assert');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A Unix socket whose name is no file. (Node 20 fills such a name up with zeros, which makes another name of it.)
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Something is said to all workers that there are.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Arguments that are an object are child_process.fork()'s options, so that such a worker is no cluster's.
 const cluster = require('node:cluster');
 

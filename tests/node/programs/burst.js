@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A thousand messages each way while the reader does not read: all arrive, in order.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Nothing is kept of workers that are gone. Uses --expose-gc.
 const v8 = require('node:v8');
 const vm = require('node:vm');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is heard of a worker is heard in the context that forked it, and what a call brings later in that of the call.
 const { AsyncLocalStorage } = require('node:async_hooks');
 const cluster = require('node:cluster');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The manual's example of messages: the primary counts the requests of all workers.
 const cluster = require('node:cluster');
 const http = require('node:http');

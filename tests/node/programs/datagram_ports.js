@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Datagram sockets in workers: what port each has, who may have the same, and what closing and sending early do.
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One datagram socket for several workers: each reads its share and leaves, and nothing is lost; then the primary is sent to.
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');

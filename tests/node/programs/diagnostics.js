@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is published on Node's diagnostics channels when a worker is forked.
 const cluster = require('node:cluster');
 const { ChildProcess } = require('node:child_process');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cluster.disconnect() with no worker, with several, and with one that is disconnected already and still there.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that does not leave, because it has a connection, is killed after a time.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the primary sends to a worker it hears again.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker's environment is what process.env is when it is forked.
 const cluster = require('node:cluster');
 const { isMainThread, Worker, workerData } = require('node:worker_threads');

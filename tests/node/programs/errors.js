@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Wrong arguments: the code and the text of each.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every event of a life, on cluster, worker and process, with its arguments.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker ended by a signal, one with a code, one well.
 const cluster = require('node:cluster');
 

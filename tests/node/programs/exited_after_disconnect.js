@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const cluster = require('node:cluster');
 
 if (cluster.isPrimary) {

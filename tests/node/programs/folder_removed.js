@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A primary whose folder was removed can fork.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that does not listen in time is given up; one that does is not.
 const cluster = require('node:cluster');
 const net = require('node:net');

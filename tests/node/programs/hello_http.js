@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The first example of the manual: workers that share a port.
 const cluster = require('node:cluster');
 const http = require('node:http');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a process has that a worker or the primary starts: the standard three, nothing of the cluster; and a worker nothing of others.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How workers are inspected: which port each is given, and that one which waits for a debugger waits.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An inspector that is opened later opens in the workers too.
 const cluster = require('node:cluster');
 

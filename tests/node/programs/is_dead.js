@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker lives until its process has ended.
 const cluster = require('node:cluster');
 const http = require('node:http');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A socket that stays with the primary too when it is sent: both write to it. Also where the worker has no other stdio.
 const cluster = require('node:cluster');
 const net = require('node:net');

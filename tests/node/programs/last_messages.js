@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a primary sends last arrives: in a listener that ends the process, and in its `exit` handlers.
 const cluster = require('node:cluster');
 

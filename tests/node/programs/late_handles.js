@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What comes too late for a worker: a connection for a server that has closed, and a handle for one that closed before it listened.
 const cluster = require('node:cluster');
 const net = require('node:net');

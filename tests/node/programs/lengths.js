@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Messages of such lengths that what says the length of the next is read in two parts.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // When a process ends by itself: not while a worker lives, unless nothing holds it.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a worker can listen on, what it is told, and what the primary hears.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ends of workers that are not of their own making.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

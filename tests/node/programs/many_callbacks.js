@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Node warns of more than ten callbacks.
 const cluster = require('node:cluster');
 

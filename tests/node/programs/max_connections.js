@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker whose server has as many connections as it takes gives the next back, and another gets it; or drops it.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ten thousand messages and many handles leave no descriptor behind, and no memory that grows with them.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

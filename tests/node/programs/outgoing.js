@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that is disconnected lives as long as a connection that it made.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // `overlapped` is `pipe` where there is no Windows.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // HTTP on a path: addresses, the socket's mode, and that the file goes with the last worker.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

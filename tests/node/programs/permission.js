@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Node's permission model holds for workers too.
 const cluster = require('node:cluster');
 const { spawnSync } = require('node:child_process');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Without the right to use the network, a primary opens no port for its workers.
 const cluster = require('node:cluster');
 const { spawnSync } = require('node:child_process');

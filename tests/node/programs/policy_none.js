@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const cluster = require('node:cluster');
 const net = require('node:net');
 

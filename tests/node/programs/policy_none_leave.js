@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that share a handle come and go, under the policy of the environment.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

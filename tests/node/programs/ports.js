@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers that listen on two ports that the system chooses agree on both; and again, once all have gone.
 const cluster = require('node:cluster');
 const net = require('node:net');

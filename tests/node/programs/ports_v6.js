@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // IPv6 with and without IPv4, under both policies.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // process.exit() in a listener, with workers alive, at each event: nothing comes after it, and the workers go.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A port that the primary may not have, under both policies: the worker's server gets the error, and the worker leaves.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

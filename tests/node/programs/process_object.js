@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // worker.process is as Node's.
 const asyncHooks = require('node:async_hooks');
 const { ChildProcess } = require('node:child_process');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Promise jobs and ticks among messages that were read together.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Messages that look like those of the cluster or of Node, and bytes that are none.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Workers whose output nobody reads, and one that listens to no message.
 const cluster = require('node:cluster');
 

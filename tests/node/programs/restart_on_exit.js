@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A worker that crashes is replaced, and its port is served on.
 const cluster = require('node:cluster');
 const http = require('node:http');

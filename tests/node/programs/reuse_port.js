@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Servers with reusePort, which Node has since 22.12: the primary is not asked, and every process has a socket of its own. Before,
 // Node knows no such option.
 const cluster = require('node:cluster');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A uid that is no longer set is no worker's.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A port that is listened on twice: in one worker, by a worker that comes later, and for oneself only.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 const cluster = require('node:cluster');
 
 const messages = ['text', 7, -0.5, true, false, null, [], { a: [1, { b: null }] }, '', '\u2028 \ud83d\ude00', 'x'.repeat(100000), { cmd: 'NODE' },

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A long message with a socket there and back, in both serializations: each socket with its own message.
 const cluster = require('node:cluster');
 const net = require('node:net');

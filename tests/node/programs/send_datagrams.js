@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A datagram socket that the primary and a worker have together: what comes is read by one of them.
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');

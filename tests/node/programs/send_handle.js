@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sockets, a server and a datagram socket to a worker, and back.
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A connection that the primary accepted is a request in a worker.
 const cluster = require('node:cluster');
 const http = require('node:http');

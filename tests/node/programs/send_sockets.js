@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A server's connections that live in a worker: they are counted, and the server closes when they have.
 const cluster = require('node:cluster');
 const net = require('node:net');

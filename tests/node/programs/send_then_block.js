@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A message leaves when it is sent, however long the primary is busy afterwards.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An HTTP server's socket that is sent lets go of its parser and of the answer.
 const cluster = require('node:cluster');
 const http = require('node:http');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Settings that Node's cluster does not look at, or takes as they are.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Settings in all the forms that Node takes, and refuses.
 const cluster = require('node:cluster');
 const path = require('node:path');

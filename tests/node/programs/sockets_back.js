@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sockets to several workers and back again, all at once, while others go the other way: nobody waits for ever.
 const cluster = require('node:cluster');
 const net = require('node:net');

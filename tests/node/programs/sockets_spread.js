@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A server's connections in three workers, one of which loses its channel: the server closes when the last of them has ended.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Descriptors given to a worker: a connection as its output, and the channel among them; and a listening socket given to the primary.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

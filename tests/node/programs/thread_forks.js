@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Clusters of several threads of one process, beside that of the main thread; one of them is terminated with its worker alive.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Threads: in a worker beside its server, and in the primary, where a thread may have a cluster of its own to look at.
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // When events come, beside what the program itself puts off.
 const cluster = require('node:cluster');
 

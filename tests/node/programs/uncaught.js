@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An exception in a listener is an uncaughtException of that tick; what comes after it comes.
 const cluster = require('node:cluster');
 

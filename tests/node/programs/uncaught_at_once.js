@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A listener that throws loses nothing of a worker whose message, disconnect and exit this process sees in one turn.
 const cluster = require('node:cluster');
 const fs = require('node:fs');

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An exception in a listener of each event, and in callbacks, with nobody to catch it: what was queued and what the end says.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');

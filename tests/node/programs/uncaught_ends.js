@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Without anybody to catch it, it ends the primary. Ends with 1.
 const cluster = require('node:cluster');
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What lets go of a worker's loop: its channel, and servers of the cluster, whenever they are told.
 const cluster = require('node:cluster');
 const net = require('node:net');

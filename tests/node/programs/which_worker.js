@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Each process knows whether it is the primary, and which worker it is.
 const cluster = require('node:cluster');
 

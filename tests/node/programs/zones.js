@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An address with a zone is listened on, and bound. In a network namespace of its own, where one may be made.
 const cluster = require('node:cluster');
 const { spawnSync } = require('node:child_process');
