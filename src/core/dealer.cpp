@@ -14,6 +14,10 @@ namespace {
 // at most: what it missed while it stood still is forgotten.
 constexpr std::uint64_t arrears = 256;
 
+// How often it is looked whether a worker without a channel has ended, before what it may not have received is closed: a
+// second's worth.
+constexpr unsigned max_looks = 100;
+
 }  // namespace
 
 bool Dealer::has_room(const Worker& worker) const {
@@ -98,12 +102,8 @@ void Dealer::lost(WorkerId id) {
   for (const Connection& connection : std::exchange(worker.in_flight, {})) {
     // What can be taken back was not touched, whatever it is.
     const bool revocable = worker.window > 1;
-    lost_.emplace(connection.token, Lost{connection, id, revocable ? Lost::Stage::revoking : Lost::Stage::probing});
-    if (revocable) {
-      effects_.push_back(Revoke{id, connection.token});
-    } else {
-      effects_.push_back(Probe{connection.token});
-    }
+    lost_.emplace(connection.token, Lost{connection, id, revocable ? Lost::Stage::revoking : Lost::Stage::held});
+    if (revocable) effects_.push_back(Revoke{id, connection.token});
   }
   worker.taken_back = 0;
   remove(id);
@@ -118,6 +118,12 @@ void Dealer::died(WorkerId id) {
     lost.stage = Lost::Stage::probing;
     effects_.push_back(Probe{token});
   }
+}
+
+void Dealer::lives_on(WorkerId id) {
+  const auto held = [id](const auto& entry) { return entry.second.worker == id && entry.second.stage == Lost::Stage::held; };
+  if (std::none_of(lost_.begin(), lost_.end(), held) || std::exchange(watching_, true)) return;
+  effects_.push_back(Watch{});
 }
 
 void Dealer::accepted(Connection connection) {
@@ -157,6 +163,7 @@ void Dealer::revoked(WorkerId id, FdToken token, bool taken_back) {
     Lost& lost = found->second;
     if (taken_back) return probed(token, false);
     lost.stage = lost.dead ? Lost::Stage::probing : Lost::Stage::held;
+    lost.claimed = true;
     if (lost.dead) effects_.push_back(Probe{token});
     return;
   }
@@ -212,9 +219,13 @@ void Dealer::rested() {
 
 void Dealer::look() {
   watching_ = false;
+  bool unanswered = close_held();
   // Whose own it is waits for nobody else.
-  if (sticky()) return;
-  bool unanswered = false;
+  if (sticky()) {
+    watching_ = unanswered;
+    if (watching_) effects_.push_back(Watch{});
+    return;
+  }
   for (auto& [id, worker] : workers_) {
     if (worker.window == 1 || worker.in_flight.empty()) continue;
     unanswered = true;
@@ -234,6 +245,23 @@ void Dealer::look() {
     watching_ = true;
     effects_.push_back(Watch{});
   }
+}
+
+bool Dealer::close_held() {
+  bool left = false;
+  for (auto entry = lost_.begin(); entry != lost_.end();) {
+    Lost& lost = entry->second;
+    if (lost.stage != Lost::Stage::held || lost.claimed) {
+      ++entry;
+    } else if (listening_ > 0 && ++lost.looks < max_looks) {
+      left = true;
+      ++entry;
+    } else {
+      effects_.push_back(Close{entry->first});
+      entry = lost_.erase(entry);
+    }
+  }
+  return left;
 }
 
 void Dealer::chosen(FdToken token, std::optional<WorkerId> chosen) {
@@ -343,6 +371,7 @@ void Dealer::deal() {
 
 void Dealer::close_waiting_if_deserted() {
   if (has_workers()) return;
+  close_held();
   for (const Connection& connection : waiting_) effects_.push_back(Close{connection.token});
   waiting_.clear();
 }

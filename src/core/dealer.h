@@ -78,6 +78,9 @@ class Dealer {
   void lost(WorkerId worker);
   // It has ended.
   void died(WorkerId worker);
+  // It has no channel any more, but lives. What it may not have received it may still read when it does, so nobody else gets
+  // that: it is closed when the worker has not died for a while.
+  void lives_on(WorkerId worker);
   bool has(WorkerId worker) const;
   // Those that listen here and have not just refused one.
   std::vector<WorkerId> candidates() const;
@@ -117,13 +120,15 @@ class Dealer {
     std::deque<Connection> own = {};  // waiting, and for no other
   };
 
-  // A connection that was in flight to a worker that is lost. `held`: claimed by one that may live.
+  // A connection that was in flight to a worker that is lost. `held`: one that may live has it, or may have it.
   struct Lost {
     enum class Stage { revoking, held, probing };
     Connection connection;
     WorkerId worker;
     Stage stage;
     bool dead = false;
+    bool claimed = false;  // it has it
+    unsigned looks = 0;    // since it is held
   };
 
   // Whether each connection has a worker of its own that it waits for.
@@ -133,6 +138,9 @@ class Dealer {
   void wait(Connection connection, bool first);
   void assign(WorkerId id, Connection connection);
   void offer(WorkerId id, Worker& worker, Connection connection);
+  // Looks once more at those that are held, and closes those that have been for long, or all when nobody could have them.
+  // Whether some are left.
+  bool close_held();
   // One that can go.
   void forget(WorkerId id);
   WorkerId next_free();

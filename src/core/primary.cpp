@@ -486,7 +486,11 @@ void Primary::lose(WorkerId worker, bool dead) {
     // Also where it had left already: it may have died with a connection that it was still to answer for.
     if (Dealer* dealer = listeners_.find(id)->dealer()) {
       dealer->lost(worker);
-      if (dead) dealer->died(worker);
+      if (dead) {
+        dealer->died(worker);
+      } else {
+        dealer->lives_on(worker);
+      }
     }
     leave(id, worker);
   }

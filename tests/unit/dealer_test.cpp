@@ -143,10 +143,33 @@ TEST(Dealer, ProbesAConnectionWhoseWorkerDies) {
   effects(rr);
 
   rr.lost(worker1);
+  EXPECT_EQ(effects(rr), Effects{});
+  rr.died(worker1);
 
   EXPECT_EQ(effects(rr), Effects{"probe 10"});
   EXPECT_FALSE(rr.settled());
   EXPECT_FALSE(rr.has(worker1));
+}
+
+// It may read it as long as it lives.
+TEST(Dealer, DealsNoConnectionAgainWhoseWorkerHasOnlyLostItsChannel) {
+  Dealer rr;
+  rr.add(worker1);
+  rr.add(worker2);
+  rr.accepted({a});
+  effects(rr);
+  rr.lost(worker1);
+  rr.lives_on(worker1);
+
+  for (int looks = 1; looks < 100; ++looks) {
+    EXPECT_EQ(effects(rr), Effects{"watch"});
+    rr.look();
+  }
+  EXPECT_EQ(effects(rr), Effects{"watch"});
+  rr.look();
+
+  EXPECT_EQ(effects(rr), Effects{"close 10"});
+  EXPECT_TRUE(rr.settled());
 }
 
 TEST(Dealer, DealsAConnectionAgainWhenItsWorkerDies) {
@@ -158,6 +181,7 @@ TEST(Dealer, DealsAConnectionAgainWhenItsWorkerDies) {
   rr.accepted({c});
   effects(rr);
   rr.lost(worker1);
+  rr.died(worker1);
   effects(rr);
 
   rr.probed(a, false);
@@ -173,6 +197,7 @@ TEST(Dealer, ClosesAConnectionThatItsDeadWorkerTouched) {
   rr.add(worker2);
   rr.accepted({a});
   rr.lost(worker1);
+  rr.died(worker1);
   effects(rr);
 
   rr.probed(a, true);
@@ -181,14 +206,13 @@ TEST(Dealer, ClosesAConnectionThatItsDeadWorkerTouched) {
   EXPECT_TRUE(rr.settled());
 }
 
-TEST(Dealer, ClosesAProbedConnectionWhenNobodyListensAnyMore) {
+TEST(Dealer, ClosesALostConnectionWhenNobodyListensAnyMore) {
   Dealer rr;
   rr.add(worker1);
   rr.accepted({a});
-  rr.lost(worker1);
   effects(rr);
 
-  rr.probed(a, false);
+  rr.lost(worker1);
 
   EXPECT_EQ(effects(rr), Effects{"close 10"});
   EXPECT_TRUE(rr.settled());
@@ -454,10 +478,11 @@ TEST(Dealer, LetsAnAddressWaitForItsBusyWorker) {
 
   const WorkerId its = first == Effects{"10 to 1"} ? worker1 : worker2;
   dealer.lost(its);
+  dealer.died(its);
 
   // Gone for good: the other's now.
   const std::string other = its == worker1 ? "2" : "1";
-  EXPECT_EQ(effects(dealer), (Effects{"probe 10", "11 to " + other}));
+  EXPECT_EQ(effects(dealer), (Effects{"11 to " + other, "probe 10"}));
 }
 
 TEST(Dealer, AsksTheProgramWhoIsToHaveAConnection) {

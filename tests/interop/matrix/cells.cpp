@@ -73,7 +73,7 @@ constexpr const char* deno_version = "Deno writes version 16 of V8's format. Nod
 constexpr const char* bun_format = "Bun's `advanced` is a format of its own (WebKit's), not V8's.";
 constexpr const char* bun_primary =
     "A Bun primary marks the messages of its cluster module with a byte, and hears only such. A worker speaks first and cannot "
-    "tell whom it has for a primary; a Node worker is not understood either.";
+    "tell what its primary is; a Node worker is not understood either.";
 constexpr const char* bun_http =
     "Bun's `http` never asks the primary: each worker opens a port of its own, and stays when it is asked to leave.";
 constexpr const char* asks_for_a_server =
