@@ -496,6 +496,8 @@ Command parse_words(Words words, Environment environment, std::string cwd) {
     Line line = Reader(*command).read(words);
     if (line.has("--help")) return command::Say{help(*command), 0};
     line.sources.environment = std::move(environment);
+    const bool reads_folder = name == "start" || name == "run" || name == "check";
+    if (cwd.empty() && reads_folder) throw Mistake{"the folder that this is run in was removed; change to one that is there"};
     line.sources.cwd = std::move(cwd);
     const bool json = line.has("--json");
     Command made = command->make(std::move(line));
@@ -523,8 +525,8 @@ Command parse(int argc, const char* const* argv, Environment environment, std::s
 Command parse(int argc, const char* const* argv) {
   std::error_code error;
   const auto cwd = std::filesystem::current_path(error);
-  if (error) return mistake(fmt::format("this folder cannot be told: {}", error.message()));
-  return parse(argc, argv, own_environment(), cwd.string());
+  // Most commands need none.
+  return parse(argc, argv, own_environment(), error ? "" : cwd.string());
 }
 
 }  // namespace muster::cli

@@ -78,7 +78,9 @@ std::vector<std::string> files_in(const std::string& folder) {
 // A suggestion for a file that is not there.
 std::string did_you_mean_file(const std::string& path) {
   const fs::path file(path);
-  return did_you_mean(file.filename().string(), files_in(file.parent_path().string()));
+  auto names = files_in(file.parent_path().string());
+  std::erase(names, file.filename().string());
+  return did_you_mean(file.filename().string(), names);
 }
 
 // A word on the command line that is a configuration and not an app.

@@ -494,6 +494,11 @@ void Primary::stopped(const std::optional<std::string>& failed) {
 void Primary::finish() {
   // Not before a primary that was to take over has ended, whose workers would go on.
   if (!stopped_ || (successor_ && !replaced_)) return;
+  // Nor one that did not come up, which has the ports.
+  if (!failed_successors_.empty()) {
+    for (const auto& failed : failed_successors_) failed->kill();
+    return;
+  }
   // Nor before its predecessor, whose workers belong to the app too.
   if (predecessor_ && predecessor_->is_finishing()) return;
   if (!replaced_ && in_charge()) remember(false);

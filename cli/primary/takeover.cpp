@@ -38,7 +38,7 @@ Successor::Successor(Loop& loop, int pid, int line, std::chrono::milliseconds li
     unread_.read(bytes, [this](std::string_view text) { hear(nlohmann::json::parse(text, nullptr, false)); });
   }));
   subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
-  if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { line_.destroy(); });
+  if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { give_up(); });
 }
 
 Successor::~Successor() {
@@ -67,8 +67,19 @@ void Successor::lost() {
   if (state_ != State::starting && state_ != State::ready) return;
   state_ = State::over;
   reap(std::chrono::steady_clock::now() + clearing_up);
-  events_.failed(error_.empty() ? "it ended, or said nothing for too long" : error_);
+  events_.failed(error_.empty() ? "it ended without a word" : error_);
 }
+
+void Successor::give_up() {
+  if (state_ != State::starting) return;
+  state_ = State::over;
+  line_.end(order_to_end(How::kill));
+  ::kill(pid_, SIGTERM);
+  reap(std::chrono::steady_clock::now() + clearing_up);
+  events_.failed(error_.empty() ? "it said nothing for too long" : error_);
+}
+
+void Successor::kill() { ::kill(pid_, SIGKILL); }
 
 void Successor::give() {
   state_ = State::given;

@@ -48,12 +48,16 @@ class Successor {
   void give();
   // It ends, by itself or after this time by force.
   void end(How how, std::chrono::milliseconds patience);
+  // At once.
+  void kill();
 
  private:
   enum class State { starting, ready, given, ending, over };
 
   void hear(const nlohmann::json& message);
   void lost();
+  // It is told that it is not to be: a line that only ends would be one of a primary that has died, and the place its own.
+  void give_up();
   void reap(std::chrono::steady_clock::time_point kill_at);
 
   Loop& loop_;

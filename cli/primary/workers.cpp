@@ -423,6 +423,7 @@ void Workers::handle_end(const WorkerEnd& end) {
     obituary.pid = process->pid();
     obituary.last_words = process->last_words();
     obituary.detail = end.cause == EndCause::not_started ? process->failure() : process->detail;
+    if (obituary.detail.empty()) obituary.detail = end.failure;
   }
   obituary.ended_at = now_ms();
   obituary.lived = end.lived.count();

@@ -147,7 +147,7 @@ class WorkerProcess extends Child {
     if (!options.swallowErrors) {
       let error = errors.channelClosed();
       if (result === 'full') error = errors.coded('ERR_IPC_QUEUE_FULL', 'The worker does not read its messages');
-      if (typeof result === 'number') error = errors.coded('EMFILE', `write ${result}`);
+      if (typeof result === 'number') error = errors.ofSystem(result, 'write');
       this._fail(error, callback);
     }
     return false;

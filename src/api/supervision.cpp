@@ -18,6 +18,9 @@ using std::chrono::milliseconds;
 // The end of a worker's output comes after its own, mostly at once. A process that it left behind may keep that open for ever.
 constexpr milliseconds output_grace{200};
 
+// Who has closed its channel mostly ends.
+constexpr milliseconds deaf_grace{1000};
+
 std::uint64_t count(milliseconds time) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())); }
 std::uint64_t count(const std::optional<milliseconds>& time) { return time ? count(*time) : 0; }
 
@@ -93,6 +96,7 @@ void Supervision::abandon() {
   for (auto& [run, entry] : entries_) {
     entry.subscriptions.clear();
     entry.ending.reset();
+    entry.deaf.reset();
   }
 }
 
@@ -263,9 +267,15 @@ void Supervision::perform(const core::Supervisor::Fork& fork) {
     entries_[run].worker = worker;
     watch(run, worker);
   } catch (const std::exception& error) {
-    entries_[run].failure = error.what();
-    loop_->loop.next_tick([this, keep = shared_from_this(), run] { end(run, ExitStatus::exited(127), false); });
+    fail_to_start(run, error.what());
+  } catch (...) {
+    fail_to_start(run, "the fork threw what is no std::exception");
   }
+}
+
+void Supervision::fail_to_start(RunId run, std::string why) {
+  entries_[run].failure = std::move(why);
+  loop_->loop.next_tick([this, keep = shared_from_this(), run] { end(run, ExitStatus::exited(127), false); });
 }
 
 Worker Supervision::fork(unsigned seat, unsigned generation) {
@@ -294,6 +304,14 @@ void Supervision::watch(RunId run, const Worker& worker) {
     }));
     return;
   }
+  subscriptions.emplace_back(worker.on_listening([this, run](const Address&) { entries_[run].listens = true; }));
+  subscriptions.emplace_back(worker.on_disconnect([this, run] {
+    const auto found = entries_.find(run);
+    // A program that has no server here may do without its channel.
+    if (found == entries_.end() || !found->second.listens) return;
+    found->second.deaf = std::make_unique<uv::Timer>(loop_->loop, [this, run] { replace_deaf(run); });
+    found->second.deaf->start(deaf_grace);
+  }));
   subscriptions.emplace_back(process.on_close([this, run](ExitStatus status) { end(run, status, true); }));
   subscriptions.emplace_back(process.on_exit([this, run](ExitStatus status) {
     const auto found = entries_.find(run);
@@ -301,6 +319,15 @@ void Supervision::watch(RunId run, const Worker& worker) {
     found->second.ending = std::make_unique<uv::Timer>(loop_->loop, [this, run, status] { end(run, status, true); });
     found->second.ending->start(output_grace);
   }));
+}
+
+// It can be dealt no connection, and does not end.
+void Supervision::replace_deaf(RunId run) {
+  if (over_) return;
+  if (const auto found = entries_.find(run); found != entries_.end())
+    found->second.failure = "it closed its channel and lived on";
+  core_.replace(run, EndCause::hung, uv::Loop::now());
+  pump();
 }
 
 void Supervision::get_ready(RunId run) {

@@ -63,6 +63,8 @@ class Supervision final : public Reusable, public std::enable_shared_from_this<S
     std::string failure = {};
     std::vector<ScopedSubscription> subscriptions = {};
     std::unique_ptr<uv::Timer> ending = {};
+    std::unique_ptr<uv::Timer> deaf = {};  // without a channel
+    bool listens = false;
   };
 
   void pump();
@@ -78,6 +80,8 @@ class Supervision final : public Reusable, public std::enable_shared_from_this<S
 
   Worker fork(unsigned seat, unsigned generation);
   void watch(RunId run, const Worker& worker);
+  void fail_to_start(RunId run, std::string why);
+  void replace_deaf(RunId run);
   void get_ready(RunId run);
   void end(RunId run, ExitStatus status, bool started);
   void check_progress();

@@ -330,6 +330,24 @@ TEST(Commands, ListWaitsOnceForAllThatDoNotAnswer) {
   EXPECT_EQ(session.run({"stop", "all"}).code, 0);
 }
 
+TEST(Commands, ThatNeedNoFolderWorkInOneThatWasRemoved) {
+  Session session;
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
+  const std::string gone = session.file("gone");
+  std::filesystem::create_directory(gone);
+  const std::string muster = std::string(MUSTER_BINARY_DIR) + "/muster";
+  const auto in_a_removed_folder = [&](const std::string& words) {
+    std::filesystem::create_directory(gone);
+    Running shell(session,
+                  {.words = {"-c", "cd gone && rmdir ../gone && exec \"" + muster + "\" " + words}, .program = "/bin/sh"});
+    return shell.exit_code();
+  };
+  EXPECT_EQ(in_a_removed_folder("list"), 0);
+  EXPECT_EQ(in_a_removed_folder("check app.js"), 2);
+  EXPECT_EQ(in_a_removed_folder("stop app"), 0);
+}
+
 TEST(Commands, SaveNothingWhereNothingRuns) {
   Session session;
   ASSERT_EQ(session.run({"save"}).code, 0);

@@ -155,10 +155,15 @@ TEST_F(Upgrade, ToAProgramThatSaysNothingIsAbandonedInTheEnd) {
   start({"--ready-timeout", "2s", "--name", "app", "--env", fmt::format("PORT={}", port), MUSTER_BINARY_DIR "/hello_http"});
   replace(session.write("silent", "#!/bin/sh\nexec sleep 1000\n"));
   muster->signal(SIGUSR2);
-  muster->line("to take this one's place");
+  const std::string begun = muster->line("to take this one's place");
   EXPECT_TRUE(has(session.ask("app", {{"command", "upgrade"}})["error"].get<std::string>(), "another primary is starting"));
   muster->line("said nothing for too long; this one goes on");
   EXPECT_TRUE(has(get(port), "hello world"));
+  // Nor does it stay, with the ports, when the app is stopped at that moment.
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  const int silent = std::stoi(begun.substr(begun.find("starts as pid ") + 14));
+  EXPECT_TRUE(gone(silent));
+  EXPECT_EQ(get(port), "refused");
 }
 
 TEST_F(Upgrade, WithAnAppThatDoesNotStartAnyMoreIsAbandoned) {
@@ -312,6 +317,23 @@ TEST_F(InTheMiddle, OfAnUpgradeAKilledPrimaryIsReplaced) {
   EXPECT_TRUE(eventually([&] { return get(port) != "refused"; }, "the other one serves"));
   EXPECT_TRUE(eventually([&] { return primary() == successor; }, "it can be asked"));
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+}
+
+// What it is told when it takes too long, and not what it would make of a line that ends.
+TEST_F(Upgrade, OfOneThatIsGivenUpOnTakesNoName) {
+  session.write("app.js", fmt::format("if (require('fs').existsSync('{}')) setInterval(() => {{}}, 1000); else {}",
+                                      session.file("slow"), server_js(port)));
+  session.write("muster.toml", "[apps.app]\napp = \"app.js\"\nready_timeout = \"500ms\"\n");
+  Running app(session, {.words = {"run"}});
+  app.line("is ready");
+  session.write("muster.toml", "[apps.app]\napp = \"app.js\"\nready_timeout = \"1h\"\n");
+  session.write("slow", "");
+  app.signal(SIGUSR2);
+  app.line("the new primary did not come up");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(session.status("app")["pid"], app.pid());
+  EXPECT_EQ(session.run({"stop", "app"}).out, "app: stopped\n");
+  EXPECT_EQ(app.exit_code(), 0);
+  EXPECT_EQ(get(port), "refused");
 }
 
 // One that lets its workers finish is of the app still.

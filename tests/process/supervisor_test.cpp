@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -180,6 +182,62 @@ TEST(Supervisor, TellsOfAForkThatThrowsAndOfAProgramThatIsNotThere) {
     EXPECT_EQ(ends[0].worker.has_value(), !throws);
     EXPECT_EQ(ends[0].failure, throws ? "no more of them" : "spawn /does/not/exist ENOENT");
   }
+}
+
+TEST(Supervisor, TakesWhateverAForkThrowsForAStartThatFailed) {
+  Primary primary;
+  SupervisorHooks hooks = serving(primary);
+  bool first = true;
+  hooks.fork = [&, fork = std::move(hooks.fork)](unsigned seat, unsigned generation) mutable {
+    if (std::exchange(first, false)) throw 5;
+    return fork(seat, generation);
+  };
+  Supervisor supervisor(primary.cluster, {.workers = 2}, std::move(hooks));
+  std::vector<EndCause> causes;
+  supervisor.on_end([&](const WorkerEnd& end) { causes.push_back(end.cause); });
+  supervisor.on_ready([&](Worker) {
+    if (supervisor.ready() == 2) supervisor.stop();
+  });
+
+  supervisor.start();
+  primary.run();
+
+  EXPECT_EQ(causes, (std::vector{EndCause::not_started, EndCause::stop, EndCause::stop}));
+}
+
+// Says that it listens, closes its channel and stays.
+constexpr const char* deaf_worker = R"(
+import json, os, socket, time
+channel = socket.socket(fileno=int(os.environ['NODE_CHANNEL_FD']))
+for message in ({'act': 'online', 'seq': 0},
+                {'act': 'listening', 'seq': 1, 'index': 0, 'address': None, 'port': 1, 'addressType': 4, 'fd': None}):
+    channel.sendall((json.dumps({'cmd': 'NODE_CLUSTER', **message}) + '\n').encode())
+channel.close()
+time.sleep(1000)
+)";
+
+TEST(Supervisor, ReplacesAWorkerThatClosesItsChannelAndLives) {
+  const std::string file = testing::TempDir() + "deaf_worker_" + std::to_string(getpid()) + ".py";
+  std::ofstream(file) << deaf_worker;
+  Primary primary;
+  Settings settings;
+  settings.exec = file;
+  settings.exec_path = "python3";
+  primary.cluster.setup_primary(settings);
+  Supervisor supervisor(primary.cluster, {.workers = 1, .drain_timeout = 10ms});
+  bool told = false;
+  supervisor.on_end(once([&](const WorkerEnd& end) {
+    told = true;
+    EXPECT_EQ(end.cause, EndCause::hung);
+    EXPECT_EQ(end.failure, "it closed its channel and lived on");
+    supervisor.kill();
+  }));
+
+  supervisor.start();
+  primary.run();
+
+  EXPECT_TRUE(told);
+  std::filesystem::remove(file);
 }
 
 TEST(Supervisor, ScalesAndReplaces) {
