@@ -296,7 +296,7 @@ Worker Workers::fork(unsigned seat, unsigned generation) {
   restore_files();
   if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
   // What throws is for settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
-  const Worker worker = cluster_.fork(environment(seat, generation));
+  Worker worker = cluster_.fork(environment(seat, generation));
   const int id = worker.id();
   WorkerProcess::Events events;
   events.line = [this, id, seat](bool error, std::string_view line) {

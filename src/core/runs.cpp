@@ -80,7 +80,7 @@ bool Runs::handle_ready(RunId id, std::uint64_t now) {
 std::optional<Run> Runs::handle_exited(RunId id) {
   auto node = runs_.extract(id);
   if (node.empty()) return std::nullopt;
-  return std::move(node.mapped());
+  return node.mapped();
 }
 
 std::vector<Runs::Effect> Runs::handle_time(std::uint64_t now) {
