@@ -132,6 +132,7 @@ TEST_F(ListenFds, GoWithTheWorkersWhenThePrimaryIsKilled) {
   const auto workers = session.workers("app");
   muster->signal(SIGKILL);
   for (const int pid : workers) EXPECT_TRUE(gone(pid));
+  EXPECT_TRUE(gone(muster->pid()));
   EXPECT_EQ(get(port), "refused");
 }
 
@@ -223,6 +224,7 @@ TEST_F(Gunicorn, ServesAndIsReloadedAndGoesWithItsPrimary) {
   EXPECT_TRUE(eventually([&] { return (all = children_of(muster->pid())).size() >= 4; }, "all processes are there"));
   muster->signal(SIGKILL);
   for (const int pid : all) EXPECT_TRUE(gone(pid));
+  EXPECT_TRUE(gone(muster->pid()));
 }
 
 struct Uvicorn : ListenFds {
@@ -247,6 +249,7 @@ TEST_F(Uvicorn, ServesAndIsReloadedAndGoesWithItsPrimary) {
   const auto all = session.workers("site");
   muster->signal(SIGKILL);
   for (const int pid : all) EXPECT_TRUE(gone(pid));
+  EXPECT_TRUE(gone(muster->pid()));
 }
 
 }  // namespace

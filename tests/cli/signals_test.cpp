@@ -103,6 +103,8 @@ TEST_F(Signals, WorkersEndWhenThePrimaryIsKilled) {
   ASSERT_EQ(workers.size(), 2U);
   muster->signal(SIGKILL);
   for (const int pid : workers) EXPECT_TRUE(gone(pid));
+  // Its last thread has the port.
+  EXPECT_TRUE(gone(muster->pid()));
   EXPECT_EQ(get(port), "refused");
 }
 
