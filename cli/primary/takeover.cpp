@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "primary/takeover.h"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <utility>
@@ -21,6 +24,9 @@ std::string_view order_to_end(Successor::How how) {
   return how == Successor::How::kill ? "{\"end\":\"kill\"}\n" : "{\"end\":\"terminate\"}\n";
 }
 Successor::How how_from(std::string_view end) { return end == "kill" ? Successor::How::kill : Successor::How::terminate; }
+
+// A process that dies closes its line before it is dead. Longer than its parent lets one live that it has given up.
+constexpr std::chrono::seconds dying(3);
 
 // The process that made this pair of sockets.
 int peer_of(int socket) {
@@ -110,7 +116,11 @@ void Successor::reap(std::chrono::steady_clock::time_point kill_at) {
   reaping_ = loop_.set_timeout(reap_interval, [this, kill_at] { reap(kill_at); });
 }
 
-Predecessor::Predecessor(Loop& loop, int line, Events events) : loop_(loop), pid_(peer_of(line)), events_(std::move(events)) {
+Predecessor::Predecessor(Loop& loop, int line, Events events)
+    : loop_(loop),
+      pid_(peer_of(line)),
+      process_(pid_ > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)) : -1),
+      events_(std::move(events)) {
   line_ = net::from_handle(loop, Handle(HandleType::native, line));
   subscriptions_.emplace_back(line_.on_error([](const Error&) {}));
   subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) {
@@ -138,8 +148,16 @@ void Predecessor::hear(const nlohmann::json& message) {
 void Predecessor::lost() {
   patience_.cancel();
   const State before = std::exchange(state_, State::over);
-  if (before == State::in_charge) events_.gone();
+  if (before == State::in_charge) look_for_death(std::chrono::steady_clock::now() + dying);
   if (before == State::finishing) events_.ended();
+}
+
+void Predecessor::look_for_death(std::chrono::steady_clock::time_point until) {
+  pollfd ended{process_.get(), POLLIN, 0};
+  if (!process_ || poll(&ended, 1, 0) > 0) return events_.gone();
+  // It goes on, and this one was given up.
+  if (std::chrono::steady_clock::now() >= until) return events_.end(Successor::How::kill);
+  patience_ = loop_.set_timeout(reap_interval, [this, until] { look_for_death(until); });
 }
 
 void Predecessor::end(Successor::How how, std::chrono::milliseconds patience) {

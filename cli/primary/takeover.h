@@ -11,6 +11,7 @@
 #include <muster/net.h>
 #include <nlohmann/json_fwd.hpp>
 
+#include "os/fd.h"
 #include "primary/line_reader.h"
 
 namespace muster::cli {
@@ -96,8 +97,12 @@ class Predecessor {
   void hear(const nlohmann::json& message);
   void lost();
 
+  // The line is lost, which says nothing as long as the process lives.
+  void look_for_death(std::chrono::steady_clock::time_point until);
+
   Loop& loop_;
   int pid_;
+  OwnedFd process_;  // a pidfd
   net::Socket line_;
   Events events_;
   State state_ = State::in_charge;
