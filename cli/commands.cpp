@@ -2,14 +2,16 @@
 #include "commands.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <deque>
@@ -79,16 +81,22 @@ int fail(const std::string& why, bool as_json = false, int code = exit_failure) 
   return code;
 }
 
-// What a primary said at last; nothing when it did not.
-std::optional<json> ask(const Folders& folders, const std::string& app, const json& request,
-                        std::chrono::milliseconds wait = soon) {
+// What a primary said at last; nothing when it did not, within the time.
+std::optional<json> answer_of(ControlConnection& connection, std::chrono::milliseconds wait) {
+  const auto until = std::chrono::steady_clock::now() + wait;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    auto line = connection.next(std::max(left, 0ms));
+    if (!line || line->contains("ok")) return line;
+  }
+}
+
+std::optional<ControlConnection> send_to(const Folders& folders, const std::string& app, const json& request,
+                                         std::chrono::milliseconds wait) {
   auto opened = ControlConnection::open(folders.socket(app), wait);
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection || !connection->send(request)) return std::nullopt;
-  while (auto line = connection->next(wait)) {
-    if (line->contains("ok")) return line;
-  }
-  return std::nullopt;
+  return std::move(*connection);
 }
 
 // The status in what a primary, or a file, says; nothing when it is none.
@@ -101,10 +109,15 @@ std::optional<AppStatus> read_status(const json& object) {
   }
 }
 
+// What a primary that was asked for its status answers.
+std::optional<AppStatus> status_from(std::optional<ControlConnection>& asked, std::chrono::milliseconds wait) {
+  const auto answer = asked ? answer_of(*asked, wait) : std::nullopt;
+  return answer && flag_member(*answer, "ok") ? read_status(*answer) : std::nullopt;
+}
+
 std::optional<AppStatus> status_of_running(const Folders& folders, const std::string& app) {
-  const auto answer = ask(folders, app, {{"command", "status"}});
-  if (!answer || !flag_member(*answer, "ok")) return std::nullopt;
-  return read_status(*answer);
+  auto asked = send_to(folders, app, {{"command", "status"}}, soon);
+  return status_from(asked, soon);
 }
 
 bool is_running(const Folders& folders, const std::string& app) {
@@ -163,25 +176,11 @@ std::vector<AppStatus> all_statuses(const Folders& folders) {
   const auto left = [until] {
     return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()));
   };
-  std::vector<std::optional<ControlConnection>> connections;
-  for (const std::string& app : apps) {
-    auto opened = ControlConnection::open(folders.socket(app), left());
-    auto* connection = std::get_if<ControlConnection>(&opened);
-    if (connection && connection->send({{"command", "status"}})) {
-      connections.emplace_back(std::move(*connection));
-    } else {
-      connections.emplace_back();
-    }
-  }
+  std::vector<std::optional<ControlConnection>> asked;
+  asked.reserve(apps.size());
+  for (const std::string& app : apps) asked.push_back(send_to(folders, app, {{"command", "status"}}, left()));
   for (std::size_t i = 0; i < apps.size(); ++i) {
-    std::optional<AppStatus> status;
-    while (connections[i]) {
-      const auto line = connections[i]->next(left());
-      if (!line) break;
-      if (!line->contains("ok")) continue;
-      if (flag_member(*line, "ok")) status = read_status(*line);
-      break;
-    }
+    auto status = status_from(asked[i], left());
     if (!status) status = remembered_status(folders, apps[i]);
     if (status) statuses.push_back(std::move(*status));
   }
@@ -248,11 +247,14 @@ bool is_taken(const Folders& folders, const std::string& app) {
   return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-// The process that holds the name, or 0.
-int primary_of(const Folders& folders, const std::string& app) {
+// The process that holds the name, as a pidfd. None when nobody does.
+OwnedFd primary_of(const Folders& folders, const std::string& app) {
   std::ifstream file(folders.lock(app));
   int pid = 0;
-  return is_taken(folders, app) && file >> pid ? pid : 0;
+  if (!(file >> pid) || pid <= 0) return {};
+  OwnedFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  // It held the name when its number was its own already.
+  return is_taken(folders, app) ? std::move(process) : OwnedFd();
 }
 
 int report_ended(const std::string& app, std::string_view how, bool as_json) {
@@ -264,15 +266,17 @@ int report_ended(const std::string& app, std::string_view how, bool as_json) {
   return exit_ok;
 }
 
-// Of a primary that takes no commands. Its workers go with it.
-int kill_primary(const Folders& folders, const std::string& app, bool as_json) {
-  const int pid = primary_of(folders, app);
-  if (pid > 0 && ::kill(pid, SIGKILL) != 0 && errno != ESRCH) {
-    return fail(
-        fmt::format("{}: its primary (pid {}) does not answer, and cannot be killed: {}", app, pid, std::strerror(errno)),
-        as_json);
+// Of a primary that takes no commands. Its workers go with it. Nothing when it is gone already.
+std::optional<int> kill_primary(const Folders& folders, const std::string& app, bool as_json, std::chrono::milliseconds wait) {
+  const OwnedFd process = primary_of(folders, app);
+  if (!process) return std::nullopt;
+  if (syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) {
+    return fail(fmt::format("{}: its primary does not answer, and cannot be killed: {}", app, std::strerror(errno)), as_json);
   }
-  while (pid > 0 && primary_of(folders, app) == pid) std::this_thread::sleep_for(20ms);
+  pollfd ended{process.get(), POLLIN, 0};
+  if (poll(&ended, 1, static_cast<int>(std::min<std::int64_t>(wait.count(), 1 << 30))) <= 0) {
+    return fail(fmt::format("{}: its primary was killed, and has not ended in time", app), as_json);
+  }
   return report_ended(app, "killed: its primary did not answer", as_json);
 }
 
@@ -282,12 +286,12 @@ std::optional<int> end_once(const Folders& folders, const std::string& app, cons
                             std::chrono::steady_clock::time_point until) {
   const bool is_kill = std::strcmp(command, "kill") == 0;
   const auto left = [until] {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    return std::max(0ms, std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()));
   };
   auto opened = ControlConnection::open(folders.socket(app), std::min<std::chrono::milliseconds>(left(), soon));
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection && left().count() <= 0) return fail(not_running(folders, app), as_json);
-  if (!connection && is_kill && is_running(folders, app)) return kill_primary(folders, app, as_json);
+  if (!connection && is_kill && is_running(folders, app)) return kill_primary(folders, app, as_json, left());
   if (!connection) return is_taken(folders, app) ? std::nullopt : std::optional(fail(not_running(folders, app), as_json));
   bool heard = false;
   if (connection->send({{"command", command}})) {
@@ -298,8 +302,8 @@ std::optional<int> end_once(const Folders& folders, const std::string& app, cons
       if (line) continue;
       if (connection->ended() || left().count() <= 0) break;
       // Workers that finish what they have take their time; a primary that answers nothing at all does not end by itself.
-      if (told || ask(folders, app, {{"command", "status"}}) || !is_running(folders, app)) continue;
-      if (is_kill) return kill_primary(folders, app, as_json);
+      if (told || status_of_running(folders, app) || !is_running(folders, app)) continue;
+      if (is_kill) return kill_primary(folders, app, as_json, left());
       told = true;
       say_error(fmt::format("{}: its primary does not answer: it hangs, or is stopped; muster kill {} ends it", app, app));
     }
@@ -602,7 +606,10 @@ int run(const command::Top& top) {
       [&loop, statuses](DeliverStatuses deliver) {
         auto all = std::make_shared<std::vector<AppStatus>>();
         loop.run_in_thread([all, statuses] { *all = statuses(); },
-                           [all, deliver = std::move(deliver)](std::error_code) mutable { deliver(std::move(*all)); });
+                           [all, statuses, deliver = std::move(deliver)](std::error_code error) mutable {
+                             // Without a thread the keys wait.
+                             deliver(error ? statuses() : std::move(*all));
+                           });
       },
       top.interval, top.once);
 }

@@ -162,9 +162,9 @@ std::optional<nlohmann::json> ControlConnection::next(std::chrono::milliseconds 
       return json.is_discarded() ? std::nullopt : std::optional(std::move(json));
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return std::nullopt;
+    // What has come is read also when there is no time left.
     pollfd waiting{fd_, POLLIN, 0};
-    const int ready = poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left, 1 << 30)));
+    const int ready = poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 1 << 30)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) return std::nullopt;
     char bytes[16384];

@@ -96,7 +96,7 @@ static void to_json(json& json, const Diagnostic& diagnostic) {
 static void to_json(json& json, const ResolvedApp& app) { json = {{"config", app.config}, {"origins", app.origins}}; }
 
 void to_json(json& json, const Resolved& resolved) {
-  json = {{"file", resolved.file}, {"ok", resolved.ok()}, {"apps", resolved.apps}, {"diagnostics", resolved.diagnostics}};
+  json = {{"file", resolved.file}, {"ok", resolved.ok()}, {"apps", resolved.apps}, {"remarks", resolved.diagnostics}};
 }
 
 }  // namespace muster::cli

@@ -106,10 +106,8 @@ class AppReader {
  private:
   using Reading = std::optional<std::string> (*)(const OrderedJson&);
 
-  void diagnostic(bool is_warning, std::string text) {
-    content_.diagnostics.push_back({is_warning, app_.place, std::move(text)});
-  }
-  void warn(std::string text) { diagnostic(true, std::move(text)); }
+  void report(bool is_warning, std::string text) { content_.diagnostics.push_back({is_warning, app_.place, std::move(text)}); }
+  void warn(std::string text) { report(true, std::move(text)); }
 
   // The value of a key that has one. It counts as known from here on.
   const OrderedJson* take(std::string_view key) {
@@ -128,7 +126,7 @@ class AppReader {
   }
 
   void refuse(std::string_view key, const OrderedJson& value, std::string_view accepted) {
-    diagnostic(false, fmt::format("{} cannot be {}; accepted: {}", spelled(key), value.dump(), accepted));
+    report(false, fmt::format("{} cannot be {}; accepted: {}", spelled(key), value.dump(), accepted));
   }
 
   // A key that is a setting here.

@@ -496,8 +496,8 @@ Command parse_words(Words words, Environment environment, std::string cwd) {
     Line line = Reader(*command).read(words);
     if (line.has("--help")) return command::Say{help(*command), 0};
     line.sources.environment = std::move(environment);
-    const bool reads_folder = name == "start" || name == "run" || name == "check";
-    if (cwd.empty() && reads_folder) throw Mistake{"the folder that this is run in was removed; change to one that is there"};
+    if (cwd.empty() && command->has_settings)
+      throw Mistake{"the folder that this is run in was removed; change to one that is there"};
     line.sources.cwd = std::move(cwd);
     const bool json = line.has("--json");
     Command made = command->make(std::move(line));

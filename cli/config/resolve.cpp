@@ -103,7 +103,7 @@ std::string_view likely_interpreter(std::string_view app) {
 struct Draft {
   ResolvedApp result;
   std::map<std::string, Assignment> said;  // by setting, the last
-  std::string app_folder;                  // where it was said
+  std::string app_folder;                  // its relative paths begin here
   Place place;                             // of the app in its file
 
   AppConfig& config() { return result.config; }
@@ -128,7 +128,7 @@ class Resolver {
     }
     compare_apps();
     for (auto& draft : drafts_) out_.apps.push_back(std::move(draft.result));
-    tidy_remarks();
+    sort_diagnostics();
     return std::move(out_);
   }
 
@@ -512,7 +512,7 @@ class Resolver {
   }
 
   // In the order of the file and each once, although settings above [apps] are those of each app.
-  void tidy_remarks() {
+  void sort_diagnostics() {
     auto& diagnostics = out_.diagnostics;
     const auto position = [](const Diagnostic& diagnostic) {
       return std::tuple(diagnostic.place.file.empty(), diagnostic.place.line, diagnostic.place.column);

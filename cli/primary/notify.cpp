@@ -16,9 +16,10 @@ namespace muster::cli {
 namespace {
 
 // Anybody may send to it, and without end.
+constexpr int datagrams_per_turn = 64;
+
 // What the system sends at most with one message (SCM_MAX_FD).
 constexpr std::size_t max_descriptors = 253;
-constexpr int datagrams_per_turn = 64;
 
 // A service manager that does not read is not waited for much longer than it takes to be scheduled.
 constexpr int patience_ms = 100;

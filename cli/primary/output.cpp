@@ -27,7 +27,8 @@ Output::Output(Loop& loop, int descriptor) : loop_(loop), descriptor_(descriptor
   if (fstat(descriptor, &status) != 0) return;
   is_socket_ = S_ISSOCK(status.st_mode);
   if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) return;
-  // To be told that it waits is not enough: a terminal that is ready takes less than is written, and a pipe is others' too.
+  // Opened again, so that it alone does not block. POLLOUT is no promise: a terminal that has room may block all the same, and
+  // others may fill a pipe before this one writes.
   own_ = OwnedFd(open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (own_) descriptor_ = own_.get();
 }

@@ -40,7 +40,7 @@ class Output {
   Loop& loop_;
   int descriptor_;
   bool is_socket_ = false;  // which is told not to wait by its call
-  OwnedFd own_;             // of a terminal or pipe: the same, without the wait. Others have `descriptor` too
+  OwnedFd own_;             // a terminal or pipe, opened again to be non-blocking here only
   std::string kept_;
   std::size_t written_ = 0;  // of what is kept
   std::size_t lost_ = 0;

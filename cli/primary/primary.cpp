@@ -23,8 +23,8 @@
 #include "config/capacity.h"
 #include "config/listen_url.h"
 #include "json_text.h"
-#include "primary/init.h"
 #include "os/process_use.h"
+#include "primary/init.h"
 #include "say.h"
 #include "show/units_text.h"
 #include "start_process.h"
@@ -494,7 +494,7 @@ void Primary::stopped(const std::optional<std::string>& failed) {
 void Primary::finish() {
   // Not before a primary that was to take over has ended, whose workers would go on.
   if (!stopped_ || (successor_ && !replaced_)) return;
-  // Nor one that did not come up, which has the ports.
+  // Nor before one that did not come up, which has the ports too.
   if (!failed_successors_.empty()) {
     for (const auto& failed : failed_successors_) failed->kill();
     return;

@@ -44,7 +44,7 @@ Successor::Successor(Loop& loop, int pid, int line, std::chrono::milliseconds li
     unread_.read(bytes, [this](std::string_view text) { hear(nlohmann::json::parse(text, nullptr, false)); });
   }));
   subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
-  if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { give_up(); });
+  if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { give_up("it said nothing for too long"); });
 }
 
 Successor::~Successor() {
@@ -70,22 +70,17 @@ void Successor::hear(const nlohmann::json& message) {
 
 void Successor::lost() {
   limit_.cancel();
-  if (state_ != State::starting && state_ != State::ready) return;
-  state_ = State::over;
-  reap(std::chrono::steady_clock::now() + clearing_up);
-  events_.failed(error_.empty() ? "it ended without a word" : error_);
+  if (state_ == State::starting || state_ == State::ready) give_up("it ended without a word");
 }
 
-void Successor::give_up() {
-  if (state_ != State::starting) return;
-  state_ = State::over;
-  line_.end(order_to_end(How::kill));
-  ::kill(pid_, SIGTERM);
-  reap(std::chrono::steady_clock::now() + clearing_up);
-  events_.failed(error_.empty() ? "it said nothing for too long" : error_);
+void Successor::give_up(std::string why) {
+  end(How::kill, clearing_up);
+  events_.failed(error_.empty() ? std::move(why) : error_);
 }
 
-void Successor::kill() { ::kill(pid_, SIGKILL); }
+void Successor::kill() {
+  if (state_ != State::gone) ::kill(pid_, SIGKILL);
+}
 
 void Successor::give() {
   state_ = State::given;
@@ -106,6 +101,7 @@ void Successor::end(How how, std::chrono::milliseconds patience) {
 
 void Successor::reap(std::chrono::steady_clock::time_point kill_at) {
   if (waitpid(pid_, nullptr, WNOHANG) != 0) {
+    state_ = State::gone;
     // Where it was killed; it removes it itself otherwise.
     WorkerFiles::remove_folder(folder_);
     // Not from inside a call.
@@ -148,16 +144,16 @@ void Predecessor::hear(const nlohmann::json& message) {
 void Predecessor::lost() {
   patience_.cancel();
   const State before = std::exchange(state_, State::over);
-  if (before == State::in_charge) look_for_death(std::chrono::steady_clock::now() + dying);
+  if (before == State::in_charge) await_death(std::chrono::steady_clock::now() + dying);
   if (before == State::finishing) events_.ended();
 }
 
-void Predecessor::look_for_death(std::chrono::steady_clock::time_point until) {
+void Predecessor::await_death(std::chrono::steady_clock::time_point until) {
   pollfd ended{process_.get(), POLLIN, 0};
   if (!process_ || poll(&ended, 1, 0) > 0) return events_.gone();
-  // It goes on, and this one was given up.
+  // It lives, and has given up this one.
   if (std::chrono::steady_clock::now() >= until) return events_.end(Successor::How::kill);
-  patience_ = loop_.set_timeout(reap_interval, [this, until] { look_for_death(until); });
+  patience_ = loop_.set_timeout(reap_interval, [this, until] { await_death(until); });
 }
 
 void Predecessor::end(Successor::How how, std::chrono::milliseconds patience) {

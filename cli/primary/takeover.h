@@ -53,12 +53,12 @@ class Successor {
   void kill();
 
  private:
-  enum class State { starting, ready, given, ending, over };
+  enum class State { starting, ready, given, ending, gone };
 
   void hear(const nlohmann::json& message);
   void lost();
-  // It is told that it is not to be: a line that only ends would be one of a primary that has died, and the place its own.
-  void give_up();
+  // Orders it to end. To close the line would not do: the successor would take that for its predecessor's death.
+  void give_up(std::string why);
   void reap(std::chrono::steady_clock::time_point kill_at);
 
   Loop& loop_;
@@ -97,8 +97,8 @@ class Predecessor {
   void hear(const nlohmann::json& message);
   void lost();
 
-  // The line is lost, which says nothing as long as the process lives.
-  void look_for_death(std::chrono::steady_clock::time_point until);
+  // After the line was lost: waits for the end of the process, which may only have given up this one.
+  void await_death(std::chrono::steady_clock::time_point until);
 
   Loop& loop_;
   int pid_;

@@ -37,7 +37,7 @@ using Phase = WorkerPhase;
 constexpr std::size_t obituaries_kept = 100;
 constexpr std::size_t max_message_size = 256 << 10;
 constexpr std::size_t max_message_values = 1 << 16;
-// What one that does not read is told is refusals.
+// What fills it, when a worker does not read, is refusals.
 constexpr std::size_t max_queue_size = std::size_t{1} << 20;
 constexpr Milliseconds look_interval{1'000};
 // So many start at a time on the smallest machine. More would only keep each other from starting.
@@ -246,7 +246,7 @@ void Workers::set_worker_settings() {
   }
   settings.no_new_privileges = config_.no_new_privileges;
   settings.kill_with_primary = true;
-  // What it reads of them is short: `ready`, and what cluster says. The rest it lets go by.
+  // The command reads `ready` and the cluster's own messages, which are short. It skips the rest.
   settings.max_message_size = max_message_size;
   settings.max_message_values = max_message_values;
   settings.skip_large_messages = true;
@@ -516,16 +516,16 @@ void Workers::reload(AppConfig config, Done done) {
   supervisor_.reload();
 }
 
-// Tells `done` when a restart or scale has ended.
-Function<void(const std::string&)> Workers::told(Done done) {
-  return [this, done = std::move(done)](const std::string& why) mutable {
+Function<void(const std::string&)> Workers::report_to(Done done) {
+  return [this, alive = std::weak_ptr(alive_), done = std::move(done)](const std::string& why) mutable {
+    if (!alive.lock()) return;
     finish(done, why.empty(), why.empty() ? fmt::format("{} of {} workers are ready", ready(), wanted()) : why);
   };
 }
 
 void Workers::restart(Done done) {
   if (supervisor_.why_not_scale().empty()) say("restarting");
-  supervisor_.restart(told(std::move(done)));
+  supervisor_.restart(report_to(std::move(done)));
 }
 
 void Workers::scale(unsigned workers, Done done) {
@@ -533,7 +533,7 @@ void Workers::scale(unsigned workers, Done done) {
     config_.workers = workers;
     say(fmt::format("scaling to {}", counted(workers, "worker")));
   }
-  supervisor_.scale(workers, told(std::move(done)));
+  supervisor_.scale(workers, report_to(std::move(done)));
 }
 
 void Workers::stop() {

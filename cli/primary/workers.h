@@ -23,8 +23,8 @@
 
 namespace muster::cli {
 
-// The workers of one app: how they are started, what is known of them, and what is said when they end. A muster::Supervisor
-// keeps them.
+// The workers of one app. A muster::Supervisor keeps them; this starts them as the configuration says, watches them, and
+// reports their status and their ends.
 class Workers {
  public:
   // A reload, restart or scale that was asked for has ended: what to tell whoever asked. `ok` is false when it was abandoned.
@@ -95,7 +95,8 @@ class Workers {
   void check_limits(const SupervisedWorker& known, WorkerProcess& process);
   // Ports for which nobody asks any more are closed, once there was time to ask.
   void release_ports_later();
-  Function<void(const std::string&)> told(Done done);
+  // Tells `done` how a restart or scale has ended.
+  Function<void(const std::string&)> report_to(Done done);
   static void finish(Done& done, bool ok, std::string text);
   void say(std::string_view text) { log_.say(text); }
 

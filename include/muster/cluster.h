@@ -106,11 +106,11 @@ class Cluster {
   // at the first worker's exit: docs/parity.md.)
   void disconnect(Function<void()> done = {});
 
-  // Puts a new worker, forked with the same environment under the settings in force, in the place of each of workers(), some at
-  // a time, and lets the old one go when the new one is ready: when it listens, if the old one did. `done` runs when that is so
-  // for all, or when the reload was abandoned because a new worker died or was not ready in time; old workers may still be
-  // finishing what they have. Refused (`why`) while another is under way. Workers that end by themselves meanwhile get no
-  // successor here: muster::Supervisor keeps workers. Not in Node.
+  // Replaces each of workers() by a new one, a few at a time. The new worker is forked with the environment of the old one and
+  // the settings in force; when it is ready (when it listens, if the old one did), the old one is asked to leave. `done` runs
+  // when all are replaced, or when the reload was abandoned because a new worker died or was not ready in time. Old workers may
+  // still be finishing then. Refused (`why`) while another reload is under way. A worker that ends by itself meanwhile gets no
+  // successor: muster::Supervisor keeps workers. Not in Node.
   void reload(const ReloadOptions& options = {}, Function<void(const RolloutResult&)> done = {});
 
   // Node has nothing like the following, for primaries whose ports outlive their workers. In place under the policies that

@@ -39,6 +39,7 @@ enum class WorkerPhase : std::uint8_t {
   killing,      // it was sent SIGKILL
 };
 
+// In the first three it starts workers.
 enum class SupervisorState : std::uint8_t {
   starting,  // none was ready yet
   running,

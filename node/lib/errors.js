@@ -46,10 +46,10 @@ module.exports = {
   invalidPlaces: (name, value) =>
     make(TypeError, 'ERR_INVALID_ARG_VALUE',
       `The property '${name}' must be a port, a path, { port, host }, { path } or { fd }.${received(value)}`),
-  invalidTimeout: (name, value) =>
-    make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 0.${received(value)}`),
-  invalidCount: (name, value) =>
-    make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= 1.${received(value)}`),
+  outOfRange: (name, least, value) =>
+    make(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be an integer >= ${least}.${received(value)}`),
+  invalidChoice: (name, choices, value) =>
+    make(TypeError, 'ERR_INVALID_ARG_VALUE', `The option '${name}' must be one of ${choices.join(', ')}.${received(value)}`),
   unknownOption: (name, known) => make(TypeError, 'ERR_INVALID_ARG_VALUE', `There is no option '${name}'; there are ${known.join(', ')}`),
   badPort: (value) =>
     make(RangeError, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536.${received(value)}.`),

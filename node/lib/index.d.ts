@@ -76,7 +76,7 @@ declare namespace muster {
     worker: Worker | undefined;
     error: Error | undefined;
     seat: number;
-    cause: 'crashed' | 'exited' | 'never became ready' | 'not started' | 'age' | 'reload' | 'restart' | 'scale' | 'stop';
+    cause: 'crashed' | 'exited' | 'never became ready' | 'not started' | 'age' | 'hung' | 'reload' | 'restart' | 'scale' | 'stop';
     wasReady: boolean;
     /** Milliseconds. */
     lived: number;

@@ -9,20 +9,21 @@ const now = () => Math.round(performance.now());
 const longestTimer = 2 ** 31 - 1;
 
 // The engine decides which workers are replaced and when, for cluster.reload() and cluster.supervise(). Here that is done: `acts` has a
-// function for each effect, and what happens to workers is told.
+// function for each effect, and `stepped`, called after each step. What happens to workers is told to the engine.
 class Plan {
-  constructor(number, acts) {
+  constructor(number, exitTimeout, acts) {
     this.number = number;
     this.acts = {
       // Who has this module in its program loses no request; another leaves as Node's workers do.
       drain: (run) => {
         const worker = this.workers.get(run);
         if (!worker?.isConnected()) return worker?.process.kill('SIGTERM');
-        worker.process._sendInternal({ cmd: 'NODE_MUSTER_DRAIN', timeout: this.exitTimeout });
+        worker.process._sendInternal({ cmd: 'NODE_MUSTER_DRAIN', timeout: exitTimeout });
         worker.disconnect();
       },
       terminate: (run) => this.workers.get(run)?.process.kill('SIGTERM'),
       kill: (run) => this.workers.get(run)?.process.kill('SIGKILL'),
+      stepped() {},
       ...acts,
     };
     this.workers = new Map(); // run -> worker
@@ -34,8 +35,12 @@ class Plan {
   watch(run, worker) {
     this.workers.set(run, worker);
     worker.once('exit', (code, signal) => this.exited(run, code, signal));
+    if (worker.process.pid !== undefined) return;
     // It could not be started, and no exit follows.
-    if (worker.process.pid === undefined) worker.process.once('error', () => this.exited(run, 127, null, false));
+    worker.once('error', (error) => {
+      this.failures.set(run, error);
+      this.exited(run, 127, null, false);
+    });
   }
 
   // Makes the process of a run; one that cannot be made has failed to start.
@@ -44,8 +49,8 @@ class Plan {
     try {
       worker = make();
     } catch (error) {
-      process.nextTick(() => this.exited(run, 127, null, false));
       this.failures.set(run, error);
+      process.nextTick(() => this.exited(run, 127, null, false));
       return null;
     }
     this.watch(run, worker);
@@ -74,6 +79,11 @@ class Plan {
     } finally {
       this.stepping = false;
     }
+    this.schedule();
+    this.acts.stepped();
+  }
+
+  schedule() {
     clearTimeout(this.timer);
     const deadline = native.nextDeadline(this.number);
     if (deadline === null) return;

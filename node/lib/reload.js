@@ -3,23 +3,18 @@
 
 const errors = require('./errors');
 const { native } = require('./engine');
+const { checkIntegers } = require('./options');
 const { Plan, now } = require('./plan');
 
 let underWay = null; // the reload that is, until its old workers have left
 let replacing = false; // not all of them are replaced
 let finished = null; // when they have left
 
-function checkedTimes(times) {
-  for (const [name, value] of Object.entries(times)) {
-    if (!Number.isInteger(value) || value < 0) throw errors.invalidTimeout(name, value);
-  }
-}
-
 // `refork` makes a worker like another.
 async function reload(cluster, refork, options) {
   const { readyTimeout = 10_000, exitTimeout = 10_000, parallel = 1 } = options ?? {};
-  checkedTimes({ readyTimeout, exitTimeout });
-  if (!Number.isInteger(parallel) || parallel < 1) throw errors.invalidCount('parallel', parallel);
+  checkIntegers({ readyTimeout, exitTimeout }, 0);
+  checkIntegers({ parallel }, 1);
   if (replacing) throw errors.coded('ERR_MUSTER_RELOAD', 'A reload is under way');
   if (underWay) return finished.then(() => reload(cluster, refork, options));
   const old = Object.values(cluster.workers).filter((worker) => worker.isConnected());
@@ -29,7 +24,7 @@ async function reload(cluster, refork, options) {
     let finish;
     finished = new Promise((done) => { finish = done; });
     const fresh = [];
-    const plan = new Plan(native.beginReload(old.length, parallel, readyTimeout, exitTimeout, now()), {
+    const plan = new Plan(native.beginReload(old.length, parallel, readyTimeout, exitTimeout, now()), exitTimeout, {
       fork(run, seat) {
         const model = old[seat];
         const worker = plan.start(run, () => refork(model));
@@ -43,24 +38,21 @@ async function reload(cluster, refork, options) {
         if (why) reject(Object.assign(errors.coded('ERR_MUSTER_RELOAD', `The reload was abandoned: ${why}`), cause && { cause }));
         else resolve(fresh);
       },
+      stepped() {
+        if (underWay !== plan || replacing || !native.isOver(plan.number)) return;
+        underWay = null;
+        plan.end();
+        finish();
+      },
     });
-    plan.exitTimeout = exitTimeout;
     underWay = plan;
     old.forEach((worker, seat) => {
       plan.watch(seat + 1, worker);
       // One that leaves for another reason is the program's business, as one that ends.
       worker.once('disconnect', () => !worker.exitedAfterDisconnect && plan.exited(seat + 1, 0, null));
     });
-    const step = plan.step;
-    plan.step = function() {
-      step.call(plan);
-      if (underWay !== plan || replacing || !native.isOver(plan.number)) return;
-      underWay = null;
-      plan.end();
-      finish();
-    };
     plan.step();
   });
 }
 
-module.exports = { reload, checkedTimes };
+module.exports = { reload };

@@ -6,6 +6,7 @@ const os = require('node:os');
 
 const errors = require('./errors');
 const { native } = require('./engine');
+const { checkIntegers } = require('./options');
 const { Plan, now } = require('./plan');
 
 const defaults = {
@@ -22,23 +23,20 @@ const defaults = {
   maxAge: 0,
   exitTimeout: 30_000,
 };
-const counts = ['workers', 'parallel']; // at least 1
-const numbers = ['maxStarting', 'readyTimeout', 'backoff', 'maxBackoff', 'maxRestarts', 'restartWindow', 'maxAge', 'exitTimeout'];
+const readinesses = ['listening', 'online'];
+
+// Who has closed its channel mostly ends.
+const deafGrace = 1000;
 
 function checked(given) {
   for (const name of Object.keys(given ?? {})) {
     if (!(name in defaults)) throw errors.unknownOption(name, Object.keys(defaults));
   }
-  const options = { ...defaults, workers: os.availableParallelism?.() ?? os.cpus().length, ...given };
-  for (const name of counts) {
-    if (!Number.isInteger(options[name]) || options[name] < 1) throw errors.invalidCount(name, options[name]);
-  }
-  for (const name of numbers) {
-    if (!Number.isInteger(options[name]) || options[name] < 0) throw errors.invalidTimeout(name, options[name]);
-  }
-  if (!['listening', 'online'].includes(options.readiness)) {
-    throw errors.coded('ERR_INVALID_ARG_VALUE', "The option 'readiness' must be 'listening' or 'online'");
-  }
+  const options = { ...defaults, workers: os.availableParallelism(), ...given };
+  const { workers, parallel, env, readiness, ...numbers } = options;
+  checkIntegers({ workers, parallel }, 1);
+  checkIntegers(numbers, 0);
+  if (!readinesses.includes(readiness)) throw errors.invalidChoice('readiness', readinesses, readiness);
   return options;
 }
 
@@ -52,17 +50,19 @@ class Supervisor extends EventEmitter {
   constructor(cluster, options) {
     super();
     const { env, readiness, exitTimeout } = options;
-    this.#plan = new Plan(native.beginSupervision({ ...options, seed: Math.floor(Math.random() * 2 ** 48) }, now()), {
+    this.#plan = new Plan(native.beginSupervision({ ...options, seed: Math.floor(Math.random() * 2 ** 48) }, now()), exitTimeout, {
       fork: (run, seat, generation) => {
         const worker = this.#plan.start(run, () => cluster.fork({
           MUSTER_WORKER: seat,
           MUSTER_GENERATION: generation,
           ...(typeof env === 'function' ? env(seat, generation) : env),
         }));
-        worker?.once(readiness, () => {
+        if (!worker) return;
+        worker.once(readiness, () => {
           this.#plan.ready(run);
           this.emit('ready', worker, seat);
         });
+        worker.once('listening', () => worker.once('disconnect', () => this.#replaceDeaf(run, worker)));
       },
       end: (run, end) => this.#end(run, end),
       reloaded: (run, result) => this.#reloaded(result),
@@ -71,14 +71,11 @@ class Supervisor extends EventEmitter {
         process.nextTick(() => this.emit('fail', why));
       },
       stop: () => process.nextTick(() => this.#stop()),
+      stepped: () => {
+        const { ready, wanted } = this.#known();
+        if (ready >= wanted) this.#wait(null, '');
+      },
     });
-    this.#plan.exitTimeout = exitTimeout;
-    const step = this.#plan.step;
-    this.#plan.step = () => {
-      step.call(this.#plan);
-      const { ready, wanted } = this.#known();
-      if (this.#waiting && ready >= wanted) this.#wait(null, '');
-    };
     // What the first workers set off finds its listeners.
     process.nextTick(() => this.#plan.step());
   }
@@ -92,6 +89,15 @@ class Supervisor extends EventEmitter {
   get wanted() { return this.#known().wanted; }
   get ready() { return this.#known().ready; }
   get restarts() { return this.#known().restarts; }
+
+  // A worker that can be dealt no connection any more, and does not end, gets a successor.
+  #replaceDeaf(run, worker) {
+    const timer = setInterval(() => {
+      if (worker.isDead() || this.#last) return clearInterval(timer);
+      this.#order('replace', run);
+      this.#plan.step();
+    }, deafGrace).unref();
+  }
 
   #order(what, count = 0) {
     const why = this.#last ? `it is ${this.#last.state}` : native.supervise(this.#plan.number, what, count, now());
@@ -111,7 +117,7 @@ class Supervisor extends EventEmitter {
   }
 
   async scale(workers) {
-    if (!Number.isInteger(workers) || workers < 1) throw errors.invalidCount('workers', workers);
+    checkIntegers({ workers }, 1);
     return this.#change('scale', workers);
   }
 

@@ -358,7 +358,7 @@ napi_value forget_plan(const Call& call) {
   return nullptr;
 }
 
-// (plan, what, how many, now) -> why not, or ""
+// (plan, what, how many or which run, now) -> why not, or ""
 napi_value supervise(const Call& call) {
   core::Supervisor* supervisor = supervisor_of(call);
   if (!supervisor) return js::string(call.env, "it is stopped");
@@ -368,9 +368,10 @@ napi_value supervise(const Call& call) {
   if (what == "reload") why_not = supervisor->reload(now);
   if (what == "restart") why_not = supervisor->restart(now);
   if (what == "scale") why_not = supervisor->scale(static_cast<unsigned>(js::to_int(call.env, call[2])), now);
+  if (what == "replace") {
+    supervisor->replace(core::RunId{static_cast<std::uint32_t>(js::to_int(call.env, call[2]))}, EndCause::hung, now);
+  }
   if (what == "stop") supervisor->stop(now);
-  if (what == "terminate") supervisor->terminate(now);
-  if (what == "kill") supervisor->kill(now);
   return js::string(call.env, why_not.value_or(""));
 }
 

@@ -77,9 +77,6 @@ class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTur
   void forget_plan(int number) { plans_.erase(number); }
 
  private:
-  std::map<int, Plan> plans_;
-  int last_plan_ = 0;
-
   struct Known {
     std::shared_ptr<const core::WorkerRecord> record;
     Serialization serialization;
@@ -122,6 +119,8 @@ class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTur
   bool ticks_wait_ = false;
   uv::Loop loop_;
   core::Primary core_;
+  std::map<int, Plan> plans_;
+  int last_plan_ = 0;
   std::map<core::WorkerId, Known> workers_;
   std::unique_ptr<uv::PrimaryDriver> driver_;
 };

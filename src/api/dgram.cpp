@@ -81,7 +81,7 @@ void DatagramState::bind_as_asked(bool alone) {
 void DatagramState::bind_to(Handle handle, Function<void()> on_listening) {
   if (handle.type() != HandleType::udp_socket) throw Exception(Errc::invalid_handle_type, "The handle is no UDP socket");
   begin(std::move(on_listening));
-  OwnedFd socket(handle.release());
+  OwnedFd socket = Access::take(std::move(handle));
   uv::set_non_blocking(socket.get());
   const int failed = open(std::move(socket));
   loop_->loop.next_tick([this, keep = shared_from_this(), failed] {

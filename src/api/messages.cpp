@@ -64,7 +64,7 @@ uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer) {
       info.dgram_type = to_string(name && name->ipv6 ? AddressType::udp6 : AddressType::udp4);
     }
     if (const auto& origin = Access::origin(handle)) info.key = origin->key();
-    message.handle = uv::UserHandle{info, OwnedFd(handle.release())};
+    message.handle = uv::UserHandle{info, Access::take(std::move(handle))};
   }
   return message;
 }

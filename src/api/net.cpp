@@ -110,7 +110,7 @@ void BasicServer<Self>::handle_connection(Handle connection) const {
     throw Exception(Errc::invalid_handle_type, "Only a connection can be served");
   }
   // It is counted here from now on.
-  OwnedFd fd(connection.release());
+  OwnedFd fd = Access::take(std::move(connection));
   uv::set_non_blocking(fd.get());
   server_->adopt(std::move(fd));
 }

@@ -230,7 +230,7 @@ void PrimarySide::release_unused_ports() {
 }
 
 void PrimarySide::adopt(ListeningSocket socket) {
-  OwnedFd fd(socket.socket.release());
+  OwnedFd fd = Access::take(std::move(socket.socket));
   uv::set_non_blocking(fd.get());
   uv::set_close_on_exec(fd.get());
   if (!driver_) return;

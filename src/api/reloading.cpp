@@ -55,7 +55,10 @@ void Reloading::watch(RunId run, const Worker& worker) {
   entry.subscriptions.emplace_back(worker.on_exit([this, run](ExitStatus status) { end(run, status, true); }));
   if (worker.process().pid() != 0) return;
   // It could not be started, and no exit follows.
-  entry.subscriptions.emplace_back(worker.on_error([this, run](const Error&) { end(run, ExitStatus::exited(127), false); }));
+  entry.subscriptions.emplace_back(worker.on_error([this, run](const Error& error) {
+    failure_ = error.message;
+    end(run, ExitStatus::exited(127), false);
+  }));
 }
 
 void Reloading::end(RunId run, ExitStatus status, bool started) {
@@ -104,9 +107,16 @@ void Reloading::perform(const core::Runs::Fork& fork) {
     } else {
       subscriptions.emplace_back(worker.on_online(ready));
     }
-  } catch (const std::exception&) {
-    loop_->loop.next_tick([this, keep = shared_from_this(), run] { end(run, ExitStatus::exited(127), false); });
+  } catch (const std::exception& error) {
+    fail_to_start(run, error.what());
+  } catch (...) {
+    fail_to_start(run, "the fork threw what is no std::exception");
   }
+}
+
+void Reloading::fail_to_start(RunId run, std::string why) {
+  failure_ = std::move(why);
+  loop_->loop.next_tick([this, keep = shared_from_this(), run] { end(run, ExitStatus::exited(127), false); });
 }
 
 void Reloading::perform(const core::Runs::Drain& drain) {
@@ -124,7 +134,9 @@ void Reloading::perform(const core::Runs::Kill& kill) {
 void Reloading::perform(const core::Reload::Ended& ended) {
   ended_ = true;
   if (!done_) return;
-  loop_->loop.next_tick([done = std::exchange(done_, nullptr), result = ended.result]() mutable { done(result); });
+  RolloutResult result = ended.result;
+  if (!result.ok() && !failure_.empty()) result.why += ": " + failure_;
+  loop_->loop.next_tick([done = std::exchange(done_, nullptr), result = std::move(result)]() mutable { done(result); });
 }
 
 }  // namespace muster::detail

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <muster/cluster.h>
@@ -49,6 +50,7 @@ class Reloading final : public std::enable_shared_from_this<Reloading> {
   void perform(const core::Runs::Kill& kill);
   void perform(const core::Reload::Ended& ended);
   void watch(RunId run, const Worker& worker);
+  void fail_to_start(RunId run, std::string why);
   void end(RunId run, ExitStatus status, bool started);
   std::optional<Worker> worker_of(RunId run) const;
 
@@ -60,6 +62,7 @@ class Reloading final : public std::enable_shared_from_this<Reloading> {
   core::Reload core_;
   std::map<RunId, Entry> entries_;
   uv::Timer deadline_;
+  std::string failure_;  // of a worker that could not be started
   bool pumping_ = false;
   bool ended_ = false;
 };

@@ -84,7 +84,7 @@ void ServerState::open(bool alone) {
 void ServerState::listen_on(Handle handle, Function<void()> on_listening) {
   if (!handle) throw Exception(Errc::invalid_handle_type, "There is no handle to listen on");
   if (!begin(std::move(on_listening), {})) return;
-  OwnedFd socket(handle.release());
+  OwnedFd socket = Access::take(std::move(handle));
   uv::set_non_blocking(socket.get());
   open_here({std::move(socket)});
 }

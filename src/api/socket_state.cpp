@@ -20,7 +20,7 @@ std::shared_ptr<SocketState> SocketState::adopt(LoopState& loop, Handle handle) 
   // What its server knows of it ends when the connection does.
   Function<void()> on_closed;
   if (Access::origin(handle)) on_closed = [origin = Access::origin(handle)]() mutable { origin.reset(); };
-  OwnedFd fd(handle.release());
+  OwnedFd fd = Access::take(std::move(handle));
   uv::set_non_blocking(fd.get());
   return adopt(loop, std::move(fd), std::move(on_closed));
 }

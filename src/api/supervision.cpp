@@ -92,12 +92,7 @@ void Supervision::abandon() {
   failed.clear();
   stopped.clear();
   changed.clear();
-  // One of them may be calling just now.
-  for (auto& [run, entry] : entries_) {
-    entry.subscriptions.clear();
-    entry.ending.reset();
-    entry.deaf.reset();
-  }
+  entries_.clear();
 }
 
 template <class Emitter, class... A>
@@ -241,7 +236,7 @@ void Supervision::pump() {
   const auto keep = shared_from_this();
   // As the program's code: what it sets off is told when it has returned.
   loop_->loop.call([this] {
-    while (!over_) {
+    while (!over_ && !reload_untold_) {
       const auto effect = core_.poll_effect();
       if (!effect) break;
       std::visit([this](const auto& e) { perform(e); }, *effect);
@@ -260,11 +255,11 @@ void Supervision::pump() {
 
 void Supervision::perform(const core::Supervisor::Fork& fork) {
   const RunId run = fork.run;
-  entries_[run];
+  Entry& entry = entries_[run];
   try {
     const Worker worker = this->fork(fork.seat, fork.generation);
     if (over_) return;
-    entries_[run].worker = worker;
+    entry.worker = worker;
     watch(run, worker);
   } catch (const std::exception& error) {
     fail_to_start(run, error.what());
@@ -274,7 +269,8 @@ void Supervision::perform(const core::Supervisor::Fork& fork) {
 }
 
 void Supervision::fail_to_start(RunId run, std::string why) {
-  entries_[run].failure = std::move(why);
+  if (over_) return;
+  entries_.at(run).failure = std::move(why);
   loop_->loop.next_tick([this, keep = shared_from_this(), run] { end(run, ExitStatus::exited(127), false); });
 }
 
@@ -288,7 +284,8 @@ Worker Supervision::fork(unsigned seat, unsigned generation) {
 
 void Supervision::watch(RunId run, const Worker& worker) {
   const Process process = worker.process();
-  auto& subscriptions = entries_[run].subscriptions;
+  Entry& entry = entries_.at(run);
+  auto& subscriptions = entry.subscriptions;
   switch (options_.readiness) {
     case Readiness::listening:
       subscriptions.emplace_back(worker.on_listening([this, run](const Address&) { get_ready(run); }));
@@ -298,39 +295,36 @@ void Supervision::watch(RunId run, const Worker& worker) {
   }
   if (process.pid() == 0) {
     // It could not be started, and no exit follows.
-    subscriptions.emplace_back(worker.on_error([this, run](const Error& error) {
-      entries_[run].failure = error.message;
+    subscriptions.emplace_back(worker.on_error([this, run, &entry](const Error& error) {
+      entry.failure = error.message;
       end(run, ExitStatus::exited(127), false);
     }));
     return;
   }
-  subscriptions.emplace_back(worker.on_listening([this, run](const Address&) { entries_[run].listens = true; }));
-  subscriptions.emplace_back(worker.on_disconnect([this, run] {
-    const auto found = entries_.find(run);
+  subscriptions.emplace_back(worker.on_listening([&entry](const Address&) { entry.listens = true; }));
+  subscriptions.emplace_back(worker.on_disconnect([this, run, &entry] {
     // A program that has no server here may do without its channel.
-    if (found == entries_.end() || !found->second.listens) return;
-    found->second.deaf = std::make_unique<uv::Timer>(loop_->loop, [this, run] { replace_deaf(run); });
-    found->second.deaf->start(deaf_grace);
+    if (!entry.listens) return;
+    entry.deaf = std::make_unique<uv::Timer>(loop_->loop, [this, run] { replace_deaf(run); });
+    // Again and again: what takes its place may not come up.
+    entry.deaf->start(deaf_grace, deaf_grace);
   }));
   subscriptions.emplace_back(process.on_close([this, run](ExitStatus status) { end(run, status, true); }));
-  subscriptions.emplace_back(process.on_exit([this, run](ExitStatus status) {
-    const auto found = entries_.find(run);
-    if (found == entries_.end()) return;
-    found->second.ending = std::make_unique<uv::Timer>(loop_->loop, [this, run, status] { end(run, status, true); });
-    found->second.ending->start(output_grace);
+  subscriptions.emplace_back(process.on_exit([this, run, &entry](ExitStatus status) {
+    entry.ending = std::make_unique<uv::Timer>(loop_->loop, [this, run, status] { end(run, status, true); });
+    entry.ending->start(output_grace);
   }));
 }
 
 // It can be dealt no connection, and does not end.
 void Supervision::replace_deaf(RunId run) {
-  if (over_) return;
-  if (const auto found = entries_.find(run); found != entries_.end())
-    found->second.failure = "it closed its channel and lived on";
+  entries_.at(run).failure = "it closed its channel and lived on";
   core_.replace(run, EndCause::hung, uv::Loop::now());
   pump();
 }
 
 void Supervision::get_ready(RunId run) {
+  const auto keep = shared_from_this();
   const auto* known = core_.find(run);
   if (over_ || !known || known->phase != WorkerPhase::starting) return;
   core_.handle_ready(run, uv::Loop::now());
@@ -373,8 +367,6 @@ void Supervision::perform(const core::Supervisor::Died& died) {
   if (auto entry = entries_.extract(died.run)) {
     end.worker = entry.mapped().worker;
     end.failure = std::move(entry.mapped().failure);
-    // What ended it may be calling just now.
-    loop_->keep_for_turn(std::make_shared<Entry>(std::move(entry.mapped())));
   }
   end.seat = died.seat;
   end.cause = died.cause;
@@ -388,6 +380,12 @@ void Supervision::perform(const core::Supervisor::Died& died) {
 
 void Supervision::perform(const core::Supervisor::ReloadEnded& ended) {
   tell(reloaded, ended.result);
+  // What is started from here on is started as the listeners leave it: with the old settings again, where it was abandoned.
+  reload_untold_ = true;
+  loop_->loop.next_tick([self = shared_from_this()] {
+    self->reload_untold_ = false;
+    self->pump();
+  });
   if (!reload_done_) return;
   loop_->loop.next_tick([done = std::exchange(reload_done_, nullptr), result = ended.result]() mutable { done(result); });
 }

@@ -57,7 +57,7 @@ class Supervision final : public Reusable, public std::enable_shared_from_this<S
  private:
   using RunId = core::RunId;
 
-  // A process: the worker, and what is heard of it.
+  // A process: the worker, and what is heard of it. What listens ends with it.
   struct Entry {
     std::optional<Worker> worker = {};
     std::string failure = {};
@@ -104,6 +104,7 @@ class Supervision final : public Reusable, public std::enable_shared_from_this<S
   unsigned waiting_for_ = 0;
   uv::Timer deadline_, look_timer_;
   bool pumping_ = false;
+  bool reload_untold_ = false;  // nothing is done until its end was told
   bool started_ = false;
   bool over_ = false;
 };

@@ -114,7 +114,7 @@ void Dealer::died(WorkerId id) {
   for (auto& [token, lost] : lost_) {
     if (lost.worker != id) continue;
     lost.dead = true;
-    if (lost.stage != Lost::Stage::held) continue;
+    if (lost.stage != Lost::Stage::held && lost.stage != Lost::Stage::claimed) continue;
     lost.stage = Lost::Stage::probing;
     effects_.push_back(Probe{token});
   }
@@ -162,8 +162,7 @@ void Dealer::revoked(WorkerId id, FdToken token, bool taken_back) {
   if (const auto found = lost_.find(token); found != lost_.end()) {
     Lost& lost = found->second;
     if (taken_back) return probed(token, false);
-    lost.stage = lost.dead ? Lost::Stage::probing : Lost::Stage::held;
-    lost.claimed = true;
+    lost.stage = lost.dead ? Lost::Stage::probing : Lost::Stage::claimed;
     if (lost.dead) effects_.push_back(Probe{token});
     return;
   }
@@ -219,7 +218,8 @@ void Dealer::rested() {
 
 void Dealer::look() {
   watching_ = false;
-  bool unanswered = close_held();
+  for (auto& [token, lost] : lost_) ++lost.looks;
+  bool unanswered = close_held(max_looks);
   // Whose own it is waits for nobody else.
   if (sticky()) {
     watching_ = unanswered;
@@ -247,20 +247,16 @@ void Dealer::look() {
   }
 }
 
-bool Dealer::close_held() {
+bool Dealer::close_held(unsigned looks) {
   bool left = false;
-  for (auto entry = lost_.begin(); entry != lost_.end();) {
-    Lost& lost = entry->second;
-    if (lost.stage != Lost::Stage::held || lost.claimed) {
-      ++entry;
-    } else if (listening_ > 0 && ++lost.looks < max_looks) {
-      left = true;
-      ++entry;
-    } else {
-      effects_.push_back(Close{entry->first});
-      entry = lost_.erase(entry);
-    }
-  }
+  std::erase_if(lost_, [&](const auto& entry) {
+    const Lost& lost = entry.second;
+    if (lost.stage != Lost::Stage::held) return false;
+    const bool close = lost.looks >= looks;
+    if (close) effects_.push_back(Close{entry.first});
+    left |= !close;
+    return close;
+  });
   return left;
 }
 
@@ -371,7 +367,7 @@ void Dealer::deal() {
 
 void Dealer::close_waiting_if_deserted() {
   if (has_workers()) return;
-  close_held();
+  close_held(0);
   for (const Connection& connection : waiting_) effects_.push_back(Close{connection.token});
   waiting_.clear();
 }

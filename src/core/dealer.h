@@ -120,15 +120,15 @@ class Dealer {
     std::deque<Connection> own = {};  // waiting, and for no other
   };
 
-  // A connection that was in flight to a worker that is lost. `held`: one that may live has it, or may have it.
+  // A connection that was in flight to a worker that is lost. `held`: one that may live may have received it; `claimed`: it
+  // has.
   struct Lost {
-    enum class Stage { revoking, held, probing };
+    enum class Stage { revoking, held, claimed, probing };
     Connection connection;
     WorkerId worker;
     Stage stage;
     bool dead = false;
-    bool claimed = false;  // it has it
-    unsigned looks = 0;    // since it is held
+    unsigned looks = 0;  // how often it was looked at
   };
 
   // Whether each connection has a worker of its own that it waits for.
@@ -138,9 +138,8 @@ class Dealer {
   void wait(Connection connection, bool first);
   void assign(WorkerId id, Connection connection);
   void offer(WorkerId id, Worker& worker, Connection connection);
-  // Looks once more at those that are held, and closes those that have been for long, or all when nobody could have them.
-  // Whether some are left.
-  bool close_held();
+  // Closes those that are held and were looked at so often. Whether some are held still.
+  bool close_held(unsigned looks);
   // One that can go.
   void forget(WorkerId id);
   WorkerId next_free();

@@ -72,11 +72,7 @@ void Reload::handle_time(std::uint64_t now) {
   for (const auto& effect : runs_.handle_time(now)) push(effect);
 }
 
-bool Reload::over() const {
-  return ended_ && runs_.count(WorkerPhase::starting) + runs_.count(WorkerPhase::draining) +
-                           runs_.count(WorkerPhase::terminating) + runs_.count(WorkerPhase::killing) ==
-                       0;
-}
+bool Reload::over() const { return ended_ && runs_.count(WorkerPhase::ready) == runs_.all().size(); }
 
 std::optional<Reload::Effect> Reload::poll_effect() {
   if (effects_.empty()) return std::nullopt;

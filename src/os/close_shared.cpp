@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "os/close_shared.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -24,9 +22,6 @@ constexpr int pass_rights = SO_PASSRIGHTS;
 constexpr int pass_rights = 83;
 #endif
 
-// The system's limit for the queue of a listening socket, as most have it.
-constexpr int max_queued = 4096;
-
 // A socket that resets its connection does not linger.
 bool stop_lingering(int fd) {
   linger option{};
@@ -37,23 +32,17 @@ bool stop_lingering(int fd) {
   return setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof option) == 0;
 }
 
-// An abstract name is free when its socket is closed, and whoever listened there may want to listen there again at once: that
-// is not left to a thread. What is queued is.
-bool empties_queue(int fd) {
+bool is_listening(int fd) {
   int listens = 0;
   socklen_t size = sizeof listens;
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
+bool is_abstract(int fd) {
   sockaddr_un name{};
-  socklen_t name_size = sizeof name;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) return false;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&name), &name_size) != 0) return false;
-  if (name_size <= offsetof(sockaddr_un, sun_path) || name.sun_path[0] != '\0') return false;
-  if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) return false;
-  for (int taken = 0; taken < max_queued; ++taken) {
-    const int connection = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
-    if (connection < 0) return errno == EAGAIN;
-    close_shared(connection);
-  }
-  return false;
+  socklen_t size = sizeof name;
+  return getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size) == 0 && size > offsetof(sockaddr_un, sun_path) &&
+         name.sun_path[0] == '\0';
 }
 
 // False for what is no socket too: who serves its file system may take its time.
@@ -61,10 +50,12 @@ bool closes_at_once(int fd) {
   int domain = 0;
   socklen_t size = sizeof domain;
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
-  if (domain == AF_INET || domain == AF_INET6) return stop_lingering(fd);
-  // Nothing tells whether a descriptor lies in a Unix socket: an empty datagram, or an urgent byte that was read, may bring
+  const bool is_internet = domain == AF_INET || domain == AF_INET6;
+  // Whoever listens on an abstract name may want to do so again at once, and it is free only when its socket is closed.
+  if (is_listening(fd)) return is_internet || (domain == AF_UNIX && is_abstract(fd));
+  // A Unix socket never tells whether a descriptor lies in it: an empty datagram, or an urgent byte that was read, may bring
   // one, and so may a peer at any moment.
-  return domain == AF_UNIX && empties_queue(fd);
+  return is_internet && stop_lingering(fd);
 }
 
 // Closes in threads what may block. One for the process, like the descriptors themselves.

@@ -467,7 +467,7 @@ TEST_F(Config, IsToldInJson) {
   EXPECT_EQ(json["apps"][0]["config"]["kill_timeout"], "5s");
   EXPECT_EQ(json["apps"][0]["origins"]["app"], "muster.toml:1:1");
   EXPECT_EQ(
-      json["diagnostics"][0],
+      json["remarks"][0],
       (nlohmann::json{
           {"file", "muster.toml"}, {"line", 2}, {"column", 1}, {"severity", "mistake"}, {"text", "unknown key \"watch\""}}));
 }

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/node.h"
 #include "support/run.h"
 #include "support/worker_main.h"
 
@@ -141,6 +142,49 @@ TEST(Supervisor, AbandonsAReloadWhoseNewWorkersEnd) {
 
   ASSERT_TRUE(result);
   EXPECT_EQ(result->why, "worker 1 of the new version ended before it was ready, exit code 5");
+}
+
+// Who listens to the end of a reload may take the settings back: what is started after it is started with the old ones.
+TEST(Supervisor, StartsNothingBetweenTheEndOfAReloadAndItsListeners) {
+  Primary primary;
+  std::string version = "Serving";
+  std::vector<std::string> forks;
+  std::optional<Worker> late, dying;
+  SupervisorHooks hooks;
+  hooks.fork = [&](unsigned, unsigned) {
+    forks.push_back(version);
+    Worker w = primary.cluster.fork(worker(version));
+    if (version == "EndsWhenTold") late = w;
+    return w;
+  };
+  // One starts at a time, so a seat waits while the new version does.
+  Supervisor supervisor(primary.cluster, {.workers = 2, .max_starting = 1}, std::move(hooks));
+  bool begun = false;
+  supervisor.on_ready([&](Worker w) {
+    if (supervisor.ready() != 2) return;
+    if (std::exchange(begun, true)) return supervisor.stop();
+    dying = w;
+    version = "EndsWhenTold";
+    supervisor.reload();
+    dying->kill(Signal::kill);
+  });
+  supervisor.on_end([&](const WorkerEnd& end) {
+    if (end.worker == dying) late->send("end");
+  });
+  supervisor.on_reload([&](const RolloutResult& result) {
+    EXPECT_FALSE(result.ok());
+    version = "Serving";
+  });
+
+  supervisor.start();
+  primary.run();
+
+  EXPECT_EQ(forks, (std::vector<std::string>{"Serving", "Serving", "EndsWhenTold", "Serving"}));
+}
+
+WORKER(EndsWhenTold) {
+  cluster.process().on_message([](Message&) { _exit(5); });
+  return loop.run();
 }
 
 TEST(Supervisor, FailsWhenNobodyEverBecomesReady) {
@@ -411,6 +455,41 @@ WORKER(EndsTheSecondTime) {
   auto server = http::create_server(cluster, [](http::Request&, http::Response& response) { response.end(); });
   server.listen(0);
   return loop.run();
+}
+
+// Settings::inspect_port is the program's, and may throw anything.
+TEST(ClusterReload, IsAbandonedWhateverAForkThrows) {
+  for (const bool is_exception : {true, false}) {
+    Primary primary;
+    bool throws = false;
+    Settings settings;
+    settings.exec_argv = {"--inspect"};
+    settings.inspect_port = InspectPort([&] {
+      if (throws && is_exception) throw std::runtime_error("no port");
+      if (throws) throw 5;
+      return 0;
+    });
+    settings.exec_path = node_program(20);
+    settings.exec = testing::TempDir() + "inspected_" + std::to_string(getpid()) + ".cjs";
+    std::ofstream(*settings.exec) << "setInterval(() => {}, 1000);";
+    primary.cluster.setup_primary(settings);
+    Worker old = primary.cluster.fork();
+    std::string why;
+    old.on_online([&] {
+      throws = true;
+      primary.cluster.reload({}, [&](const RolloutResult& told) {
+        why = told.why;
+        EXPECT_TRUE(old.is_connected());
+        old.kill(Signal::kill);
+      });
+    });
+
+    primary.run();
+
+    EXPECT_EQ(why, std::string("worker 1 of the new version could not be started: ") +
+                       (is_exception ? "no port" : "the fork threw what is no std::exception"));
+    std::filesystem::remove(*settings.exec);
+  }
 }
 
 TEST(ClusterReload, OfNobodyIsOverAndEndsWithItsCluster) {

@@ -73,6 +73,22 @@ async function fails() {
   assert.match(told, /could not be started/);
 }
 
+// A program that is not there is a start that failed, and no exception; a worker that closes its channel and lives is replaced.
+async function replaces() {
+  cluster.setupPrimary({ cwd: '/does/not/exist' });
+  const lost = cluster.supervise({ workers: 1, backoff: 1 });
+  const [[end], [why]] = await Promise.all([once(lost, 'end'), once(lost, 'fail')]);
+  assert.deepStrictEqual([end.cause, end.error.code], ['not started', 'ENOENT']);
+  assert.match(why, /could not be started/);
+  cluster.setupPrimary({ cwd: undefined });
+
+  const supervisor = cluster.supervise({ workers: 1, env: { DEAF: 1 }, exitTimeout: 10 });
+  const [{ cause }] = await once(supervisor, 'end');
+  assert.strictEqual(cause, 'hung');
+  for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGKILL');
+  await supervisor.stop();
+}
+
 function refuses() {
   assert.throws(() => cluster.supervise({ workers: 0 }), { code: 'ERR_OUT_OF_RANGE' });
   assert.throws(() => cluster.supervise({ worker: 2 }), { code: 'ERR_INVALID_ARG_VALUE', message: /There is no option 'worker'; there are workers/ });
@@ -85,6 +101,7 @@ async function main() {
   await keeps();
   await abandons();
   await fails();
+  await replaces();
   assert.ok(!process.getActiveResourcesInfo().includes('Timeout'));
 }
 
@@ -92,5 +109,10 @@ if (cluster.isPrimary) {
   main();
 } else {
   if (process.env.CRASHES || (process.env.BROKEN && fs.existsSync(process.env.BROKEN))) process.exit(3);
-  http.createServer((request, response) => response.end(process.env.SEAT)).listen(0, '127.0.0.1');
+  http.createServer((request, response) => response.end(process.env.SEAT)).listen(0, '127.0.0.1', () => {
+    if (!process.env.DEAF) return;
+    // Without a word, and without the end that Node's own disconnect would be.
+    setImmediate(() => fs.closeSync(process.channel.fd));
+    setInterval(() => {}, 1000);
+  });
 }
