@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "os/close_shared.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -58,15 +60,25 @@ bool closes_at_once(int fd) {
   return is_internet && stop_lingering(fd);
 }
 
+// A Unix socket of which nothing is known against it. That is no proof.
+bool looks_empty(int fd) {
+  int domain = 0, unread = 1;
+  socklen_t size = sizeof domain;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX && ioctl(fd, SIOCINQ, &unread) == 0 &&
+         unread == 0;
+}
+
 // Closes in threads what may block. One for the process, like the descriptors themselves.
 class Closer {
  public:
   void take(int fd) {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(fd);
-    if (idle_ > 0) return more_.notify_one();
-    // Without a thread it stays queued until the next call gets one: the caller must not block.
+    if (static_cast<std::size_t>(idle_) >= waiting_.size()) return more_.notify_one();
     if (threads_ < max_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
+    if (threads_ > 0) return;
+    // Without a thread all but the harmless stay queued until the next call gets one: the caller must not block.
+    std::erase_if(waiting_, [](int waiting) { return looks_empty(waiting) && (close(waiting), true); });
   }
 
  private:

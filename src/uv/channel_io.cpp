@@ -49,6 +49,7 @@ ChannelIo::ChannelIo(Loop& loop, FdTable& fds, OwnedFd socket, core::Channel cha
 ChannelIo::~ChannelIo() {
   loop_.forget(*this);
   write_out();
+  close();
 }
 
 void ChannelIo::watch() {
@@ -299,6 +300,8 @@ void ChannelIo::close() {
   deadline_.reset();
   acknowledgement_.reset();
   pause_.reset();
+  // The peer is told now: to close it may be left to a thread that is busy with another.
+  shutdown(socket_.get(), SHUT_RDWR);
   socket_.reset();
 }
 
