@@ -61,6 +61,7 @@ WorkerProcess::WorkerProcess(Worker worker, unsigned seat, Events events)
         [this](std::string_view bytes) { reports_.read(bytes, [this](std::string_view line) { hear_report(line); }); }));
   }
   subscriptions_.emplace_back(worker_.on_listening([this](const Address& address) {
+    serves_apart_ = false;
     if (!is_private(address)) hear_listening(address);
   }));
   subscriptions_.emplace_back(worker_.on_message([this](Message& message) {
@@ -101,6 +102,11 @@ void WorkerProcess::read(net::Socket stream, bool error) {
   };
   subscriptions_.emplace_back(stream.on_data([&reader, hear](std::string_view bytes) { reader.read(bytes, hear); }));
   subscriptions_.emplace_back(stream.on_close([&reader, hear] { reader.finish(hear); }));
+}
+
+void WorkerProcess::find_listening(const Address& address) {
+  serves_apart_ = true;
+  hear_listening(address);
 }
 
 void WorkerProcess::hear_listening(const Address& address) {

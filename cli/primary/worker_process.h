@@ -57,8 +57,10 @@ class WorkerProcess {
 
   // Looks at /proc, and at what it reported since the last look.
   void look();
-  // It listens there: `ready`.
-  void hear_listening(const Address& address);
+  // It listens there, without having said so: `ready`.
+  void find_listening(const Address& address);
+  // Its server is not the channel's to close.
+  bool serves_apart() const { return serves_apart_; }
   // With what look() found; seat, state and times are filled in by whoever knows.
   const WorkerStatus& status() const { return status_; }
   std::uint64_t memory() const { return status_.memory; }
@@ -66,6 +68,7 @@ class WorkerProcess {
  private:
   void read(net::Socket stream, bool error);
   void hear_report(std::string_view line);
+  void hear_listening(const Address& address);
   bool is_private(const Address& address) const;
 
   Worker worker_;
@@ -85,6 +88,7 @@ class WorkerProcess {
   };
   std::optional<Look> last_look_;
   unsigned refusals_ = 0;
+  bool serves_apart_ = false;
 
   // What it listens to ends with it.
   std::vector<ScopedSubscription> subscriptions_;

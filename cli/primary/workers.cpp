@@ -358,7 +358,7 @@ void Workers::look_for_servers(int id, Milliseconds wait) {
                         [this, id, wait, found, alive](std::error_code) {
                           if (!alive.lock()) return;
                           for (const Address& address : *found) {
-                            if (WorkerProcess* process = find(id)) process->hear_listening(address);
+                            if (WorkerProcess* process = find(id)) process->find_listening(address);
                           }
                           look_for_servers(id, std::min(2 * wait, longest_look));
                         });
@@ -404,8 +404,11 @@ WorkerProcess* Workers::find(int id) const {
 }
 
 void Workers::drain(const Worker& worker) {
-  // A program without a channel is asked the way programs are asked; so is one that has no server to close.
-  if (worker.is_connected() && config_.ready != ReadySign::delay) {
+  // A program that does not speak on its channel, or has a server that the channel does not close, is asked the way programs
+  // are asked; so is one that has no server.
+  const WorkerProcess* process = find(worker.id());
+  const bool would_leave = worker.is_online() && config_.ready != ReadySign::delay && !(process && process->serves_apart());
+  if (would_leave) {
     worker.disconnect();
   } else {
     worker.kill(Signal::term);

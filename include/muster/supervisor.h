@@ -55,7 +55,8 @@ struct SupervisorHooks {
   // Starts the worker of a seat. An exception counts as a process that could not be started. Empty: Cluster::fork(), with
   // MUSTER_WORKER (the seat) and MUSTER_GENERATION (how many reloads there were) in its environment.
   Function<Worker(unsigned seat, unsigned generation)> fork = {};
-  // Asks it to leave. Empty: Worker::disconnect(), which loses no request; SIGTERM where there is no channel.
+  // Asks it to leave. Empty: Worker::disconnect(), which loses no request; SIGTERM for one that is not online: it has no
+  // channel, or does not speak on it.
   Function<void(const Worker& worker)> drain = {};
 };
 

@@ -25,6 +25,8 @@ class Worker {
   // Whether it left because it was asked to, or asked itself. Empty until it left or was asked.
   [[nodiscard]] std::optional<bool> exited_after_disconnect() const;
   [[nodiscard]] bool is_connected() const;
+  // Whether it is connected and has said that it runs, as each program does that speaks Node's protocol.
+  [[nodiscard]] bool is_online() const;
   [[nodiscard]] bool is_dead() const;
 
   // The same as process().send().

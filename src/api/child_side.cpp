@@ -46,6 +46,7 @@ class OwnWorker final : public WorkerState {
     const auto side = process_->cluster.lock();
     return side ? side->core().exited_after_disconnect() : std::nullopt;
   }
+  bool is_online() const override { return process_->is_connected(); }
   bool is_dead() const override { return false; }
   void disconnect() override {
     if (const auto side = process_->cluster.lock()) {

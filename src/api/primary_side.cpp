@@ -88,6 +88,9 @@ class RemoteWorker final : public WorkerState {
   int id() const override { return static_cast<int>(record_->id); }
   std::shared_ptr<ProcessState> process() const override { return child; }
   std::optional<bool> exited_after_disconnect() const override { return record_->exited_after_disconnect; }
+  bool is_online() const override {
+    return record_->lifecycle.state() == core::State::online || record_->lifecycle.state() == core::State::listening;
+  }
   bool is_dead() const override { return record_->exit_status.has_value(); }
   void disconnect() override {
     if (const auto cluster = cluster_.lock()) cluster->disconnect_worker(record_->id);

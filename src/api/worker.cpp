@@ -12,6 +12,7 @@ int Worker::id() const { return state_->id(); }
 Process Worker::process() const { return detail::Access::make<Process>(state_->process()); }
 std::optional<bool> Worker::exited_after_disconnect() const { return state_->exited_after_disconnect(); }
 bool Worker::is_connected() const { return state_->process()->is_connected(); }
+bool Worker::is_online() const { return state_->is_online(); }
 bool Worker::is_dead() const { return state_->is_dead(); }
 bool Worker::send(Value message, Handle handle, SendCallback done) const {
   return state_->process()->send(std::move(message), std::move(handle), std::move(done));

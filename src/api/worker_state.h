@@ -17,6 +17,7 @@ class WorkerState {
   virtual int id() const = 0;
   virtual std::shared_ptr<ProcessState> process() const = 0;
   virtual std::optional<bool> exited_after_disconnect() const = 0;
+  virtual bool is_online() const = 0;
   virtual bool is_dead() const = 0;
   virtual void disconnect() = 0;
   virtual void kill(Signal signal) = 0;

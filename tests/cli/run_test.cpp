@@ -197,6 +197,24 @@ TEST(Run, KeepsServingWhenNobodyReadsItsOutputAnyMore) {
   EXPECT_EQ(session.status("app")["workers"].size(), 1U);
 }
 
+// It hears nothing on its channel, so nothing would come of waiting for it.
+TEST(Run, AsksAProgramThatSpeaksNoProtocolToEndByASignal) {
+  Session session;
+  session.write("app.py",
+                "import signal, socket, sys\n"
+                "def end(number, frame): print('asked', flush=True); sys.exit(0)\n"
+                "signal.signal(signal.SIGTERM, end)\n"
+                "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n"
+                "while True: s.accept()\n");
+  Running muster(session, {.words = {"run", "--drain-timeout", "1h", "--interpreter", "python3", "app.py"}});
+  muster.line("1 worker is ready");
+  EXPECT_EQ(session.run({"reload", "app"}).code, 0);
+  muster.line("asked");
+  muster.signal(SIGTERM);
+  muster.line("asked");
+  EXPECT_EQ(muster.exit_code(), 0);
+}
+
 TEST(Run, LeavesNoDescriptorsOrZombiesOfOneHundredWorkersThatDied) {
   Session session;
   Running muster(session, {.words = {"run", "--listen", fmt::format("unix:{}", session.file("a.sock")), "--ready-delay", "1ms",

@@ -284,6 +284,36 @@ TEST(Supervisor, ReplacesAWorkerThatClosesItsChannelAndLives) {
   std::filesystem::remove(file);
 }
 
+TEST(Supervisor, EndsByASignalWhoSpeaksNoProtocol) {
+  Primary primary;
+  Settings settings;
+  settings.exec = "/bin/sleep";
+  settings.args = {"1000000"};
+  settings.exec_path = "";
+  primary.cluster.setup_primary(settings);
+  SupervisorHooks hooks;
+  Supervisor* it = nullptr;
+  hooks.fork = [&](unsigned, unsigned) {
+    Worker worker = primary.cluster.fork();
+    primary.loop.next_tick([&it, worker] { it->set_ready(worker); });
+    return worker;
+  };
+  Supervisor supervisor(primary.cluster, {.workers = 1, .readiness = Readiness::told, .drain_timeout = 1h}, std::move(hooks));
+  it = &supervisor;
+  supervisor.on_ready([&](const Worker& ready) {
+    EXPECT_TRUE(ready.is_connected());
+    EXPECT_FALSE(ready.is_online());
+    supervisor.stop();
+  });
+  std::optional<Signal> signal;
+  supervisor.on_end([&](const WorkerEnd& end) { signal = end.status.signal(); });
+
+  supervisor.start();
+  primary.run();
+
+  EXPECT_EQ(signal, Signal::term);
+}
+
 TEST(Supervisor, ScalesAndReplaces) {
   Primary primary;
   Supervisor supervisor(primary.cluster, {.workers = 1, .readiness = Readiness::online}, serving(primary, "Idle"));
