@@ -410,7 +410,7 @@ import(pathToFileURL(file)).then((module) => {
 )js";
 
 constexpr std::chrono::seconds patience{30};
-constexpr std::size_t max_answer = 16 << 20;
+constexpr std::size_t max_text = 16 << 20;
 
 bool open_pipe(OwnedFd& reader, OwnedFd& writer) {
   int ends[2];
@@ -420,29 +420,34 @@ bool open_pipe(OwnedFd& reader, OwnedFd& writer) {
   return true;
 }
 
-// Reads both until nobody can write to them any more; false when that takes too long.
-bool read_both(const OwnedFd& answer, std::string& answer_text, const OwnedFd& output, std::string& output_text) {
+// Reads both until nobody can write to them any more. Says why that cannot be done.
+std::string read_both(const OwnedFd& answer, std::string& answer_text, const OwnedFd& output, std::string& output_text) {
   std::array<pollfd, 2> all{{{answer.get(), POLLIN, 0}, {output.get(), POLLIN, 0}}};
   const std::array<std::string*, 2> texts{&answer_text, &output_text};
   const auto deadline = std::chrono::steady_clock::now() + patience;
   // What the file started may have its output as long as it likes.
   while (all[0].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return false;
-    if (poll(all.data(), all.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) return false;
+    if (left.count() <= 0) return fmt::format("was not evaluated within {} s", patience.count());
+    if (poll(all.data(), all.size(), static_cast<int>(left.count())) < 0) {
+      if (errno == EINTR) continue;
+      return fmt::format("cannot be read: {}", std::strerror(errno));
+    }
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (all[i].fd < 0 || !(all[i].revents & (POLLIN | POLLHUP | POLLERR))) continue;
       std::array<char, 4096> buffer{};
       const auto size = read(all[i].fd, buffer.data(), buffer.size());
       if (size > 0) {
-        if (texts[i]->size() + static_cast<std::size_t>(size) > max_answer) return false;
+        if (texts[i]->size() + static_cast<std::size_t>(size) > max_text) {
+          return fmt::format("{} more than {} MiB", i == 0 ? "is" : "prints", max_text >> 20);
+        }
         texts[i]->append(buffer.data(), static_cast<std::size_t>(size));
       } else if (size == 0 || errno != EINTR) {
         all[i].fd = -1;
       }
     }
   }
-  return true;
+  return {};
 }
 
 }  // namespace
@@ -475,12 +480,12 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   output_end.reset();
 
   std::string answer_text, output_text;
-  const bool in_time = read_both(answer, answer_text, output, output_text);
+  std::string why_not = read_both(answer, answer_text, output, output_text);
   // It has said all it has to say. What the file has started in it would keep it.
   kill(started.pid, SIGKILL);
   while (waitpid(started.pid, nullptr, 0) < 0 && errno == EINTR) {
   }
-  if (!in_time) return failed(fmt::format("was not evaluated within {} s", patience.count()));
+  if (!why_not.empty()) return failed(std::move(why_not));
 
   const auto result = OrderedJson::parse(answer_text, nullptr, false);
   if (!result.is_object()) {

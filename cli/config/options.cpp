@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -512,6 +513,18 @@ Command parse_words(Words words, Environment environment, std::string cwd) {
   }
 }
 
+// By the name that the shell has for it: where that has a link to the current release in it, the next one is found by it too.
+// Empty when it was removed: most commands need none.
+std::string working_folder() {
+  std::error_code error;
+  const char* named = std::getenv("PWD");
+  const std::filesystem::path name = named ? named : "";
+  if (name.is_absolute() && name == name.lexically_normal() && std::filesystem::equivalent(name, ".", error))
+    return name.string();
+  const auto real = std::filesystem::current_path(error);
+  return error ? "" : real.string();
+}
+
 }  // namespace
 
 Command parse(int argc, const char* const* argv, Environment environment, std::string cwd) {
@@ -522,11 +535,6 @@ Command parse(int argc, const char* const* argv, Environment environment, std::s
   }
 }
 
-Command parse(int argc, const char* const* argv) {
-  std::error_code error;
-  const auto cwd = std::filesystem::current_path(error);
-  // Most commands need none.
-  return parse(argc, argv, own_environment(), error ? "" : cwd.string());
-}
+Command parse(int argc, const char* const* argv) { return parse(argc, argv, own_environment(), working_folder()); }
 
 }  // namespace muster::cli

@@ -2,8 +2,10 @@
 #include "primary/primary.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +52,19 @@ void raise_descriptor_limit() {
   constexpr rlim_t enough = 1 << 20;
   limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, enough));
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Whether a standard stream is a terminal that is gone: nobody asks for a reload by SIGHUP then.
+bool lost_terminal() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // isatty(3) says no of one that is gone.
+    struct stat what {};
+    pollfd terminal{stream, 0, 0};
+    if (fstat(stream, &what) == 0 && S_ISCHR(what.st_mode) && poll(&terminal, 1, 0) > 0 && (terminal.revents & POLLHUP) != 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Socket activation: what a service manager has bound for this process.
@@ -241,7 +256,14 @@ void Primary::watch_signals() {
     if (why_not) log_->say(fmt::format("cannot {} now: {}", what, *why_not));
     return !why_not;
   };
-  loop_.on_signal(Signal::hup, [this, may_change, quiet](Signal) {
+  // nohup(1) wants it to outlive its terminal.
+  struct sigaction at_start {};
+  const bool outlives_terminal = sigaction(SIGHUP, nullptr, &at_start) == 0 && at_start.sa_handler == SIG_IGN;
+  loop_.on_signal(Signal::hup, [this, may_change, quiet, outlives_terminal](Signal) {
+    if (lost_terminal()) {
+      if (!outlives_terminal) end(&Workers::stop);
+      return;
+    }
     if (may_change("reload")) reload(quiet);
   });
   loop_.on_signal(Signal::term, [this](Signal) {

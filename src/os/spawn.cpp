@@ -48,6 +48,7 @@ struct Plan {
   std::vector<int> moved;  // the descriptors, out of the way of their places
   int parent = getpid();
   int error = 0;
+  bool of_cwd = false;  // the error is the working folder's
 };
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -166,12 +167,18 @@ bool die_with_parent(const Plan& plan) {
   return true;
 }
 
+bool enter_cwd(Plan& plan) {
+  if (!plan.options.cwd || call(SYS_chdir, address(plan.options.cwd->c_str())) >= 0) return true;
+  plan.of_cwd = true;
+  return false;
+}
+
 bool prepare(Plan& plan) {
   const SpawnOptions& options = plan.options;
   // Signals stay blocked until the end: a handler of the parent's would run in its memory.
   if (options.new_session) call(SYS_setsid);
-  return place_descriptors(plan) && (!options.cwd || call(SYS_chdir, address(options.cwd->c_str())) >= 0) &&
-         become_user(options) && (!options.no_new_privileges || call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1) >= 0) &&
+  return place_descriptors(plan) && enter_cwd(plan) && become_user(options) &&
+         (!options.no_new_privileges || call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1) >= 0) &&
          (options.parent_death_signal == 0 || die_with_parent(plan));
 }
 
@@ -217,7 +224,7 @@ Spawned spawn(const SpawnOptions& options) {
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  return {0, failed};
+  return {0, failed, plan.of_cwd};
 }
 
 }  // namespace muster::os

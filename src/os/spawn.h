@@ -24,7 +24,8 @@ struct SpawnOptions {
 
 struct Spawned {
   int pid = 0;
-  int error = 0;  // an errno; no process is left of it
+  int error = 0;        // an errno; no process is left of it
+  bool of_cwd = false;  // the error is the working folder's, not the file's
 };
 
 // Waits until the program runs, or could not be started. Signals are as a shell leaves them: default, and not blocked.

@@ -143,6 +143,7 @@ int ChildProcess::spawn(const core::SpawnRequest& request) {
   options.no_new_privileges = request.no_new_privileges;
   if (request.ends_with_primary) options.parent_death_signal = SIGKILL;
   const os::Spawned started = os::spawn(options);
+  cwd_failed_ = started.of_cwd;
   if (started.error != 0) return give_up(started.error);
   pid_ = started.pid;
   process_ = OwnedFd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));

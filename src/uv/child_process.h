@@ -24,6 +24,8 @@ class ChildProcess {
   // Returns an errno, 0 for success. The channel is where the request's stdio has its ipc entry, and
   // NODE_CHANNEL_FD tells the process where that is.
   int spawn(const core::SpawnRequest& request);
+  // Whether spawn() failed for the working folder, not for the file.
+  bool cwd_failed() const { return cwd_failed_; }
   int pid() const { return pid_; }
   // False when the process is gone.
   bool kill(Signal signal);
@@ -48,6 +50,7 @@ class ChildProcess {
   OwnedFd process_;  // its descriptor (pidfd), readable when it has ended
   std::unique_ptr<FdWatch> watch_;
   bool exited_ = false;
+  bool cwd_failed_ = false;
   std::optional<std::size_t> open_descriptors_;
   std::uint64_t counted_at_ = 0;
   OwnedFd channel_;

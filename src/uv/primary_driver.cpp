@@ -52,9 +52,11 @@ void PrimaryDriver::perform(core::Spawn spawn) {
   MUSTER_ASSERT(added);
   Worker& worker = found->second;
   if (const int error = worker.process.spawn(spawn.request); error != 0) {
-    workers_.erase(found);
     Error failure = system_error(error, "spawn " + spawn.request.file);
     failure.syscall = "spawn";
+    // Node's text says no more, and has many look for the file.
+    if (worker.process.cwd_failed()) failure.message += " (the working folder " + *spawn.request.cwd + ")";
+    workers_.erase(found);
     primary_.handle_spawn_failed(id, std::move(failure));
     return;
   }

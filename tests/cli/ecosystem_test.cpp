@@ -224,6 +224,13 @@ TEST_F(EcosystemScript, SaysWhereItThrows) {
             "e.config.js: node told nothing: oh");
 }
 
+TEST_F(EcosystemScript, MayNotBeEndless) {
+  EXPECT_EQ(remark_of(evaluate("a.config.js", "module.exports = {x: 'y'.repeat(17 << 20)}")),
+            "a.config.js: is more than 16 MiB");
+  EXPECT_EQ(remark_of(evaluate("b.config.js", "for (;;) require('fs').writeSync(1, 'y'.repeat(100000))")),
+            "b.config.js: prints more than 16 MiB");
+}
+
 TEST_F(EcosystemScript, SaysThatNodeIsMissing) {
   const auto evaluated =
       evaluate_ecosystem(folder.write("a.config.js", ""), "a.config.js", {{"PATH", folder.path()}}, folder.path());

@@ -2,6 +2,7 @@
 // Apps in the background, and the commands that speak to them: of those that run, have stopped, have failed, have crashed, and
 // never were.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -74,6 +75,45 @@ TEST(Start, FindsTheAppAgainByItsName) {
   const Ended again = session.run(elsewhere);
   EXPECT_EQ(again.code, 0) << again.all();
   EXPECT_EQ(get(port), "green");
+}
+
+// The link that the shell has in its name is how the next release is found.
+TEST(Start, KeepsTheNameOfTheFolder) {
+  Session session;
+  const int port = free_port();
+  for (const char* release : {"first", "second"}) {
+    std::filesystem::create_directory(session.file(release));
+    session.write(std::string(release) + "/app.js", server_js(port, std::string("'") + release + "'"));
+  }
+  std::filesystem::create_symlink("first", session.file("current"));
+  const Launch start{.words = {"start", "app.js"}, .env = {{"PWD", session.file("current")}}, .cwd = session.file("current")};
+  ASSERT_EQ(session.run(start).code, 0);
+  EXPECT_EQ(get(port), "first");
+  std::filesystem::remove(session.file("current"));
+  std::filesystem::create_symlink("second", session.file("current"));
+  EXPECT_EQ(session.run({"reload", "app"}).code, 0);
+  EXPECT_EQ(get(port), "second");
+}
+
+TEST(Start, BelievesNoNameOfAnotherFolder) {
+  Session session;
+  session.write("app.js", server_js(0));
+  for (const std::string& name :
+       {std::string("/"), std::string("."), session.path() + "/../" + session.path(), std::string()}) {
+    const Ended shown = session.run({.words = {"check", "--json", "app.js"}, .env = {{"PWD", name}}});
+    EXPECT_EQ(shown.code, 0) << shown.all();
+    EXPECT_TRUE(has(shown.out, session.file("app.js"))) << shown.all();
+  }
+}
+
+TEST(Start, SaysThatItsOutputIsLost) {
+  Session session;
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  for (const char* command : {"list", "help", "--version"}) {
+    Running muster(session, {.words = {command}, .output = full});
+    EXPECT_EQ(muster.own_exit_code(), 1) << command;
+  }
+  close(full);
 }
 
 // A variable, an argument and a path may be in any encoding.

@@ -60,15 +60,16 @@ Spawned spawn(const std::string& folder, const Launch& launch, int out, int err)
   std::vector<std::string> words = launch.before;
   words.push_back(launch.program.empty() ? MUSTER_BINARY_DIR "/muster" : launch.program);
   words.insert(words.end(), launch.words.begin(), launch.words.end());
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable; ++variable) {
-    if (!is_foreign(*variable)) variables.emplace_back(*variable);
-  }
   std::map<std::string, std::string> env{{"XDG_RUNTIME_DIR", folder + "/run"},
                                          {"XDG_STATE_HOME", folder + "/state"},
                                          {"TMPDIR", folder + "/tmp"},
                                          {"HOME", folder}};
   for (const auto& [name, value] : launch.env) env[name] = value;
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable; ++variable) {
+    const std::string text = *variable;
+    if (!is_foreign(*variable) && !env.contains(text.substr(0, text.find('=')))) variables.push_back(text);
+  }
   for (const auto& [name, value] : env) variables.push_back(name + "=" + value);
   std::vector<char*> argv, envp;
   for (std::string& word : words) argv.push_back(word.data());

@@ -7,7 +7,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
+#include <memory>
 
 #include <fmt/core.h>
 
@@ -81,6 +83,36 @@ TEST(Terminal, ThatIsNotReadKeepsNobodyWaiting) {
   };
   EXPECT_TRUE(eventually([&] { return lines() > 5000; }, "it prints"));
   EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+}
+
+// What hangs up sends SIGHUP too, which asks for a reload otherwise.
+TEST(Terminal, ThatIsGoneTakesTheAppAlong) {
+  Session session;
+  session.write("app.js", server_js(0));
+  auto terminal = std::make_unique<Terminal>();
+  Running muster(session, {.words = {"run", "app.js"}, .output = terminal->descriptor()});
+  terminal->until("1 worker is ready");
+  terminal.reset();
+  muster.signal(SIGHUP);
+  EXPECT_EQ(muster.own_exit_code(), 0);
+}
+
+// As nohup(1) has it ignored.
+TEST(Terminal, ThatIsGoneIsNothingWhereSighupWasIgnored) {
+  Session session;
+  session.write("app.js", server_js(0));
+  auto terminal = std::make_unique<Terminal>();
+  Running muster(session,
+                 {.words = {"run", "app.js"}, .before = {"env", "--ignore-signal=HUP"}, .output = terminal->descriptor()});
+  terminal->until("1 worker is ready");
+  terminal.reset();
+  muster.signal(SIGHUP);
+  // It has taken that one when it takes the next.
+  EXPECT_EQ(session.run({"scale", "app", "2"}).code, 0);
+  EXPECT_EQ(session.status("app")["reloads"], 0);
+  EXPECT_EQ(session.status("app")["state"], "running");
+  muster.signal(SIGTERM);
+  EXPECT_EQ(muster.own_exit_code(), 0);
 }
 
 TEST(Terminal, IsNotSteeredByAWorkerInTheForeground) {

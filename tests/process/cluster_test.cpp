@@ -209,7 +209,7 @@ TEST(ClusterProcess, ReportsAFolderThatDoesNotExist) {
 
   primary.run();
 
-  EXPECT_NE(message.find("ENOENT"), std::string::npos);
+  EXPECT_TRUE(message.ends_with(" ENOENT (the working folder /no/such/folder)")) << message;
 }
 
 TEST(ClusterProcess, LetsASpawnErrorNobodyListensForComeOutOfRun) {
