@@ -89,7 +89,7 @@ void Dealer::remove(WorkerId id) {
   worker.resting = false;
   --listening_;
   update(id, worker);
-  for (const Connection& connection : std::exchange(worker.own, {})) wait(connection, false);
+  for (const Connection& connection : std::exchange(worker.own, {})) wait(connection);
   forget(id);
   deal();
   close_waiting_if_deserted();
@@ -127,12 +127,12 @@ void Dealer::lives_on(WorkerId id) {
 }
 
 void Dealer::accepted(Connection connection) {
-  wait(connection, false);
+  wait(connection);
   deal();
   close_waiting_if_deserted();
 }
 
-void Dealer::replied(WorkerId id, FdToken token, bool accepted) {
+void Dealer::replied(WorkerId id, FdToken token, Answer answer) {
   const auto found = workers_.find(id);
   MUSTER_ASSERT(found != workers_.end());
   Worker& worker = found->second;
@@ -142,7 +142,7 @@ void Dealer::replied(WorkerId id, FdToken token, bool accepted) {
   const Connection connection = *answered;
   worker.in_flight.erase(answered);
   worker.stuck = false;
-  if (accepted) {
+  if (answer == Answer::accepted) {
     ++worker.load;
     effects_.push_back(Close{token});
   } else {
@@ -150,7 +150,7 @@ void Dealer::replied(WorkerId id, FdToken token, bool accepted) {
       worker.resting = true;
       if (!std::exchange(rest_wanted_, true)) effects_.push_back(Rest{});
     }
-    wait(connection, false);
+    wait(connection);
   }
   update(id, worker);
   forget(id);
@@ -158,16 +158,16 @@ void Dealer::replied(WorkerId id, FdToken token, bool accepted) {
   close_waiting_if_deserted();
 }
 
-void Dealer::revoked(WorkerId id, FdToken token, bool taken_back) {
+void Dealer::revoked(WorkerId id, FdToken token, Revoked revoked) {
   if (const auto found = lost_.find(token); found != lost_.end()) {
     Lost& lost = found->second;
-    if (taken_back) return probed(token, false);
+    if (revoked == Revoked::taken_back) return probed(token, Probed::untouched);
     lost.stage = lost.dead ? Lost::Stage::probing : Lost::Stage::claimed;
     if (lost.dead) effects_.push_back(Probe{token});
     return;
   }
   // It is being served: the answer is on its way.
-  if (!taken_back) return;
+  if (revoked == Revoked::claimed) return;
   const auto found = workers_.find(id);
   MUSTER_ASSERT(found != workers_.end());
   Worker& worker = found->second;
@@ -178,7 +178,7 @@ void Dealer::revoked(WorkerId id, FdToken token, bool taken_back) {
   worker.in_flight.erase(offered);
   ++worker.taken_back;
   update(id, worker);
-  wait(connection, true);
+  wait_first(connection);
   deal();
 }
 
@@ -192,16 +192,16 @@ void Dealer::returned(WorkerId id) {
   deal();
 }
 
-void Dealer::probed(FdToken token, bool touched) {
+void Dealer::probed(FdToken token, Probed probed) {
   const auto found = lost_.find(token);
   MUSTER_ASSERT(found != lost_.end());
   const Connection connection = found->second.connection;
   lost_.erase(found);
-  if (touched) {
+  if (probed == Probed::touched) {
     effects_.push_back(Close{token});
     return;
   }
-  wait(connection, true);
+  wait_first(connection);
   deal();
   close_waiting_if_deserted();
 }
@@ -212,7 +212,7 @@ void Dealer::rested() {
     if (!std::exchange(worker.resting, false)) continue;
     update(id, worker);
   }
-  for (const Connection& connection : std::exchange(waiting_, {})) wait(connection, false);
+  for (const Connection& connection : std::exchange(waiting_, {})) wait(connection);
   deal();
 }
 
@@ -280,15 +280,18 @@ void Dealer::chosen(FdToken token, std::optional<WorkerId> chosen) {
   assign(ids[policy::least_connections(shares)], connection);
 }
 
-void Dealer::wait(Connection connection, bool first) {
+void Dealer::wait(Connection connection) {
+  if (!direct(connection)) waiting_.push_back(connection);
+}
+
+void Dealer::wait_first(Connection connection) {
+  if (!direct(connection)) waiting_.push_front(connection);
+}
+
+bool Dealer::direct(Connection connection) {
   const std::vector<WorkerId> ids = sticky() ? candidates() : std::vector<WorkerId>();
-  if (ids.empty()) {
-    if (first) {
-      waiting_.push_front(connection);
-    } else {
-      waiting_.push_back(connection);
-    }
-  } else if (policy_ == Policy::ip_hash) {
+  if (ids.empty()) return false;
+  if (policy_ == Policy::ip_hash) {
     std::vector<std::uint32_t> seats;
     seats.reserve(ids.size());
     for (const WorkerId id : ids) seats.push_back(workers_.at(id).seat);
@@ -297,6 +300,7 @@ void Dealer::wait(Connection connection, bool first) {
     asked_.emplace(connection.token, connection);
     effects_.push_back(Ask{connection.token});
   }
+  return true;
 }
 
 void Dealer::assign(WorkerId id, Connection connection) {

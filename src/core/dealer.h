@@ -65,6 +65,13 @@ class Dealer {
   // Who gets the next connection. `ask`: the program decides.
   enum class Policy { round_robin, least_connections, ip_hash, ask };
 
+  // What a worker answered an offer.
+  enum class Answer { accepted, refused };
+  // Whether an offer came back, or its worker had it already.
+  enum class Revoked { taken_back, claimed };
+  // Whether a byte of a connection was read or written.
+  enum class Probed { untouched, touched };
+
   explicit Dealer(Policy policy = Policy::round_robin) : policy_(policy) {}
 
   // `window`: how many unanswered connections it may have. More than one means that they can be taken back.
@@ -92,11 +99,11 @@ class Dealer {
   bool calm() const;
 
   void accepted(Connection connection);
-  void replied(WorkerId worker, FdToken connection, bool accepted);
-  void revoked(WorkerId worker, FdToken connection, bool taken_back);
+  void replied(WorkerId worker, FdToken connection, Answer answer);
+  void revoked(WorkerId worker, FdToken connection, Revoked revoked);
   // The worker has seen that an offer was taken back.
   void returned(WorkerId worker);
-  void probed(FdToken connection, bool touched);
+  void probed(FdToken connection, Probed probed);
   void rested();
   void look();
   // Nobody, or one that does not listen here: anybody.
@@ -135,7 +142,11 @@ class Dealer {
   bool sticky() const { return policy_ == Policy::ip_hash || policy_ == Policy::ask; }
   bool has_room(const Worker& worker) const;
   void update(WorkerId id, Worker& worker);
-  void wait(Connection connection, bool first);
+  // Behind what waits already, or before it.
+  void wait(Connection connection);
+  void wait_first(Connection connection);
+  // To its worker, or to be chosen one, where each connection has its own. False: it is anybody's.
+  bool direct(Connection connection);
   void assign(WorkerId id, Connection connection);
   void offer(WorkerId id, Worker& worker, Connection connection);
   // Closes those that are held and were looked at so often. Whether some are held still.

@@ -2,6 +2,7 @@
 #include "core/listeners.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace muster::core {
 
@@ -31,18 +32,15 @@ Listener* Listeners::find(ListenerId id) {
   return found == listeners_.end() ? nullptr : &found->second;
 }
 
-Listener* Listeners::find(const std::string& key, ListenerId& id) {
+Listener* Listeners::find(const std::string& key) {
   const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return nullptr;
-  id = found->second;
-  return find(id);
+  return found == by_key_.end() ? nullptr : find(found->second);
 }
 
-std::pair<ListenerId, Listener*> Listeners::add(std::string key, std::variant<Dealer, SharedHandle, KernelHandle> scheduler) {
+Listener& Listeners::add(std::string key, std::variant<Dealer, SharedHandle, KernelHandle> scheduler) {
   const ListenerId id{next_id_++};
   by_key_[key] = id;
-  Listener& listener = listeners_.emplace(id, Listener{std::move(key), std::move(scheduler)}).first->second;
-  return {id, &listener};
+  return listeners_.emplace(id, Listener{id, std::move(key), std::move(scheduler)}).first->second;
 }
 
 void Listeners::retire(ListenerId id) {

@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,6 +23,7 @@ struct Listener {
     Seq query;
   };
 
+  ListenerId id;
   std::string key;  // names it on the wire
   std::variant<Dealer, SharedHandle, KernelHandle> scheduler;
   bool datagram = false;
@@ -51,8 +51,8 @@ class Listeners {
 
   Listener* find(ListenerId id);
   // Null when nobody listens there.
-  Listener* find(const std::string& key, ListenerId& id);
-  std::pair<ListenerId, Listener*> add(std::string key, std::variant<Dealer, SharedHandle, KernelHandle> scheduler);
+  Listener* find(const std::string& key);
+  Listener& add(std::string key, std::variant<Dealer, SharedHandle, KernelHandle> scheduler);
   // It can be found by key no more.
   void retire(ListenerId id);
   void erase(ListenerId id);

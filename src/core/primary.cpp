@@ -192,8 +192,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     tell_not_permitted(worker.id, query);
     return refuse(worker.id, seq, std::move(key), query.data, std::errc::permission_denied);
   }
-  ListenerId id{};
-  Listener* listener = listeners_.find(key, id);
+  Listener* listener = listeners_.find(key);
   const Listener::Waiting asked{worker.id, seq};
 
   // Many sockets may have one address where all of them let others have it (SO_REUSEADDR): the second of this worker is the
@@ -201,7 +200,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   const std::string name = key;
   for (int n = 1; listener && listener->has(worker.id) && is_datagram(query); ++n) {
     key = name + ":" + std::to_string(n);
-    listener = listeners_.find(key, id);
+    listener = listeners_.find(key);
   }
   if (listener && (listener->has(worker.id) || !worker.rights->may_share(*granted, listener->user))) {
     // The same worker, the same port; or another user's. What bind(2) would say. Node 22 and later; earlier ones crash.
@@ -219,23 +218,24 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     std::variant<Dealer, SharedHandle, KernelHandle> scheduler{Dealer(dealer_policy(policy_))};
     if (mode == ListenMode::share) scheduler.emplace<SharedHandle>();
     if (mode == ListenMode::kernel) scheduler.emplace<KernelHandle>();
-    std::tie(id, listener) = listeners_.add(std::move(key), std::move(scheduler));
+    listener = &listeners_.add(std::move(key), std::move(scheduler));
     listener->datagram = is_datagram(query);
     listener->query = query;
     listener->user = granted->user;
-    effects_.push_back(Listen{id, query, mode, granted->user});
+    effects_.push_back(Listen{listener->id, query, mode, granted->user});
   }
   if (!listener->data.truthy()) listener->data = query.data;
   add(worker, *listener);
   if (std::holds_alternative<KernelHandle>(listener->scheduler)) {
     listener->waiting.push_back(asked);
-    if (listener->phase == Listener::Phase::open) effects_.push_back(Join{id, worker.id, listener->query, listener->user});
+    if (listener->phase == Listener::Phase::open)
+      effects_.push_back(Join{listener->id, worker.id, listener->query, listener->user});
   } else if (listener->phase == Listener::Phase::open) {
     answer(*listener, asked, 0);
   } else {
     listener->waiting.push_back(asked);
   }
-  settle(id);
+  settle(listener->id);
 }
 
 void Primary::add(const WorkerRecord& worker, Listener& listener) {
@@ -372,17 +372,10 @@ void Primary::handle_load(ListenerId id, WorkerId worker, std::size_t open) {
   if (Dealer* dealer = listener ? listener->dealer() : nullptr) dealer->set_load(worker, open);
 }
 
-std::pair<std::uint64_t, std::size_t> Primary::unanswered_offers(WorkerId worker) const {
-  const auto found = offers_.find(worker);
-  if (found == offers_.end()) return {0, 0};
-  return {found->second.first, found->second.unanswered.size()};
-}
-
-void Primary::handle_revoked(WorkerId worker, ListenerId id, FdToken connection, std::uint64_t number, bool taken_back) {
-  if (const auto offers = offers_.find(worker); taken_back && offers != offers_.end()) {
-    if (number >= offers->second.first) offers->second.unanswered.at(number - offers->second.first).taken_back = true;
-  }
-  listeners_.find(id)->dealer()->revoked(worker, connection, taken_back);
+void Primary::handle_revoked(WorkerId worker, ListenerId id, FdToken connection, std::uint64_t number,
+                             Dealer::Revoked revoked) {
+  if (revoked == Dealer::Revoked::taken_back) handoffs_.take_back(worker, number);
+  listeners_.find(id)->dealer()->revoked(worker, connection, revoked);
   settle(id);
 }
 
@@ -398,10 +391,10 @@ void Primary::handle_chosen(ListenerId id, FdToken connection, std::optional<Wor
   settle(id);
 }
 
-void Primary::handle_probed(ListenerId id, FdToken connection, bool touched) {
+void Primary::handle_probed(ListenerId id, FdToken connection, Dealer::Probed probed) {
   Listener* listener = listeners_.find(id);
   MUSTER_ASSERT(listener && listener->dealer());
-  listener->dealer()->probed(connection, touched);
+  listener->dealer()->probed(connection, probed);
   settle(id);
 }
 
@@ -413,9 +406,8 @@ void Primary::handle_rested(ListenerId id) {
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Close& message) {
-  ListenerId id{};
-  const Listener* listener = listeners_.find(message.key, id);
-  if (listener && listener->has(worker.id)) leave(id, worker.id);
+  const Listener* listener = listeners_.find(message.key);
+  if (listener && listener->has(worker.id)) leave(listener->id, worker.id);
 }
 
 void Primary::handle(WorkerRecord& worker, Seq seq, const wire::ExitedAfterDisconnect&) {
@@ -424,48 +416,36 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::ExitedAfterDisco
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Reply& message) {
-  const auto found = handoffs_.find(message.ack);
+  const auto handoff = handoffs_.take(worker.id, message.ack);
   // A reply to nothing, or to what another worker was asked, is ignored.
-  if (found == handoffs_.end() || found->second.worker != worker.id) return;
-  conclude(found, message.accepted.value_or(false));
+  if (handoff) conclude(*handoff, message.accepted.value_or(false) ? Dealer::Answer::accepted : Dealer::Answer::refused);
 }
 
 void Primary::handle_message(WorkerId id, const wire::OfferReply& reply) {
-  const auto found = offers_.find(id);
-  // From a worker that was offered nothing, or out of order: no correct one says so.
-  if (found == offers_.end() || reply.first != found->second.first) return;
   std::vector<ListenerId> answered;
-  for (const auto outcome : reply.outcomes) {
-    Offers& offers = found->second;
-    if (offers.unanswered.empty()) break;
-    const Offers::Offered offered = offers.unanswered.front();
-    offers.unanswered.pop_front();
-    ++offers.first;
-    Listener* listener = listeners_.find(offered.listener);
+  for (const auto& [handoff, answer] : handoffs_.answer(id, reply)) {
+    using Answer = Handoffs::Answered::Answer;
+    Listener* listener = listeners_.find(handoff.listener);
     if (!listener) continue;  // settled without what was taken back
-    if (offered.taken_back) {
-      listener->dealer()->returned(id);
-    } else {
-      listener->dealer()->replied(id, offered.connection, outcome == wire::OfferReply::Outcome::accepted);
+    switch (answer) {
+      case Answer::accepted: listener->dealer()->replied(id, handoff.connection, Dealer::Answer::accepted); break;
+      case Answer::refused: listener->dealer()->replied(id, handoff.connection, Dealer::Answer::refused); break;
+      case Answer::taken_back: listener->dealer()->returned(id); break;
     }
-    if (std::find(answered.begin(), answered.end(), offered.listener) == answered.end()) answered.push_back(offered.listener);
+    if (std::find(answered.begin(), answered.end(), handoff.listener) == answered.end()) answered.push_back(handoff.listener);
   }
   for (const ListenerId listener : answered) settle(listener);
 }
 
 void Primary::handle_not_received(WorkerId worker, FdToken connection) {
-  for (auto handoff = handoffs_.begin(); handoff != handoffs_.end(); ++handoff) {
-    if (handoff->second.worker == worker && handoff->second.connection == connection) return conclude(handoff, false);
-  }
+  if (const auto handoff = handoffs_.take(worker, connection)) conclude(*handoff, Dealer::Answer::refused);
 }
 
-void Primary::conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted) {
-  const auto [worker, id, connection] = handoff->second;
-  handoffs_.erase(handoff);
-  Listener* listener = listeners_.find(id);
+void Primary::conclude(const Handoffs::Handoff& handoff, Dealer::Answer answer) {
+  Listener* listener = listeners_.find(handoff.listener);
   MUSTER_ASSERT(listener && listener->dealer());
-  listener->dealer()->replied(worker, connection, accepted);
-  settle(id);
+  listener->dealer()->replied(handoff.worker, handoff.connection, answer);
+  settle(handoff.listener);
 }
 
 void Primary::leave(ListenerId id, WorkerId worker) {
@@ -480,57 +460,47 @@ void Primary::leave_all(WorkerId worker) {
   for (const ListenerId id : listeners_.ids()) leave(id, worker);
 }
 
-void Primary::lose(WorkerId worker, bool dead) {
-  std::erase_if(handoffs_, [worker](const auto& entry) { return entry.second.worker == worker; });
+void Primary::lose(const WorkerRecord& worker) {
+  handoffs_.lose(worker.id);
   for (const ListenerId id : listeners_.ids()) {
     // Also where it had left already: it may have died with a connection that it was still to answer for.
     if (Dealer* dealer = listeners_.find(id)->dealer()) {
-      dealer->lost(worker);
-      if (dead) {
-        dealer->died(worker);
+      dealer->lost(worker.id);
+      if (worker.lifecycle.exited()) {
+        dealer->died(worker.id);
       } else {
-        dealer->lives_on(worker);
+        dealer->lives_on(worker.id);
       }
     }
-    leave(id, worker);
+    leave(id, worker.id);
   }
-  offers_.erase(worker);
+  handoffs_.forget(worker.id);
 }
 
-void Primary::hand_off(ListenerId id, const Listener& listener, const Dealer::Handoff& handoff) {
+void Primary::hand_over(const Listener& listener, const Dealer::Handoff& handoff) {
   const WorkerRecord* worker = find(handoff.worker);
   MUSTER_ASSERT(worker);
+  const Handoffs::Handoff entry{handoff.worker, listener.id, handoff.connection};
   if (window(*worker, listener) > 1) {
-    Offers& offers = offers_[handoff.worker];
-    if (offers.unanswered.size() < offer_slots) {
+    if (const auto number = handoffs_.offer(entry)) {
       auto offering = std::find_if(offering_.begin(), offering_.end(),
                                    [&handoff](const Offer& offer) { return offer.worker == handoff.worker; });
-      if (offering == offering_.end()) {
-        offering_.push_back({handoff.worker, listener.key, offers.first + offers.unanswered.size(), {}});
-        offering = offering_.end() - 1;
-      }
+      if (offering == offering_.end()) offering = offering_.insert(offering, {handoff.worker, listener.key, *number, {}});
       offering->connections.push_back(handoff.connection);
-      offers.unanswered.push_back({id, handoff.connection});
       return;
     }
   }
-  handoffs_.emplace(Seq{next_seq_}, Handoff{handoff.worker, id, handoff.connection});
+  handoffs_.send(Seq{next_seq_}, entry);
   send(handoff.worker, wire::NewConnection{listener.key}, handoff.connection);
 }
 
 // What went by Node's message cannot be taken back, unless the worker is gone with it.
-void Primary::revoke(ListenerId id, const Dealer::Revoke& revoke) {
-  if (const auto offers = offers_.find(revoke.worker); offers != offers_.end()) {
-    const auto& unanswered = offers->second.unanswered;
-    const auto offered = std::find_if(unanswered.begin(), unanswered.end(),
-                                      [&revoke](const auto& o) { return o.connection == revoke.connection && !o.taken_back; });
-    if (offered != unanswered.end()) {
-      const auto number = offers->second.first + static_cast<std::uint64_t>(offered - unanswered.begin());
-      effects_.push_back(RevokeOffer{revoke.worker, number, id, revoke.connection});
-      return;
-    }
+void Primary::revoke(Listener& listener, const Dealer::Revoke& revoke) {
+  if (const auto number = handoffs_.find_offer(revoke.worker, revoke.connection)) {
+    effects_.push_back(RevokeOffer{revoke.worker, *number, listener.id, revoke.connection});
+  } else {
+    listener.dealer()->revoked(revoke.worker, revoke.connection, Dealer::Revoked::claimed);
   }
-  listeners_.find(id)->dealer()->revoked(revoke.worker, revoke.connection, false);
 }
 
 void Primary::settle(ListenerId id) {
@@ -540,8 +510,8 @@ void Primary::settle(ListenerId id) {
     Primary& primary;
     ListenerId id;
     Listener& listener;
-    void operator()(const Dealer::Handoff& handoff) const { primary.hand_off(id, listener, handoff); }
-    void operator()(const Dealer::Revoke& revoke) const { primary.revoke(id, revoke); }
+    void operator()(const Dealer::Handoff& handoff) const { primary.hand_over(listener, handoff); }
+    void operator()(const Dealer::Revoke& revoke) const { primary.revoke(listener, revoke); }
     void operator()(const Dealer::Close& close) const { primary.effects_.push_back(CloseDescriptor{close.connection}); }
     void operator()(const Dealer::Probe& probe) const { primary.effects_.push_back(ProbeConnection{id, probe.connection}); }
     void operator()(const Dealer::Rest&) const { primary.effects_.push_back(Rest{id, rest_after_refusal_ms}); }
@@ -572,7 +542,7 @@ void Primary::handle_channel_closed(WorkerId id) {
   if (!worker || !worker->lifecycle.report(Report::disconnected)) return;
   worker->connected = false;
   worker->exited_after_disconnect = worker->exited_after_disconnect.value_or(false);
-  lose(id, worker->lifecycle.exited());
+  lose(*worker);
   forget_if_gone(*worker);
   effects_.push_back(DisconnectEvent{id});
   report_disconnected();
@@ -583,7 +553,7 @@ void Primary::handle_exit(WorkerId id, ExitStatus status) {
   if (!worker || !worker->lifecycle.report(Report::exited)) return;
   worker->exit_status = status;
   worker->exited_after_disconnect = worker->exited_after_disconnect.value_or(false);
-  lose(id, true);
+  lose(*worker);
   forget_if_gone(*worker);
   effects_.push_back(ExitEvent{id, status});
   report_disconnected();

@@ -11,6 +11,7 @@
 
 #include <muster/scheduling.h>
 #include "core/effect.h"
+#include "core/handoffs.h"
 #include "core/ids.h"
 #include "core/inspection.h"
 #include "core/lifecycle.h"
@@ -112,12 +113,12 @@ class Primary {
   void handle_connections(ListenerId listener, std::span<const Connection> connections);
   // How many connections a worker has open, which only least_connections asks. Not those that it has not answered for.
   void handle_load(ListenerId listener, WorkerId worker, std::size_t open);
-  // Which offers a worker has not answered for: the number of the first, and how many.
-  std::pair<std::uint64_t, std::size_t> unanswered_offers(WorkerId worker) const;
-  void handle_revoked(WorkerId worker, ListenerId listener, FdToken connection, std::uint64_t number, bool taken_back);
+  // Which offers a worker has not answered for.
+  Handoffs::Range unanswered_offers(WorkerId worker) const { return handoffs_.unanswered(worker); }
+  void handle_revoked(WorkerId worker, ListenerId listener, FdToken connection, std::uint64_t number, Dealer::Revoked revoked);
   void handle_look(ListenerId listener);
   void handle_chosen(ListenerId listener, FdToken connection, std::optional<WorkerId> worker);
-  void handle_probed(ListenerId listener, FdToken connection, bool touched);
+  void handle_probed(ListenerId listener, FdToken connection, Dealer::Probed probed);
   void handle_rested(ListenerId listener);
 
   // Whether every connection that was accepted is with a worker, or closed.
@@ -127,22 +128,6 @@ class Primary {
 
  private:
   std::shared_ptr<const WorkerRecord> start(WorkerId id, SpawnRequest&& request);
-  // A connection that Node's message offered, and the worker has not answered for.
-  struct Handoff {
-    WorkerId worker;
-    ListenerId listener;
-    FdToken connection;
-  };
-  // What a muster worker was offered and has not answered for, in the order of the numbers.
-  struct Offers {
-    struct Offered {
-      ListenerId listener;
-      FdToken connection;
-      bool taken_back = false;
-    };
-    std::uint64_t first = 0;  // the number of the oldest
-    std::deque<Offered> unanswered = {};
-  };
 
   void handle(WorkerRecord& worker, Seq seq, const wire::Online& message);
   void handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& message);
@@ -165,14 +150,14 @@ class Primary {
   void give(WorkerId worker, wire::Body body, FdToken descriptor, wire::HandleKind kind);
   void refuse(WorkerId worker, Seq query, std::string key, Value data, std::errc error);
   void tell_not_permitted(WorkerId worker, const wire::ListenQuery& query);
-  void conclude(std::map<Seq, Handoff>::iterator handoff, bool accepted);
+  void conclude(const Handoffs::Handoff& handoff, Dealer::Answer answer);
   std::size_t window(const WorkerRecord& worker, const Listener& listener) const;
-  void revoke(ListenerId id, const Dealer::Revoke& revoke);
-  void hand_off(ListenerId id, const Listener& listener, const Dealer::Handoff& handoff);
+  void revoke(Listener& listener, const Dealer::Revoke& revoke);
+  void hand_over(const Listener& listener, const Dealer::Handoff& handoff);
   void leave(ListenerId id, WorkerId worker);
   void leave_all(WorkerId worker);
-  // `dead`: it has ended, and not only lost its channel.
-  void lose(WorkerId worker, bool dead);
+  // Its channel is closed. It has ended, or may live.
+  void lose(const WorkerRecord& worker);
   // Turns what the scheduler wants into effects, and lets the listener go when it is done.
   void settle(ListenerId id);
   void forget_if_gone(WorkerRecord& worker);
@@ -187,8 +172,7 @@ class Primary {
   std::uint32_t next_worker_ = 1;
   Listeners listeners_;
   InspectPorts inspect_ports_;
-  std::map<Seq, Handoff> handoffs_;
-  std::map<WorkerId, Offers> offers_;
+  Handoffs handoffs_;
   std::vector<Offer> offering_;  // gathered while a scheduler is settled
   std::uint64_t next_seq_ = 0;
   std::vector<CallbackId> disconnect_callbacks_;

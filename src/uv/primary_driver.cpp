@@ -93,7 +93,8 @@ void PrimaryDriver::perform(core::Offer offer) {
 void PrimaryDriver::perform(core::RevokeOffer revoke) {
   const auto found = workers_.find(revoke.worker);
   const bool taken_back = found != workers_.end() && found->second.board->revoke(revoke.number);
-  primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number, taken_back);
+  primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number,
+                          taken_back ? core::Dealer::Revoked::taken_back : core::Dealer::Revoked::claimed);
 }
 
 void PrimaryDriver::perform(core::ShareBoard share) {
@@ -274,7 +275,8 @@ void PrimaryDriver::perform(core::StopListening stop) {
 void PrimaryDriver::perform(core::CloseDescriptor close) { fds_.close(close.descriptor); }
 
 void PrimaryDriver::perform(core::ProbeConnection probe) {
-  primary_.handle_probed(probe.listener, probe.connection, touched(fds_.get(probe.connection)));
+  primary_.handle_probed(probe.listener, probe.connection,
+                         touched(fds_.get(probe.connection)) ? core::Dealer::Probed::touched : core::Dealer::Probed::untouched);
 }
 
 void PrimaryDriver::perform(core::Rest rest) {

@@ -428,7 +428,8 @@ void World::perform(core::RevokeOffer& revoke) {
   WorkerProcess::Claim& claim = workers_.at(revoke.worker)->board.at(revoke.number);
   const bool taken_back = claim == WorkerProcess::Claim::offered;
   if (taken_back) claim = WorkerProcess::Claim::revoked;
-  primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number, taken_back);
+  primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number,
+                          taken_back ? core::Dealer::Revoked::taken_back : core::Dealer::Revoked::claimed);
 }
 
 void World::perform(core::ShareBoard& share) {
@@ -524,7 +525,8 @@ void World::perform(core::ProbeConnection& probe) {
     oracle_.violated(step_, "conservation", "a closed connection is looked at");
     return;
   }
-  primary_.handle_probed(probe.listener, probe.connection, description->client->touched);
+  primary_.handle_probed(probe.listener, probe.connection,
+                         description->client->touched ? core::Dealer::Probed::touched : core::Dealer::Probed::untouched);
 }
 
 void World::perform(core::Rest& rest) { rests_[rest.listener] = now_ + std::chrono::milliseconds(rest.milliseconds); }

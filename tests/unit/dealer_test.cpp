@@ -47,7 +47,7 @@ TEST(Dealer, DealsInTurnToIdleWorkers) {
   for (const auto& [connection, worker] : {std::pair{a, worker2}, {b, worker3}, {c, worker1}, {d, worker2}}) {
     rr.accepted({connection});
     dealt.push_back(effects(rr).at(0));
-    rr.replied(worker, connection, true);
+    rr.replied(worker, connection, Dealer::Answer::accepted);
     effects(rr);
   }
 
@@ -61,7 +61,7 @@ TEST(Dealer, GivesAWorkerNoSecondConnectionBeforeItAnswers) {
   rr.accepted({b});
   EXPECT_EQ(effects(rr), Effects{"10 to 1"});
 
-  rr.replied(worker1, a, true);
+  rr.replied(worker1, a, Dealer::Answer::accepted);
 
   EXPECT_EQ(effects(rr), (Effects{"close 10", "11 to 1"}));
 }
@@ -73,7 +73,7 @@ TEST(Dealer, OffersARefusedConnectionToAnother) {
   rr.accepted({a});
   effects(rr);
 
-  rr.replied(worker1, a, false);
+  rr.replied(worker1, a, Dealer::Answer::refused);
 
   EXPECT_EQ(effects(rr), (Effects{"rest", "10 to 2"}));
 }
@@ -83,7 +83,7 @@ TEST(Dealer, AsksALoneWorkerThatRefusedOnlyAfterARest) {
   rr.add(worker1);
   rr.accepted({a});
   effects(rr);
-  rr.replied(worker1, a, false);
+  rr.replied(worker1, a, Dealer::Answer::refused);
   EXPECT_EQ(effects(rr), Effects{"rest"});
   rr.accepted({b});
   EXPECT_EQ(effects(rr), Effects{});
@@ -101,8 +101,8 @@ TEST(Dealer, AsksForOneRestHoweverManyRefuse) {
   rr.accepted({b});
   effects(rr);
 
-  rr.replied(worker1, a, false);
-  rr.replied(worker2, b, false);
+  rr.replied(worker1, a, Dealer::Answer::refused);
+  rr.replied(worker2, b, Dealer::Answer::refused);
 
   EXPECT_EQ(effects(rr), Effects{"rest"});
   rr.rested();
@@ -113,7 +113,7 @@ TEST(Dealer, ForgetsTheRestOfAWorkerThatLeaves) {
   Dealer rr;
   rr.add(worker1);
   rr.accepted({a});
-  rr.replied(worker1, a, false);
+  rr.replied(worker1, a, Dealer::Answer::refused);
   effects(rr);
 
   rr.remove(worker1);
@@ -130,7 +130,7 @@ TEST(Dealer, DealsWhatWaitedInTheOrderItArrived) {
 
   rr.add(worker2);
   rr.add(worker3);
-  rr.replied(worker1, a, true);
+  rr.replied(worker1, a, Dealer::Answer::accepted);
 
   EXPECT_EQ(effects(rr), (Effects{"11 to 2", "12 to 3", "close 10", "13 to 1"}));
 }
@@ -184,8 +184,8 @@ TEST(Dealer, DealsAConnectionAgainWhenItsWorkerDies) {
   rr.died(worker1);
   effects(rr);
 
-  rr.probed(a, false);
-  rr.replied(worker2, b, true);
+  rr.probed(a, Dealer::Probed::untouched);
+  rr.replied(worker2, b, Dealer::Answer::accepted);
 
   // First in line: it has waited longest.
   EXPECT_EQ(effects(rr), (Effects{"close 11", "10 to 2"}));
@@ -200,7 +200,7 @@ TEST(Dealer, ClosesAConnectionThatItsDeadWorkerTouched) {
   rr.died(worker1);
   effects(rr);
 
-  rr.probed(a, true);
+  rr.probed(a, Dealer::Probed::touched);
 
   EXPECT_EQ(effects(rr), Effects{"close 10"});
   EXPECT_TRUE(rr.settled());
@@ -228,7 +228,7 @@ TEST(Dealer, ClosesWhatWaitsWhenTheLastWorkerLeaves) {
 
   EXPECT_EQ(effects(rr), (Effects{"close 11", "close 12"}));
   EXPECT_FALSE(rr.settled());
-  rr.replied(worker1, a, true);
+  rr.replied(worker1, a, Dealer::Answer::accepted);
   EXPECT_EQ(effects(rr), Effects{"close 10"});
   EXPECT_TRUE(rr.settled());
 }
@@ -240,7 +240,7 @@ TEST(Dealer, ClosesWhatIsRefusedByAWorkerThatLeftLast) {
   rr.remove(worker1);
   effects(rr);
 
-  rr.replied(worker1, a, false);
+  rr.replied(worker1, a, Dealer::Answer::refused);
 
   EXPECT_EQ(effects(rr), Effects{"close 10"});
 }
@@ -262,7 +262,7 @@ TEST(Dealer, WaitsForTheOldAnswerOfAWorkerThatCameBack) {
   rr.accepted({b});
   EXPECT_EQ(effects(rr), Effects{"10 to 1"});
 
-  rr.replied(worker1, a, true);
+  rr.replied(worker1, a, Dealer::Answer::accepted);
 
   EXPECT_EQ(effects(rr), (Effects{"close 10", "11 to 1"}));
 }
@@ -283,7 +283,7 @@ TEST(Dealer, GivesAWorkerWithAWindowSeveralAtATime) {
   for (const FdToken connection : {a, b, c, d}) rr.accepted({connection});
 
   EXPECT_EQ(effects(rr), (Effects{"10 to 1", "watch", "11 to 2", "12 to 1"}));
-  rr.replied(worker1, c, true);
+  rr.replied(worker1, c, Dealer::Answer::accepted);
   EXPECT_EQ(effects(rr), (Effects{"close 12", "13 to 1"}));
 }
 
@@ -294,16 +294,16 @@ TEST(Dealer, TakesBackWhatAStuckWorkerHasNotAnsweredFor) {
   for (const FdToken connection : {a, b, c}) rr.accepted({connection});
   EXPECT_EQ(effects(rr), (Effects{"10 to 1", "watch", "11 to 2", "12 to 1"}));
   rr.look();
-  rr.replied(worker2, b, true);
+  rr.replied(worker2, b, Dealer::Answer::accepted);
   EXPECT_EQ(effects(rr), (Effects{"watch", "close 11"}));
 
   rr.look();
   EXPECT_EQ(effects(rr), (Effects{"10 back from 1", "12 back from 1", "watch"}));
-  rr.revoked(worker1, a, true);
-  rr.revoked(worker1, c, false);  // it is being served
+  rr.revoked(worker1, a, Dealer::Revoked::taken_back);
+  rr.revoked(worker1, c, Dealer::Revoked::claimed);  // it is being served
 
   EXPECT_EQ(effects(rr), Effects{"10 to 2"});
-  rr.replied(worker1, c, true);
+  rr.replied(worker1, c, Dealer::Answer::accepted);
   rr.accepted({d});
   // It has not answered for what was taken back.
   EXPECT_EQ(effects(rr), (Effects{"close 12", "13 to 2"}));
@@ -329,7 +329,7 @@ TEST(Dealer, StopsLookingWhenAllIsAnswered) {
   Dealer rr;
   rr.add(worker1, 2);
   rr.accepted({a});
-  rr.replied(worker1, a, true);
+  rr.replied(worker1, a, Dealer::Answer::accepted);
   effects(rr);
 
   rr.look();
@@ -347,8 +347,8 @@ TEST(Dealer, TakesBackFromADeadWorkerWhatItNeverClaimed) {
 
   rr.lost(worker1);
   EXPECT_EQ(effects(rr), (Effects{"10 back from 1", "11 back from 1"}));
-  rr.revoked(worker1, a, true);
-  rr.revoked(worker1, b, false);
+  rr.revoked(worker1, a, Dealer::Revoked::taken_back);
+  rr.revoked(worker1, b, Dealer::Revoked::claimed);
   // It may live without its channel, and serve what it has claimed.
   EXPECT_EQ(effects(rr), Effects{"10 to 2"});
   EXPECT_FALSE(rr.settled());
@@ -376,9 +376,9 @@ TEST(Dealer, CountsWhatAWorkerTookSinceItsLoadWasKnown) {
   dealer.add(worker2);
   dealer.set_load(worker2, 1);
   dealer.accepted({a});
-  dealer.replied(worker1, a, true);
+  dealer.replied(worker1, a, Dealer::Answer::accepted);
   dealer.accepted({b});
-  dealer.replied(worker2, b, true);
+  dealer.replied(worker2, b, Dealer::Answer::accepted);
   dealer.accepted({c});
 
   EXPECT_EQ(effects(dealer), (Effects{"10 to 1", "close 10", "11 to 2", "close 11", "12 to 1"}));
@@ -393,7 +393,7 @@ std::map<WorkerId, int> deal_short_ones(Dealer& dealer, int count) {
       const auto* handoff = std::get_if<Dealer::Handoff>(&*effect);
       if (!handoff) continue;
       ++dealt[handoff->worker];
-      dealer.replied(handoff->worker, a, true);
+      dealer.replied(handoff->worker, a, Dealer::Answer::accepted);
       dealer.set_load(handoff->worker, 0);
     }
   }
@@ -438,7 +438,7 @@ std::map<std::uint64_t, WorkerId> belongings(Dealer& dealer, std::uint64_t& next
     const auto* handoff = effect ? std::get_if<Dealer::Handoff>(&*effect) : nullptr;
     if (!handoff) continue;
     result[client] = handoff->worker;
-    dealer.replied(handoff->worker, token, true);
+    dealer.replied(handoff->worker, token, Dealer::Answer::accepted);
     effects(dealer);
   }
   return result;
@@ -497,7 +497,7 @@ TEST(Dealer, AsksTheProgramWhoIsToHaveAConnection) {
   dealer.chosen(c, worker3);  // listens here no more, or never did: anybody
 
   EXPECT_EQ(effects(dealer), (Effects{"10 to 2", "12 to 1"}));
-  dealer.replied(worker2, a, true);
+  dealer.replied(worker2, a, Dealer::Answer::accepted);
   EXPECT_EQ(effects(dealer), (Effects{"close 10", "11 to 2"}));
 }
 
@@ -527,7 +527,7 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
             ASSERT_EQ(offered[revoke->worker].erase(revoke->connection), 1U) << seed;
             ++taken_back[revoke->worker];
           }
-          rr.revoked(revoke->worker, revoke->connection, back);
+          rr.revoked(revoke->worker, revoke->connection, back ? Dealer::Revoked::taken_back : Dealer::Revoked::claimed);
         } else if (const auto* close = std::get_if<Dealer::Close>(&*effect)) {
           ASSERT_EQ(open.erase(close->connection), 1U) << seed;
         } else if (const auto* probe = std::get_if<Dealer::Probe>(&*effect)) {
@@ -561,7 +561,7 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
         case 6:
           if (const auto found = offered.find(worker); found != offered.end() && !found->second.empty()) {
             const FdToken answered = found->second.extract(found->second.begin()).value();
-            rr.replied(worker, answered, random() % 3 != 0);
+            rr.replied(worker, answered, random() % 3 != 0 ? Dealer::Answer::accepted : Dealer::Answer::refused);
           }
           break;
         case 7:
@@ -574,7 +574,9 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
         default:
           if (resting) rr.rested();
           resting = false;
-          if (!probing.empty()) rr.probed(probing.extract(probing.begin()).value(), random() % 2 == 0);
+          if (!probing.empty())
+            rr.probed(probing.extract(probing.begin()).value(),
+                      random() % 2 == 0 ? Dealer::Probed::touched : Dealer::Probed::untouched);
       }
       drain();
     }
@@ -586,7 +588,7 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
       drain();
     }
     while (!probing.empty()) {
-      rr.probed(probing.extract(probing.begin()).value(), false);
+      rr.probed(probing.extract(probing.begin()).value(), Dealer::Probed::untouched);
       drain();
     }
     ASSERT_TRUE(open.empty()) << seed;

@@ -39,47 +39,43 @@ TEST(Listeners, TellApartOnlyTheListensOnAnyPortByTheirIndex) {
 
 TEST(Listeners, FindByKeyAndById) {
   Listeners listeners;
-  const auto [id, added] = listeners.add("key", Dealer());
-  ListenerId found{};
+  const Listener& added = listeners.add("key", Dealer());
 
-  EXPECT_EQ(listeners.find("key", found), added);
-  EXPECT_EQ(found, id);
-  EXPECT_EQ(listeners.find(id), added);
-  EXPECT_EQ(listeners.find("other", found), nullptr);
+  EXPECT_EQ(listeners.find("key"), &added);
+  EXPECT_EQ(listeners.find(added.id), &added);
+  EXPECT_EQ(listeners.find("other"), nullptr);
   EXPECT_EQ(listeners.find(ListenerId{99}), nullptr);
 }
 
 TEST(Listeners, KeepARetiredListenerUnderItsIdOnly) {
   Listeners listeners;
-  const auto old = listeners.add("key", Dealer());
-  listeners.retire(old.first);
-  ListenerId found{};
+  const Listener& old = listeners.add("key", Dealer());
+  listeners.retire(old.id);
 
   EXPECT_TRUE(listeners.empty());
-  EXPECT_EQ(listeners.find("key", found), nullptr);
-  EXPECT_EQ(listeners.find(old.first), old.second);
-  EXPECT_EQ(listeners.ids(), std::vector<ListenerId>{old.first});
+  EXPECT_EQ(listeners.find("key"), nullptr);
+  EXPECT_EQ(listeners.find(old.id), &old);
+  EXPECT_EQ(listeners.ids(), std::vector<ListenerId>{old.id});
 }
 
 TEST(Listeners, LetASuccessorOfARetiredListenerBe) {
   Listeners listeners;
-  const auto old = listeners.add("key", Dealer());
-  listeners.retire(old.first);
-  const auto fresh = listeners.add("key", SharedHandle());
-  ASSERT_NE(fresh.first, old.first);
+  const ListenerId old = listeners.add("key", Dealer()).id;
+  listeners.retire(old);
+  const Listener& fresh = listeners.add("key", SharedHandle());
+  ASSERT_NE(fresh.id, old);
 
-  listeners.erase(old.first);
-  listeners.retire(old.first);
+  listeners.erase(old);
+  listeners.retire(old);
 
-  ListenerId found{};
-  EXPECT_EQ(listeners.find("key", found), fresh.second);
-  EXPECT_EQ(listeners.find(old.first), nullptr);
+  EXPECT_EQ(listeners.find("key"), &fresh);
+  EXPECT_EQ(listeners.find(old), nullptr);
 }
 
 TEST(Listener, AsksItsSchedulerWhoListens) {
   for (std::variant<Dealer, SharedHandle, KernelHandle> scheduler :
        {std::variant<Dealer, SharedHandle, KernelHandle>(Dealer()), {SharedHandle()}, {KernelHandle()}}) {
-    Listener listener{"key", std::move(scheduler)};
+    Listener listener{ListenerId{1}, "key", std::move(scheduler)};
     EXPECT_FALSE(listener.has_workers());
 
     std::visit([](auto& s) { s.add(WorkerId{1}); }, listener.scheduler);

@@ -503,7 +503,7 @@ TEST(Primary, TakesBackOffersAndOffersThemToAnother) {
 
   cluster.primary.handle_look(ListenerId{1});
   EXPECT_EQ(effects(cluster.primary), (Lines{"revoke 1 0 fd7", "watch 1"}));
-  cluster.primary.handle_revoked(one, ListenerId{1}, FdToken{7}, 0, true);
+  cluster.primary.handle_revoked(one, ListenerId{1}, FdToken{7}, 0, Dealer::Revoked::taken_back);
 
   EXPECT_EQ(effects(cluster.primary), Lines{"offer 2 1 null:80:4:undefined fd7"});
   cluster.answer(one, 0, "v");
@@ -519,7 +519,7 @@ TEST(Primary, TakesBackWhatADeadWorkerHadNotClaimed) {
 
   cluster.primary.handle_channel_closed(one);
   EXPECT_EQ(effects(cluster.primary), (Lines{"revoke 1 0 fd7", "disconnect 1"}));
-  cluster.primary.handle_revoked(one, ListenerId{1}, FdToken{7}, 0, true);
+  cluster.primary.handle_revoked(one, ListenerId{1}, FdToken{7}, 0, Dealer::Revoked::taken_back);
 
   EXPECT_EQ(effects(cluster.primary), Lines{"offer 2 1 null:80:4:undefined fd7"});
 }
@@ -731,7 +731,7 @@ TEST(Primary, DealsTheConnectionOfADeadWorkerAgainIfNobodyTouchedIt) {
 
   cluster.die(one);
   EXPECT_EQ(effects(cluster.primary), (Lines{"watch 1", "disconnect 1", "probe fd7", "exit 1 0"}));
-  cluster.primary.handle_probed(ListenerId{1}, FdToken{7}, false);
+  cluster.primary.handle_probed(ListenerId{1}, FdToken{7}, Dealer::Probed::untouched);
 
   EXPECT_EQ(effects(cluster.primary), Lines{R"(send 2 "act":"newconn","key":"null:80:4:undefined" +fd7)"});
   cluster.primary.handle_message(one, reply(2, true));
@@ -950,7 +950,8 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
           ASSERT_EQ(open.erase(close->descriptor), 1U) << seed;
         } else if (const auto* probe = std::get_if<ProbeConnection>(&*effect)) {
           ASSERT_TRUE(open.contains(probe->connection)) << seed;
-          primary.handle_probed(probe->listener, probe->connection, below(2) == 0);
+          primary.handle_probed(probe->listener, probe->connection,
+                                below(2) == 0 ? Dealer::Probed::touched : Dealer::Probed::untouched);
         } else if (const auto* rest = std::get_if<Rest>(&*effect)) {
           primary.handle_rested(rest->listener);
         } else if (const auto* send = std::get_if<SendToWorker>(&*effect)) {
@@ -960,7 +961,8 @@ TEST(Primary, SurvivesWorkersThatSayAnything) {
           for (const FdToken connection : offer->connections) ASSERT_TRUE(open.contains(connection)) << seed;
         } else if (const auto* revoke = std::get_if<RevokeOffer>(&*effect)) {
           ASSERT_TRUE(open.contains(revoke->connection)) << seed;
-          primary.handle_revoked(revoke->worker, revoke->listener, revoke->connection, revoke->number, below(2) == 0);
+          primary.handle_revoked(revoke->worker, revoke->listener, revoke->connection, revoke->number,
+                                 below(2) == 0 ? Dealer::Revoked::taken_back : Dealer::Revoked::claimed);
         } else if (const auto* choose = std::get_if<Choose>(&*effect)) {
           primary.handle_chosen(choose->listener, choose->connection, WorkerId{static_cast<std::uint32_t>(below(6))});
         } else if (const auto* event = std::get_if<PrimaryEvent>(&*effect)) {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "core/handoffs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace muster::core {
+
+std::optional<Handoffs::Handoff> Handoffs::take(WorkerId worker, Seq seq) {
+  const auto found = sent_.find(seq);
+  if (found == sent_.end() || found->second.worker != worker) return std::nullopt;
+  return sent_.extract(found).mapped();
+}
+
+std::optional<Handoffs::Handoff> Handoffs::take(WorkerId worker, FdToken connection) {
+  const auto found = std::find_if(sent_.begin(), sent_.end(), [&](const auto& entry) {
+    return entry.second.worker == worker && entry.second.connection == connection;
+  });
+  if (found == sent_.end()) return std::nullopt;
+  return sent_.extract(found).mapped();
+}
+
+std::optional<std::uint64_t> Handoffs::offer(Handoff handoff) {
+  Offers& offers = offers_[handoff.worker];
+  if (offers.unanswered.size() >= offer_slots) return std::nullopt;
+  offers.unanswered.push_back({handoff.listener, handoff.connection});
+  return offers.first + offers.unanswered.size() - 1;
+}
+
+Handoffs::Range Handoffs::unanswered(WorkerId worker) const {
+  const auto found = offers_.find(worker);
+  if (found == offers_.end()) return {};
+  return {found->second.first, found->second.unanswered.size()};
+}
+
+std::optional<std::uint64_t> Handoffs::find_offer(WorkerId worker, FdToken connection) const {
+  const auto found = offers_.find(worker);
+  if (found == offers_.end()) return std::nullopt;
+  const auto& unanswered = found->second.unanswered;
+  const auto offered = std::find_if(unanswered.begin(), unanswered.end(), [connection](const Offered& offer) {
+    return offer.connection == connection && !offer.taken_back;
+  });
+  if (offered == unanswered.end()) return std::nullopt;
+  return found->second.first + static_cast<std::uint64_t>(offered - unanswered.begin());
+}
+
+void Handoffs::take_back(WorkerId worker, std::uint64_t number) {
+  const auto found = offers_.find(worker);
+  if (found == offers_.end() || number < found->second.first) return;
+  found->second.unanswered.at(number - found->second.first).taken_back = true;
+}
+
+std::vector<Handoffs::Answered> Handoffs::answer(WorkerId worker, const wire::OfferReply& reply) {
+  std::vector<Answered> answered;
+  const auto found = offers_.find(worker);
+  if (found == offers_.end() || reply.first != found->second.first) return answered;
+  Offers& offers = found->second;
+  for (const auto outcome : reply.outcomes) {
+    if (offers.unanswered.empty()) break;
+    const Offered offered = offers.unanswered.front();
+    offers.unanswered.pop_front();
+    ++offers.first;
+    using Answer = Answered::Answer;
+    const Answer answer = outcome == wire::OfferReply::Outcome::accepted ? Answer::accepted : Answer::refused;
+    answered.push_back({{worker, offered.listener, offered.connection}, offered.taken_back ? Answer::taken_back : answer});
+  }
+  return answered;
+}
+
+void Handoffs::lose(WorkerId worker) {
+  std::erase_if(sent_, [worker](const auto& entry) { return entry.second.worker == worker; });
+}
+
+}  // namespace muster::core
