@@ -8,6 +8,8 @@
 
 #include <fmt/core.h>
 
+#include "core/effect_text.h"
+
 namespace muster::sim {
 namespace {
 
@@ -26,6 +28,8 @@ SchedulingPolicy world_policy(std::uint64_t seed) {
       SchedulingPolicy::custom, SchedulingPolicy::kernel,      SchedulingPolicy::round_robin};
   return policies[seed % policies.size()];
 }
+
+std::string name_of(const WorkerProcess& worker) { return fmt::format("worker {}", static_cast<int>(worker.id)); }
 
 Settings world_settings() {
   Settings settings;
@@ -62,7 +66,8 @@ void Process::close_all() {
   for (const auto& [token, description] : std::exchange(table_, {})) world_.release(description);
 }
 
-World::World(std::uint64_t seed) : random_(seed), oracle_(seed), primary_(world_settings(), world_policy(seed)) {}
+World::World(std::uint64_t seed, Choices choices)
+    : choices_(std::move(choices)), oracle_(seed), primary_(world_settings(), world_policy(seed)) {}
 
 Description* World::describe() {
   descriptions_.push_back(std::make_unique<Description>());
@@ -100,9 +105,15 @@ void World::close_member(Description* description) {
 // --- running -------------------------------------------------------------------------------------
 
 std::optional<Failure> World::run() {
-  for (step_ = 0; step_ < busy_steps && !oracle_.failure(); ++step_) random_step();
+  const int steps = choices_.replays() ? static_cast<int>(choices_.recorded_steps()) - 1 : busy_steps;
+  for (step_ = 0; step_ < steps && !oracle_.failure(); ++step_) {
+    choices_.begin_step();
+    random_step();
+  }
 
+  choices_.begin_step();
   calm_ = true;
+  trace("world", [] { return "nobody wants anything new"; });
   for (auto& [id, worker] : workers_) {
     if (worker->state == WorkerProcess::State::stopped) worker->state = WorkerProcess::State::running;
   }
@@ -188,9 +199,13 @@ void World::primary_step() {
   } else if (choice < 52) {
     if (worker.state != WorkerProcess::State::dead) die(worker, ExitStatus::killed(Signal::kill));
   } else if (choice < 60) {
-    if (worker.state == WorkerProcess::State::running) worker.state = WorkerProcess::State::stopped;
+    if (worker.state != WorkerProcess::State::running) return;
+    worker.state = WorkerProcess::State::stopped;
+    trace(name_of(worker), [] { return "stands still"; });
   } else if (choice < 70) {
-    if (worker.state == WorkerProcess::State::stopped) worker.state = WorkerProcess::State::running;
+    if (worker.state != WorkerProcess::State::stopped) return;
+    worker.state = WorkerProcess::State::running;
+    trace(name_of(worker), [] { return "goes on"; });
   } else if (choice < 72) {
     primary_.disconnect_channel(worker.id);
     perform_primary();
@@ -198,6 +213,7 @@ void World::primary_step() {
     send_user_message(*primary_ends_.at(worker.id).end);
   } else {
     now_ += std::chrono::milliseconds(5);
+    trace("world", [] { return "5 ms pass"; });
     wake();
   }
 }
@@ -391,6 +407,7 @@ void World::check_stickiness() {
 
 void World::perform_primary() {
   while (auto effect = primary_.poll_effect()) {
+    trace("primary", [&] { return core::to_string(*effect); });
     std::visit([this](auto& e) { perform(e); }, *effect);
   }
 }
@@ -573,6 +590,7 @@ bool World::accept(ListenerId listener, int port) {
 void World::perform_child(WorkerProcess& worker) {
   while (auto effect = worker.child.poll_effect()) {
     if (worker.state == WorkerProcess::State::dead) return;
+    trace(name_of(worker), [&] { return core::to_string(*effect); });
     std::visit([this, &worker](auto& e) { perform(worker, e); }, *effect);
   }
 }
@@ -702,6 +720,7 @@ bool World::accept_shared(WorkerProcess& worker) {
 }
 
 void World::die(WorkerProcess& worker, ExitStatus status) {
+  trace(name_of(worker), [&] { return "dies, " + status.to_string(); });
   worker.state = WorkerProcess::State::dead;
   worker.exit_status = status;
   worker.close_all();
@@ -712,6 +731,7 @@ void World::die(WorkerProcess& worker, ExitStatus status) {
 bool World::report_exit(WorkerProcess& worker) {
   if (worker.exit_reported) return false;
   worker.exit_reported = true;
+  trace("primary", [&] { return fmt::format("reaps worker {}", static_cast<int>(worker.id)); });
   // The driver reads what is left first; a grandchild that holds the channel open would keep the end from it.
   End& end = *primary_ends_.at(worker.id).end;
   if (chance(90)) {
@@ -899,6 +919,7 @@ void World::connect(int port) {
   Client* client = clients_.back().get();
   client->port = port;
   client->address = static_cast<int>(below(addresses));
+  trace("client", [&] { return fmt::format("{} connects to {}", clients_.size(), port); });
   const auto found = ports_.find(port);
   if (found == ports_.end()) {
     client->state = Client::State::refused;

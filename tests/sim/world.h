@@ -7,13 +7,14 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/channel.h"
 #include "core/child.h"
 #include "core/primary.h"
+#include "sim/choices.h"
 #include "sim/oracle.h"
 
 // A world of one primary and its workers without an operating system: the processes run the real core, and
@@ -117,7 +118,12 @@ struct WorkerProcess : Process {
 
 class World {
  public:
-  explicit World(std::uint64_t seed);
+  // `choices` for what the seed does not decide at once.
+  World(std::uint64_t seed, Choices choices);
+  explicit World(std::uint64_t seed) : World(seed, Choices(seed)) {}
+  // Is told what happens, with the step it happens in.
+  void set_trace(std::function<void(int step, const std::string& line)> trace) { trace_ = std::move(trace); }
+  const Choices& choices() const { return choices_; }
   // Runs to the end. Empty when every property held.
   std::optional<Failure> run();
 
@@ -139,9 +145,14 @@ class World {
   };
 
   // Choices.
-  std::uint64_t below(std::uint64_t n) { return random_() % n; }
+  std::uint64_t below(std::uint64_t n) { return choices_.next() % n; }
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
 
+  // A line of the trace: a subject and what it does.
+  template <class Text>
+  void trace(std::string_view subject, const Text& text) {
+    if (trace_) trace_(step_, std::string(subject) + ": " + text());
+  }
   Description* describe();
   void random_step();
   void primary_step();
@@ -208,7 +219,8 @@ class World {
   void close_member(Description* description);
   int bind(const core::wire::ListenQuery& query);
 
-  std::mt19937_64 random_;
+  Choices choices_;
+  std::function<void(int step, const std::string& line)> trace_;
   Oracle oracle_;
   int step_ = 0;
   bool calm_ = false;

@@ -10,44 +10,16 @@
 #include <utility>
 #include <vector>
 
+#include "core/effect_text.h"
+
 namespace muster::core {
 namespace {
 
-std::string text(FdToken fd) { return "fd" + std::to_string(static_cast<std::uint64_t>(fd)); }
-std::string text(ServerId server) { return std::to_string(static_cast<std::uint32_t>(server)); }
-
-// One line for each effect: "send {...}", "listening 1", "close fd5".
-struct Line {
-  std::string operator()(const SendToPrimary& e) const {
-    std::string bytes = wire::encode(Serialization::json, e.message);
-    // Without what every message has.
-    return "send " + bytes.substr(0, bytes.rfind(",\"seq\"")).substr(std::string_view("{\"cmd\":\"NODE_CLUSTER\",").size());
-  }
-  std::string operator()(const AnswerOffers& e) const {
-    std::string line = "answer " + std::to_string(e.reply.first) + " ";
-    for (const auto outcome : e.reply.outcomes) line += static_cast<char>(outcome);
-    return line;
-  }
-  std::string operator()(const MapBoard& e) const { return "map " + text(e.descriptor); }
-  std::string operator()(const DisconnectPrimary&) const { return "disconnect channel"; }
-  std::string operator()(const CloseDescriptor& e) const { return "close " + text(e.descriptor); }
-  std::string operator()(const Exit& e) const { return "exit " + std::to_string(e.code); }
-  std::string operator()(const ChildEvent& e) const { return std::visit(*this, e); }
-  std::string operator()(const ServerListeningEvent& e) const {
-    return "listening " + text(e.server) + (e.socket_name ? " " + std::to_string(e.socket_name->port) : "");
-  }
-  std::string operator()(const ServerSharedEvent& e) const { return "shared " + text(e.server) + " " + text(e.descriptor); }
-  std::string operator()(const ServerErrorEvent& e) const { return "error " + text(e.server) + " " + e.error.message; }
-  std::string operator()(const ConnectionEvent& e) const { return "connection " + text(e.server) + " " + text(e.connection); }
-  std::string operator()(const DropEvent& e) const { return "drop " + text(e.server) + " " + text(e.connection); }
-  std::string operator()(const CloseServerEvent& e) const { return "close server " + text(e.server); }
-  std::string operator()(const WorkerDisconnectEvent&) const { return "disconnect"; }
-};
 using Lines = std::vector<std::string>;
 
 Lines effects(Child& child) {
   Lines lines;
-  while (const auto effect = child.poll_effect()) lines.push_back(std::visit(Line{}, *effect));
+  while (const auto effect = child.poll_effect()) lines.push_back(to_string(*effect));
   return lines;
 }
 
@@ -517,12 +489,12 @@ TEST(Child, IgnoresWhatOnlyAWorkerSaysAndClosesWhatComesWithIt) {
        {wire::Body{wire::Unknown{}}, wire::Body{wire::Online{}}, wire::Body{wire::QueryServer{}}, wire::Body{wire::Listening{}},
         wire::Body{wire::Close{"k1"}}, wire::Body{wire::ExitedAfterDisconnect{}}, wire::Body{wire::Reply{Seq{50}}}}) {
     worker.child.handle_message({body}, FdToken{fd});
-    EXPECT_EQ(effects(worker.child), Lines{"close " + text(FdToken{fd})});
+    EXPECT_EQ(effects(worker.child), Lines{"close fd" + std::to_string(fd)});
     ++fd;
   }
   worker.child.handle_message({wire::Disconnect{}}, FdToken{fd});
 
-  EXPECT_EQ(effects(worker.child), (Lines{"close server 1", "close " + text(FdToken{fd})}));
+  EXPECT_EQ(effects(worker.child), (Lines{"close server 1", "close fd" + std::to_string(fd)}));
 }
 
 // A primary that says anything at any time. Each descriptor is closed or given to a server exactly once.

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "core/effect_text.h"
 #include "core/wire.h"
 
 namespace muster::core {
@@ -15,61 +16,11 @@ namespace {
 
 constexpr WorkerId one{1}, two{2};
 
-std::string text(FdToken fd) { return "fd" + std::to_string(static_cast<std::uint64_t>(fd)); }
-std::string text(WorkerId worker) { return std::to_string(static_cast<std::uint32_t>(worker)); }
-std::string text(ListenerId listener) { return std::to_string(static_cast<std::uint32_t>(listener)); }
-
-// One line for each effect: "fork 1", "send 1 {...}", "close fd5".
-struct Line {
-  std::string operator()(const Spawn& e) const { return "spawn " + text(e.worker); }
-  std::string operator()(const SendToWorker& e) const {
-    std::string bytes = wire::encode(Serialization::json, e.message);
-    // Without what every message has.
-    bytes = bytes.substr(0, bytes.rfind(",\"seq\"")).substr(std::string_view("{\"cmd\":\"NODE_CLUSTER\",").size());
-    return "send " + text(e.worker) + " " + bytes + (e.descriptor ? " +" + text(*e.descriptor) : "");
-  }
-  std::string operator()(const Offer& e) const {
-    std::string line = "offer " + text(e.worker) + " " + std::to_string(e.first) + " " + e.key;
-    for (const FdToken connection : e.connections) line += " " + text(connection);
-    return line;
-  }
-  std::string operator()(const RevokeOffer& e) const {
-    return "revoke " + text(e.worker) + " " + std::to_string(e.number) + " " + text(e.connection);
-  }
-  std::string operator()(const ShareBoard& e) const { return "board " + text(e.worker); }
-  std::string operator()(const Watch& e) const { return "watch " + text(e.listener); }
-  std::string operator()(const Choose& e) const {
-    std::string line = "choose " + text(e.listener) + " " + text(e.connection) + " of";
-    for (const WorkerId worker : e.workers) line += " " + text(worker);
-    return line;
-  }
-  std::string operator()(const DisconnectWorker& e) const { return "disconnect channel " + text(e.worker); }
-  std::string operator()(const Listen& e) const {
-    return (e.mode == ListenMode::share ? "bind " : "listen ") + text(e.listener) + " " + Listeners::key_of(e.query);
-  }
-  std::string operator()(const StopListening& e) const { return "stop " + text(e.listener); }
-  std::string operator()(const Join& e) const { return "join " + text(e.listener) + " " + text(e.worker); }
-  std::string operator()(const Part& e) const { return "part " + text(e.listener) + " " + text(e.worker); }
-  std::string operator()(const CloseDescriptor& e) const { return "close " + text(e.descriptor); }
-  std::string operator()(const ProbeConnection& e) const { return "probe " + text(e.connection); }
-  std::string operator()(const Rest& e) const { return "rest " + text(e.listener); }
-  std::string operator()(const PrimaryEvent& e) const { return std::visit(*this, e); }
-  std::string operator()(const SetupEvent&) const { return "setup"; }
-  std::string operator()(const ForkEvent& e) const { return "fork " + text(e.worker); }
-  std::string operator()(const OnlineEvent& e) const { return "online " + text(e.worker); }
-  std::string operator()(const ListeningEvent& e) const { return "listening " + text(e.worker) + " " + to_string(e.address); }
-  std::string operator()(const DisconnectEvent& e) const { return "disconnect " + text(e.worker); }
-  std::string operator()(const ExitEvent& e) const { return "exit " + text(e.worker) + " " + e.status.to_string(); }
-  std::string operator()(const ErrorEvent& e) const { return "error " + text(e.worker) + " " + e.error.message; }
-  std::string operator()(const AllDisconnectedEvent& e) const {
-    return "all disconnected " + std::to_string(static_cast<std::uint64_t>(e.callback));
-  }
-};
 using Lines = std::vector<std::string>;
 
 Lines effects(Primary& primary) {
   Lines lines;
-  while (const auto effect = primary.poll_effect()) lines.push_back(std::visit(Line{}, *effect));
+  while (const auto effect = primary.poll_effect()) lines.push_back(to_string(*effect));
   return lines;
 }
 
