@@ -15,6 +15,11 @@ constexpr std::size_t backed_up_at = 2 * 65536;
 constexpr int max_transmissions = 4;
 // How many acknowledgements a peer may leave unread. A correct one waits for each.
 constexpr int max_unread_acknowledgements = 1024;
+// How long a disconnect() waits for a peer that neither reads nor acknowledges, in milliseconds.
+constexpr std::uint64_t close_timeout = 5000;
+// How often a missing acknowledgement is looked for in its time. A timer for each descriptor would cost more than the
+// descriptor.
+constexpr unsigned looks = 4;
 // For how many events memory is always kept.
 constexpr std::size_t kept_events = 16;
 
@@ -84,13 +89,23 @@ bool Channel::disconnect() {
   return true;
 }
 
-void Channel::abandon() { close(); }
-
-std::optional<std::uint64_t> Channel::unacknowledged() const {
-  return unacknowledged_ ? std::optional(unacknowledged_->number) : std::nullopt;
+std::optional<std::uint64_t> Channel::timeout(Timer timer) const {
+  if (timer == Timer::close) return state_ == State::flushing ? std::optional(close_timeout) : std::nullopt;
+  if (state_ == State::closed || !unacknowledged_ || limits_.acknowledgement_ms == 0) return std::nullopt;
+  return std::max<std::uint64_t>(1, limits_.acknowledgement_ms / looks);
 }
 
-void Channel::handle_overdue() { fail(Errc::handle_not_acknowledged); }
+void Channel::handle_timeout(Timer timer) {
+  if (timer == Timer::close) {
+    if (state_ == State::flushing) close();
+    return;
+  }
+  if (state_ == State::closed) return;
+  const auto owed = unacknowledged_ ? std::optional(unacknowledged_->number) : std::nullopt;
+  times_overdue_ = owed && owed == overdue_ ? times_overdue_ + 1 : 0;
+  overdue_ = owed;
+  if (times_overdue_ == looks) fail(Errc::handle_not_acknowledged);
+}
 
 void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors) {
   if (state_ == State::closed) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <span>
@@ -110,14 +112,14 @@ class Channel {
   // Closes once everything that was sent is written and acknowledged. Returns false when it was
   // disconnected already.
   bool disconnect();
-  // Gives up what a disconnect() still waits for.
-  void abandon();
 
-  // Which descriptor waits for the peer's acknowledgement; another number for each. The peer that keeps one waiting too long
-  // is given up by handle_overdue().
-  std::optional<std::uint64_t> unacknowledged() const;
-  std::uint64_t acknowledgement_ms() const { return limits_.acknowledgement_ms; }
-  void handle_overdue();
+  // What it waits for from the peer. `acknowledgement` of a descriptor: the peer that keeps one waiting too long is given up.
+  // `close`: what disconnect() still has to write is given up.
+  enum class Timer { acknowledgement, close };
+  static constexpr std::array timers{Timer::acknowledgement, Timer::close};
+  // After how many milliseconds handle_timeout() is to be called, and again and again until this is nothing.
+  std::optional<std::uint64_t> timeout(Timer timer) const;
+  void handle_timeout(Timer timer);
 
   // Bytes from the peer, with the descriptors that one recvmsg(2) brought. Not while a message is to be decoded apart.
   void handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors);
@@ -201,6 +203,8 @@ class Channel {
   std::size_t waiting_bytes_ = 0;
   std::uint64_t descriptors_sent_ = 0;
   std::optional<Unacknowledged> unacknowledged_;
+  std::optional<std::uint64_t> overdue_;  // what was unacknowledged at the last timeout
+  unsigned times_overdue_ = 0;
   std::vector<FdToken> arrived_;  // descriptors whose message is not complete yet
   std::vector<FdToken> brought_;  // those of the message after it, while handle_bytes() has not come to that
   bool goes_on_ = false;          // the next frame to end began in an earlier read

@@ -19,12 +19,7 @@ namespace {
 constexpr std::size_t max_descriptors = 253;
 constexpr std::size_t max_pieces = 64;
 constexpr int reads_per_turn = 16;
-// How long a disconnect() waits for a peer that neither reads nor acknowledges.
-constexpr std::chrono::seconds disconnect_deadline(5);
 constexpr std::chrono::milliseconds pause_after_error(20);
-// How often a missing acknowledgement is looked for in its time. A timer for each descriptor would cost more than the
-// descriptor.
-constexpr int looks = 4;
 // The limit on what is read of an ended peer when the system does not say how much is queued.
 constexpr std::size_t max_rest = std::size_t{1} << 20;
 
@@ -182,7 +177,7 @@ core::Channel::SendResult ChannelIo::send(core::Channel::Outgoing&& message) {
   const auto result = channel_.send(std::move(message));
   // Where there was no room it may have failed, which its owner hears of then too.
   if (channel_.has_output() || result == core::Channel::SendResult::full) loop_.at_end_of_turn(*this);
-  watch_acknowledgement();
+  start_timers();
   return result;
 }
 
@@ -191,36 +186,28 @@ void ChannelIo::offer(std::uint64_t first, std::vector<core::FdToken> connection
   loop_.at_end_of_turn(*this);
 }
 
-void ChannelIo::watch_acknowledgement() {
-  if (acknowledgement_ || !channel_.unacknowledged() || channel_.acknowledgement_ms() == 0) return;
-  acknowledgement_ = std::make_unique<Timer>(loop_, [this] { check_acknowledgement(); });
-  acknowledgement_->unref();
-  const std::chrono::milliseconds interval(std::max<std::uint64_t>(1, channel_.acknowledgement_ms() / looks));
-  acknowledgement_->start(interval, interval);
+void ChannelIo::start_timers() {
+  for (const auto timer : core::Channel::timers) {
+    auto& started = timers_[static_cast<std::size_t>(timer)];
+    const auto after = started ? std::nullopt : channel_.timeout(timer);
+    if (!after) continue;
+    started = std::make_unique<Timer>(loop_, [this, timer] { handle_timeout(timer); });
+    // A process that has nothing else to do need not wait for an acknowledgement.
+    if (timer == core::Channel::Timer::acknowledgement) started->unref();
+    started->start(std::chrono::milliseconds(*after), std::chrono::milliseconds(*after));
+  }
 }
 
-void ChannelIo::check_acknowledgement() {
-  const auto owed = channel_.unacknowledged();
-  times_overdue_ = owed && owed == overdue_ ? times_overdue_ + 1 : 0;
-  overdue_ = owed;
-  if (times_overdue_ == looks) {
-    channel_.handle_overdue();
-    pump();
-  } else if (!owed) {
-    acknowledgement_.reset();
-  }
+void ChannelIo::handle_timeout(core::Channel::Timer timer) {
+  channel_.handle_timeout(timer);
+  if (!channel_.timeout(timer)) timers_[static_cast<std::size_t>(timer)].reset();
+  pump();
 }
 
 bool ChannelIo::disconnect() {
   if (!channel_.disconnect()) return false;
   pump();
-  if (socket_) {
-    deadline_ = std::make_unique<Timer>(loop_, [this] {
-      channel_.abandon();
-      pump();
-    });
-    deadline_->start(disconnect_deadline);
-  }
+  if (socket_) start_timers();
   return true;
 }
 
@@ -297,8 +284,7 @@ void ChannelIo::pump() {
 
 void ChannelIo::close() {
   watch_.stop();
-  deadline_.reset();
-  acknowledgement_.reset();
+  for (auto& timer : timers_) timer.reset();
   pause_.reset();
   // The peer is told now: to close it may be left to a thread that is busy with another.
   shutdown(socket_.get(), SHUT_RDWR);

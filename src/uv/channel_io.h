@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -60,9 +61,9 @@ class ChannelIo final : private Loop::EndOfTurn {
   void pause();
   // Later: the channel fails with this errno, unless what the peer wrote ends it.
   void fail_later(int error_number);
-  // Gives the peer up when it leaves a descriptor unacknowledged for too long.
-  void watch_acknowledgement();
-  void check_acknowledgement();
+  // Starts those of the channel's timers that are not started.
+  void start_timers();
+  void handle_timeout(core::Channel::Timer timer);
   void close();
 
   Loop& loop_;
@@ -71,10 +72,7 @@ class ChannelIo final : private Loop::EndOfTurn {
   core::Channel channel_;
   Handler handler_;
   FdWatch watch_;
-  std::unique_ptr<Timer> deadline_;         // of a disconnect() that waits for the peer
-  std::unique_ptr<Timer> acknowledgement_;  // while the peer owes one
-  std::optional<std::uint64_t> overdue_;    // what it owed when last looked at
-  int times_overdue_ = 0;
+  std::array<std::unique_ptr<Timer>, core::Channel::timers.size()> timers_;
   std::unique_ptr<Timer> pause_;
   bool decoding_ = false;  // in a thread; nothing is read meanwhile
   std::vector<Function<void()>> when_read_;

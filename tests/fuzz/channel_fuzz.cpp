@@ -152,8 +152,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         switch ((what >> 3) % 8) {
           case 0: world.channel.disconnect(); break;
           case 1: world.channel.handle_end(); break;
-          case 2: world.channel.abandon(); break;
-          case 3: world.channel.handle_overdue(); break;
+          case 2: world.channel.handle_timeout(core::Channel::Timer::close); break;
+          case 3: world.channel.handle_timeout(core::Channel::Timer::acknowledgement); break;
           case 4: world.channel.offer(world.next_fd, {FdToken{++world.next_fd}, FdToken{++world.next_fd}}, "key"); break;
           case 5: world.lose_descriptor(); break;
           case 6: world.take_offer(decide.byte()); break;

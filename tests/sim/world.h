@@ -137,7 +137,11 @@ class World {
   struct Port {
     Description* listening = nullptr;
     std::deque<Client*> queue;
-    std::map<Description*, std::deque<Client*>> members;
+    // By number: a world must not depend on addresses in memory.
+    struct ByNumber {
+      bool operator()(const Description* a, const Description* b) const { return a->number < b->number; }
+    };
+    std::map<Description*, std::deque<Client*>, ByNumber> members;
   };
   struct PrimaryEnd {
     std::unique_ptr<Pipe> to_worker, to_primary;

@@ -486,9 +486,11 @@ TEST(Channel, ReportsWhatItGivesUp) {
   c.send(give("two\n", fd2, SendId{2}));
   c.send(lend("three\n", fd3));
   c.send(plain("four\n", SendId{4}));
+  EXPECT_EQ(c.timeout(Channel::Timer::close), std::nullopt);
   c.disconnect();
+  EXPECT_EQ(c.timeout(Channel::Timer::close), 5000U);
 
-  c.abandon();
+  c.handle_timeout(Channel::Timer::close);
 
   EXPECT_EQ(events(c), (Events{"failed sent 1", "failed sent 2", "released 2", "failed sent 4", "released 1", "closed"}));
   EXPECT_FALSE(c.has_output());
@@ -503,7 +505,8 @@ TEST(Channel, EndsWithThePeer) {
 
   EXPECT_EQ(events(c), (Events{"released 1", "closed"}));
   c.handle_end();
-  c.abandon();
+  c.handle_timeout(Channel::Timer::close);
+  c.handle_timeout(Channel::Timer::acknowledgement);
   EXPECT_FALSE(c.disconnect());
   EXPECT_EQ(c.send(give("late\n", fd2)), SendResult::closed);
   EXPECT_EQ(events(c), Events{});
@@ -664,18 +667,21 @@ TEST(Channel, FailsWhereThereIsNoRoomForWhatTheProtocolNeeds) {
 
 TEST(Channel, GivesUpAPeerThatKeepsADescriptorUnacknowledged) {
   Channel c = channel();
-  EXPECT_EQ(c.unacknowledged(), std::nullopt);
+  constexpr auto timer = Channel::Timer::acknowledgement;
+  EXPECT_EQ(c.timeout(timer), std::nullopt);
   c.send(give("handle\n", fd1, SendId{1}));
-  const auto first = c.unacknowledged();
-  EXPECT_TRUE(first);
+  EXPECT_EQ(c.timeout(timer), 15'000U);
+  for (int i = 0; i < 4; ++i) c.handle_timeout(timer);
   write_all(c);
   c.handle_bytes(ack, {});
-  EXPECT_EQ(c.unacknowledged(), std::nullopt);
+  EXPECT_EQ(c.timeout(timer), std::nullopt);
   c.send(give("handle\n", fd2, SendId{2}));
-  EXPECT_NE(c.unacknowledged(), first);
+  // It is another one now.
+  for (int i = 0; i < 4; ++i) c.handle_timeout(timer);
+  EXPECT_TRUE(c.connected());
   events(c);
 
-  c.handle_overdue();
+  c.handle_timeout(timer);
 
   EXPECT_EQ(events(c), (Events{"ERR_HANDLE_NOT_ACKNOWLEDGED", "failed sent 2", "released 2", "closed"}));
 }
@@ -775,7 +781,8 @@ TEST(Channel, ConservesDescriptorsWhateverThePeerSends) {
       }
       drain();
     }
-    c.abandon();
+    c.disconnect();
+    c.handle_timeout(Channel::Timer::close);
     drain();
     ASSERT_TRUE(closed) << seed;
     ASSERT_TRUE(owed.empty()) << seed;
