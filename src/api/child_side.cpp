@@ -73,7 +73,7 @@ ChildSide::ChildSide(LoopState& loop_state, core::WorkerId id, OwnedFd channel, 
                                                 std::move(channel), serialization)),
       process_(std::make_shared<WorkerProcess>(loop_state)),
       worker_(std::make_shared<OwnWorker>(id, process_)),
-      sockets_(std::make_shared<core::SocketList>([this](core::wire::SocketListMessage message) {
+      sockets_(std::make_shared<RemoteSockets>([this](core::wire::SocketListMessage message) {
         if (driver_) driver_->send(message);
       })) {}
 

@@ -35,7 +35,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
 
   bool send(uv::UserMessage&& message, SendCallback&& done);
   void report_to(uv::Reporter::Request request);
-  const std::shared_ptr<core::SocketList>& sockets() const { return sockets_; }
+  const std::shared_ptr<RemoteSockets>& sockets() const { return sockets_; }
   void disconnect_channel();
   void ref_channel(bool ref);
 
@@ -70,7 +70,7 @@ class ChildSide final : public ClusterState, private uv::ChildDriver::Sink {
   std::shared_ptr<OwnWorker> worker_;
   std::map<core::ServerId, std::shared_ptr<Bindable>> servers_;
   SendCallbacks sends_;
-  std::shared_ptr<core::SocketList> sockets_;
+  std::shared_ptr<RemoteSockets> sockets_;
 };
 
 }  // namespace muster::detail

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "core/socket_list.h"
+#include "api/remote_sockets.h"
 
 namespace muster::detail {
 
@@ -15,13 +15,13 @@ class HandleOrigin {
 
   // What the server that accepted it is called on a channel; empty when that is not a server of this process.
   virtual std::string key() const { return {}; }
-  virtual void sent_through(const std::shared_ptr<core::SocketList>&) {}
+  virtual void sent_through(const std::shared_ptr<RemoteSockets>&) {}
 };
 
 // A connection that another process's server accepted. It is open here as long as this lives.
 class ReceivedConnection final : public HandleOrigin {
  public:
-  ReceivedConnection(std::weak_ptr<core::SocketList> list, std::string server)
+  ReceivedConnection(std::weak_ptr<RemoteSockets> list, std::string server)
       : list_(std::move(list)), server_(std::move(server)) {
     if (const auto channel = list_.lock()) channel->handle_arrived(server_);
   }
@@ -32,7 +32,7 @@ class ReceivedConnection final : public HandleOrigin {
   }
 
  private:
-  std::weak_ptr<core::SocketList> list_;
+  std::weak_ptr<RemoteSockets> list_;
   std::string server_;
 };
 

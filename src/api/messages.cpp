@@ -69,7 +69,7 @@ uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer) {
   return message;
 }
 
-Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketList>& sockets) {
+Message from_wire(uv::UserMessage&& message, const std::shared_ptr<RemoteSockets>& sockets) {
   Message result{std::move(message.data), {}};
   if (!message.handle) return result;
   const core::wire::HandleInfo& info = message.handle->info;

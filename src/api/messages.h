@@ -9,7 +9,7 @@
 #include <muster/message.h>
 #include "api/loop_state.h"
 #include "core/channel.h"
-#include "core/socket_list.h"
+#include "api/remote_sockets.h"
 #include "uv/user_message.h"
 
 // What both ends of a channel do alike with a program's messages.
@@ -18,7 +18,7 @@ namespace muster::detail {
 // Throws Exception for what cannot be sent at all, or not to this peer.
 uv::UserMessage to_wire(Value&& data, Handle&& handle, bool muster_peer);
 // `sockets` keeps account of the connections that come through the channel.
-Message from_wire(uv::UserMessage&& message, const std::shared_ptr<core::SocketList>& sockets);
+Message from_wire(uv::UserMessage&& message, const std::shared_ptr<RemoteSockets>& sockets);
 
 // Whether this is the peer's doing: it broke the protocol, or does not take what it is sent.
 bool is_peer_error(std::error_code code);

@@ -21,7 +21,7 @@ class RemoteWorker;
 class RemoteProcess final : public ProcessState, public std::enable_shared_from_this<RemoteProcess> {
  public:
   RemoteProcess(std::weak_ptr<PrimarySide> cluster, std::shared_ptr<const core::WorkerRecord> record)
-      : sockets(std::make_shared<core::SocketList>([cluster, id = record->id](const core::wire::SocketListMessage& message) {
+      : sockets(std::make_shared<RemoteSockets>([cluster, id = record->id](const core::wire::SocketListMessage& message) {
           if (const auto side = cluster.lock()) side->send(id, message);
         })),
         cluster_(std::move(cluster)),
@@ -71,7 +71,7 @@ class RemoteProcess final : public ProcessState, public std::enable_shared_from_
   std::optional<ExitStatus> ended;
   std::weak_ptr<RemoteWorker> worker;
   // Null when the process has ended.
-  std::shared_ptr<core::SocketList> sockets;
+  std::shared_ptr<RemoteSockets> sockets;
 
  private:
   std::weak_ptr<PrimarySide> cluster_;

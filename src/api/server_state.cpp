@@ -302,7 +302,7 @@ class AcceptedConnection final : public HandleOrigin {
     const auto server = server_.lock();
     return server ? server->key() : std::string();
   }
-  void sent_through(const std::shared_ptr<core::SocketList>& sockets) override {
+  void sent_through(const std::shared_ptr<RemoteSockets>& sockets) override {
     if (const auto server = server_.lock()) server->sent_through(sockets);
   }
 
@@ -318,13 +318,13 @@ const std::shared_ptr<HandleOrigin>& ServerState::origin() {
   return origin_;
 }
 
-void ServerState::sent_through(const std::shared_ptr<core::SocketList>& sockets) {
+void ServerState::sent_through(const std::shared_ptr<RemoteSockets>& sockets) {
   if (closing()) wait_for(*sockets);
   std::erase_if(elsewhere_, [&](const auto& known) { return known.expired() || known.lock() == sockets; });
   elsewhere_.push_back(sockets);
 }
 
-void ServerState::wait_for(core::SocketList& sockets) {
+void ServerState::wait_for(RemoteSockets& sockets) {
   ++waiting_elsewhere_;
   sockets.when_all_closed(key_, [this, keep = shared_from_this()] {
     --waiting_elsewhere_;

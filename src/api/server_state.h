@@ -69,7 +69,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   // What its connections take with them to another process.
   const std::shared_ptr<HandleOrigin>& origin();
   const std::string& key() const { return key_; }
-  void sent_through(const std::shared_ptr<core::SocketList>& sockets);
+  void sent_through(const std::shared_ptr<RemoteSockets>& sockets);
   void count_connections(Function<void(std::error_code, std::size_t)> done);
 
  private:
@@ -91,7 +91,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   // It listens again before it has closed: `closed` is told when it closes for good, as in Node.
   void reopen();
   void finish_closing();
-  void wait_for(core::SocketList& sockets);
+  void wait_for(RemoteSockets& sockets);
   bool drained() const { return connections_ == 0 && waiting_elsewhere_ == 0; }
 
   std::weak_ptr<ClusterState> cluster_;
@@ -109,7 +109,7 @@ class ServerState final : public Resource, public Reusable, public Bindable {
   // for while it closes.
   std::string key_;
   std::shared_ptr<HandleOrigin> origin_;
-  std::vector<std::weak_ptr<core::SocketList>> elsewhere_;
+  std::vector<std::weak_ptr<RemoteSockets>> elsewhere_;
   std::size_t waiting_elsewhere_ = 0;
   bool drop_ = false;
   bool ref_ = true;

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 
-#include <muster/function.h>
 #include "core/wire.h"
 
 namespace muster::core {
@@ -15,20 +17,26 @@ namespace muster::core {
 // One channel's account of connections that live in another process than the server that accepted them: those that were sent
 // through it, and those that came through it. So a server can count, and wait for, all of its connections. Node:
 // SocketListSend and SocketListReceive.
-//
-// What a callback does may call in again.
 class SocketList {
  public:
-  using Send = Function<void(wire::SocketListMessage)>;
-  // Nothing: the channel closed before the other end answered.
-  using Counted = Function<void(std::optional<std::size_t>)>;
+  enum class QuestionId : std::uint64_t {};
 
-  explicit SocketList(Send send) : send_(std::move(send)) {}
+  struct Send {
+    wire::SocketListMessage message;
+  };
+  struct Counted {
+    QuestionId question;
+    std::optional<std::size_t> count;  // nothing: the channel closed before the other end answered
+  };
+  struct AllClosed {
+    QuestionId question;
+  };
+  using Effect = std::variant<Send, Counted, AllClosed>;
 
-  // How many connections of the server `key` are open at the other end.
-  void count(const std::string& key, Counted done);
-  // Runs `done` when none is, which the end of the channel means too.
-  void when_all_closed(const std::string& key, Function<void()> done);
+  // How many connections of the server `key` are open at the other end. Counted follows.
+  QuestionId count(const std::string& key);
+  // AllClosed follows when none is, which the end of the channel means too.
+  QuestionId when_all_closed(const std::string& key);
 
   // A connection of the other end's server is here, and is here no more.
   void handle_arrived(const std::string& key);
@@ -37,18 +45,21 @@ class SocketList {
   void handle_message(const wire::SocketListMessage& message);
   void handle_channel_closed();
 
+  std::optional<Effect> poll_effect();
+
  private:
   struct Here {
     std::size_t open = 0;
     bool notify = false;  // when the last one closes
   };
 
-  Send send_;
   bool connected_ = true;
+  std::uint64_t next_question_ = 1;
   std::map<std::string, Here> here_;
-  std::multimap<std::string, Counted> counting_;
-  std::multimap<std::string, Function<void()>> closing_;
+  std::multimap<std::string, QuestionId> counting_;
+  std::multimap<std::string, QuestionId> closing_;
   std::set<std::string> ask_again_;  // of closing_: asked once more when the answer comes
+  std::deque<Effect> effects_;
 };
 
 }  // namespace muster::core
