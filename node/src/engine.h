@@ -98,6 +98,7 @@ class Engine final : private uv::PrimaryDriver::Sink, private uv::Loop::EndOfTur
   void tell(const core::ExitEvent& event);
   void tell(const core::ErrorEvent& event);
   void tell(const core::AllDisconnectedEvent&) {}  // JavaScript counts as Node does
+  void tell(const core::ListeningStoppedEvent&) {}
 
   // What came in one turn is emitted in ticks after it, and their promise jobs follow, as in Node.
   void end_of_turn() override;

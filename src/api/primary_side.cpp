@@ -128,7 +128,7 @@ void PrimarySide::shut_down() {
     if (const auto sockets = std::exchange(worker->child->sockets, nullptr)) sockets->handle_channel_closed();
     worker->drop_listeners();
   }
-  disconnect_callbacks_.clear();
+  callbacks_.clear();
   ClusterState::shut_down();
 }
 
@@ -179,7 +179,7 @@ void PrimarySide::disconnect_all(Function<void()> done) {
   std::optional<core::CallbackId> id;
   if (done) {
     id = core::CallbackId{next_callback_++};
-    disconnect_callbacks_.emplace(*id, std::move(done));
+    callbacks_.emplace(*id, std::move(done));
   }
   if (!driver_) return;
   core_.disconnect_all(id);
@@ -225,11 +225,13 @@ std::map<int, Worker> PrimarySide::workers() const {
 }
 
 void PrimarySide::keep_ports() {
-  if (driver_) driver_->keep_ports();
+  if (driver_) core_.keep_ports();
 }
 
 void PrimarySide::release_unused_ports() {
-  if (driver_) driver_->kept_ports().release_unused();
+  if (!driver_) return;
+  core_.release_unused_ports();
+  driver_->perform();
 }
 
 void PrimarySide::adopt(ListeningSocket socket) {
@@ -242,17 +244,17 @@ void PrimarySide::adopt(ListeningSocket socket) {
     const os::SocketFile::Identity identity{socket.device, socket.inode};
     file = identity == os::SocketFile::Identity() ? os::SocketFile::at(socket.path) : os::SocketFile::at(socket.path, identity);
   }
-  driver_->kept_ports().add({std::move(socket.name), std::move(fd), std::move(file), true});
+  driver_->adopt(std::move(socket.name), std::move(fd), std::move(file));
 }
 
 void PrimarySide::leave_files() {
-  if (driver_) driver_->kept_ports().leave_files();
+  if (driver_) driver_->leave_files();
 }
 
 std::vector<ListeningSocket> PrimarySide::kept_ports() {
   std::vector<ListeningSocket> result;
   if (!driver_) return result;
-  for (uv::KeptPorts::Port& port : driver_->kept_ports().copies()) {
+  for (uv::PrimaryDriver::PortCopy& port : driver_->copy_ports()) {
     const auto [device, inode] = port.file.identity();
     result.push_back(
         {std::move(port.name), Handle(HandleType::server, port.socket.release()), port.file.path(), device, inode});
@@ -261,7 +263,11 @@ std::vector<ListeningSocket> PrimarySide::kept_ports() {
 }
 
 void PrimarySide::stop_listening(Function<void()> done) {
-  if (driver_) driver_->stop_listening(std::move(done));
+  if (!driver_) return;
+  const core::CallbackId id{next_callback_++};
+  callbacks_.emplace(id, std::move(done));
+  core_.stop_listening(id);
+  driver_->perform();
 }
 
 void PrimarySide::disconnect_worker(core::WorkerId id) {
@@ -437,12 +443,12 @@ void PrimarySide::emit_error(RemoteProcess& process, const Error& error) {
   process.error.emit(loop->loop, error);
 }
 
-void PrimarySide::tell(const core::AllDisconnectedEvent& event) {
-  const auto found = disconnect_callbacks_.find(event.callback);
-  if (found == disconnect_callbacks_.end()) return;
-  Function<void()> done = std::move(found->second);
-  disconnect_callbacks_.erase(found);
-  loop->loop.call(done);
+void PrimarySide::tell(const core::AllDisconnectedEvent& event) { call_back(event.callback); }
+
+void PrimarySide::tell(const core::ListeningStoppedEvent& event) { call_back(event.callback); }
+
+void PrimarySide::call_back(core::CallbackId id) {
+  if (auto done = callbacks_.extract(id); done && done.mapped()) loop->loop.call(done.mapped());
 }
 
 }  // namespace muster::detail

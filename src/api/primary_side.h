@@ -67,6 +67,8 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   void tell(const core::ExitEvent& event);
   void tell(const core::ErrorEvent& event);
   void tell(const core::AllDisconnectedEvent& event);
+  void tell(const core::ListeningStoppedEvent& event);
+  void call_back(core::CallbackId id);
 
   // Throws where the cluster is gone.
   uv::PrimaryDriver& driver();
@@ -80,8 +82,8 @@ class PrimarySide final : public ClusterState, private uv::PrimaryDriver::Sink {
   std::shared_ptr<ProcessState> process_;
   std::map<core::WorkerId, std::shared_ptr<RemoteWorker>> workers_;
   SendCallbacks sends_;
-  ChooseWorker choose_worker_;  // with SchedulingPolicy::custom
-  std::map<core::CallbackId, Function<void()>> disconnect_callbacks_;
+  ChooseWorker choose_worker_;                              // with SchedulingPolicy::custom
+  std::map<core::CallbackId, Function<void()>> callbacks_;  // of disconnect() and stop_listening()
   std::uint64_t next_callback_ = 0;
   std::vector<std::shared_ptr<Reloading>> reloads_;  // the last one goes on; of those before, old workers still leave
 };

@@ -52,8 +52,12 @@ struct ErrorEvent {
 struct AllDisconnectedEvent {
   CallbackId callback;
 };
+// Every connection that was accepted before stop_listening() is with a worker, or closed because none is left.
+struct ListeningStoppedEvent {
+  CallbackId callback;
+};
 using PrimaryEvent = std::variant<SetupEvent, ForkEvent, OnlineEvent, ListeningEvent, DisconnectEvent, ExitEvent, ErrorEvent,
-                                  AllDisconnectedEvent>;
+                                  AllDisconnectedEvent, ListeningStoppedEvent>;
 
 // handle_spawned() or handle_spawn_failed() follows.
 struct Spawn {
@@ -95,7 +99,7 @@ enum class ListenMode {
   share,   // only bind: the workers listen on the descriptor
   kernel,  // make ready what deals to sockets of the workers' own; handle_no_kernel() where the machine cannot
 };
-// handle_listening() follows.
+// Uses what Primary::use_port() has for it, or binds. handle_listening() follows.
 struct Listen {
   ListenerId listener;
   wire::ListenQuery query;
@@ -105,6 +109,14 @@ struct Listen {
 };
 struct StopListening {
   ListenerId listener;
+};
+// Accepts what is queued, and no more after that.
+struct AcceptLast {
+  ListenerId listener;
+};
+// A kept port, and the file of a Unix socket with it.
+struct ClosePort {
+  FdToken socket;
 };
 // With ListenMode::kernel: a listening socket for this worker. handle_joined() follows.
 struct Join {
@@ -142,8 +154,9 @@ struct Choose {
   FdToken connection;
   std::vector<WorkerId> workers;
 };
-using PrimaryEffect = std::variant<Spawn, SendToWorker, Offer, RevokeOffer, ShareBoard, DisconnectWorker, Listen, StopListening,
-                                   Join, Part, CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
+using PrimaryEffect =
+    std::variant<Spawn, SendToWorker, Offer, RevokeOffer, ShareBoard, DisconnectWorker, Listen, StopListening, AcceptLast,
+                 ClosePort, Join, Part, CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
 
 // In a worker. The primary accepts for this server: it is listening.
 struct ServerListeningEvent {

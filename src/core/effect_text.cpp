@@ -45,6 +45,8 @@ struct Line {
     return (e.mode == ListenMode::share ? "bind " : "listen ") + text(e.listener) + " " + Listeners::key_of(e.query);
   }
   std::string operator()(const StopListening& e) const { return "stop " + text(e.listener); }
+  std::string operator()(const AcceptLast& e) const { return "accept last " + text(e.listener); }
+  std::string operator()(const ClosePort& e) const { return "close port " + text(e.socket); }
   std::string operator()(const Join& e) const { return "join " + text(e.listener) + " " + text(e.worker); }
   std::string operator()(const Part& e) const { return "part " + text(e.listener) + " " + text(e.worker); }
   std::string operator()(const CloseDescriptor& e) const { return "close " + text(e.descriptor); }
@@ -60,6 +62,9 @@ struct Line {
   std::string operator()(const ErrorEvent& e) const { return "error " + text(e.worker) + " " + e.error.message; }
   std::string operator()(const AllDisconnectedEvent& e) const {
     return "all disconnected " + std::to_string(static_cast<std::uint64_t>(e.callback));
+  }
+  std::string operator()(const ListeningStoppedEvent& e) const {
+    return "listening stopped " + std::to_string(static_cast<std::uint64_t>(e.callback));
   }
   std::string operator()(const SendToPrimary& e) const { return "send " + text(e.message); }
   std::string operator()(const AnswerOffers& e) const {

@@ -20,10 +20,6 @@ constexpr std::size_t offer_window = 16;
 // How often it is looked whether a worker stands still; it does when it has not answered for its oldest in all that time.
 constexpr std::uint32_t look_after_ms = 10;
 
-bool is_datagram(const wire::ListenQuery& query) {
-  return query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
-}
-
 bool not_permitted(const Listener& listener, int error_number) {
   return listener.user && std::errc{error_number} == std::errc::permission_denied;
 }
@@ -198,7 +194,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   // Many sockets may have one address where all of them let others have it (SO_REUSEADDR): the second of this worker is the
   // second of the next one too. What may not be, bind(2) says.
   const std::string name = key;
-  for (int n = 1; listener && listener->has(worker.id) && is_datagram(query); ++n) {
+  for (int n = 1; listener && listener->has(worker.id) && wire::is_datagram(query); ++n) {
     key = name + ":" + std::to_string(n);
     listener = listeners_.find(key);
   }
@@ -219,7 +215,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
     if (mode == ListenMode::share) scheduler.emplace<SharedHandle>();
     if (mode == ListenMode::kernel) scheduler.emplace<KernelHandle>();
     listener = &listeners_.add(std::move(key), std::move(scheduler));
-    listener->datagram = is_datagram(query);
+    listener->datagram = wire::is_datagram(query);
     listener->query = query;
     listener->user = granted->user;
     effects_.push_back(Listen{listener->id, query, mode, granted->user});
@@ -250,7 +246,7 @@ void Primary::add(const WorkerRecord& worker, Listener& listener) {
 
 ListenMode Primary::mode_for(const WorkerRecord& worker, const wire::ListenQuery& query) const {
   // Datagrams cannot be dealt: whoever reads one has it.
-  if (policy_ == SchedulingPolicy::none || is_datagram(query)) return ListenMode::share;
+  if (policy_ == SchedulingPolicy::none || wire::is_datagram(query)) return ListenMode::share;
   const bool tcp = (query.address_type == AddressType::tcp4 || query.address_type == AddressType::tcp6) && !query.fd;
   // Only TCP sockets can be many of one address, and only muster's workers count what they accept.
   if (policy_ == SchedulingPolicy::kernel && tcp && worker.muster) return ListenMode::kernel;
@@ -332,6 +328,10 @@ void Primary::answer(Listener& listener, Listener::Waiting waiting, int error_nu
 void Primary::handle_listening(ListenerId id, ListenResult result) {
   Listener* listener = listeners_.find(id);
   MUSTER_ASSERT(listener && listener->phase == Listener::Phase::opening);
+  if (result.keep) {
+    const auto closed = ports_.add({listener->key, std::move(*result.keep), false, listener->user, {id}});
+    if (closed) effects_.push_back(ClosePort{*closed});
+  }
   if (result.error_number == 0 && std::holds_alternative<KernelHandle>(listener->scheduler)) {
     listener->phase = Listener::Phase::open;
     for (const auto& asked : listener->waiting) effects_.push_back(Join{id, asked.worker, listener->query, listener->user});
@@ -343,6 +343,7 @@ void Primary::handle_listening(ListenerId id, ListenResult result) {
     if (not_permitted(*listener, result.error_number)) {
       for (const auto& asked : waiting) tell_not_permitted(asked.worker, listener->query);
     }
+    ports_.leave(id);
     listeners_.erase(id);
     report_disconnected();
     return;
@@ -526,6 +527,7 @@ void Primary::settle(ListenerId id) {
   if (listener->phase == Listener::Phase::open && !listener->has_workers()) {
     listener->phase = Listener::Phase::draining;
     listeners_.retire(id);
+    ports_.leave(id);
     effects_.push_back(StopListening{id});
     if (const auto* shared = std::get_if<SharedHandle>(&listener->scheduler)) {
       effects_.push_back(CloseDescriptor{*shared->descriptor});
@@ -595,9 +597,38 @@ void Primary::give(WorkerId worker, wire::Body body, FdToken descriptor, wire::H
   std::get<SendToWorker>(effects_.back()).give = true;
 }
 
-bool Primary::calm() const { return listeners_.calm(); }
+void Primary::release_unused_ports() { close_ports(ports_.release_unused()); }
+
+void Primary::adopt(std::string name, BoundSocket socket) {
+  if (const auto closed = ports_.add({std::move(name), std::move(socket), true})) effects_.push_back(ClosePort{*closed});
+}
+
+void Primary::stop_listening(CallbackId callback) {
+  for (const ListenerId id : listeners_.ids()) {
+    if (listeners_.find(id)->dealer()) effects_.push_back(AcceptLast{id});
+  }
+  close_ports(ports_.clear());
+  stopping_ = callback;
+}
+
+void Primary::close_ports(const std::vector<FdToken>& sockets) {
+  for (const FdToken socket : sockets) effects_.push_back(ClosePort{socket});
+}
+
+std::optional<FdToken> Primary::use_port(ListenerId id, const std::string& numeric) {
+  const Listener* listener = listeners_.find(id);
+  return listener ? ports_.use(listener->query, numeric, listener->user, id) : std::nullopt;
+}
+
+bool Primary::keeps_port(ListenerId id) {
+  const Listener* listener = listeners_.find(id);
+  return listener && ports_.keeps() && listener->query.fd.value_or(-1) < 0;
+}
 
 std::optional<PrimaryEffect> Primary::poll_effect() {
+  if (effects_.empty() && stopping_ && listeners_.calm()) {
+    effects_.push_back(ListeningStoppedEvent{*std::exchange(stopping_, std::nullopt)});
+  }
   if (effects_.empty()) return std::nullopt;
   std::optional<PrimaryEffect> effect(std::move(effects_.front()));
   effects_.pop_front();

@@ -17,6 +17,7 @@
 #include "core/lifecycle.h"
 #include "core/listen_rights.h"
 #include "core/listeners.h"
+#include "core/ports.h"
 #include "core/wire.h"
 
 namespace muster::core {
@@ -72,6 +73,14 @@ class Primary {
   bool disconnect_channel(WorkerId worker);
   // cluster.disconnect(): an AllDisconnectedEvent when no worker is connected and nothing listens.
   void disconnect_all(std::optional<CallbackId> callback);
+  // Listening sockets stay open from now on while no worker listens on them.
+  void keep_ports() { ports_.keep(host_.max_listeners); }
+  void release_unused_ports();
+  // One that somebody else has bound.
+  void adopt(std::string name, BoundSocket socket);
+  const Ports& ports() const { return ports_; }
+  // Accepts what is queued and closes every port: a ListeningStoppedEvent.
+  void stop_listening(CallbackId callback);
   // Until the first setup_primary() or fork(); ignored after it, as in Node.
   void set_scheduling_policy(SchedulingPolicy policy);
 
@@ -96,7 +105,13 @@ class Primary {
     int error_number = 0;  // an errno, 0 for success
     std::optional<wire::SocketName> socket_name = {};
     std::optional<FdToken> descriptor = {};  // for ListenMode::share; the core's from here on
+    std::optional<BoundSocket> keep = {};    // where keeps_port(): a duplicate, the core's from here on
   };
+  // While a Listen is performed: the socket that is bound already for what this listener asks for, lent. `numeric` is its
+  // address where that is a name.
+  std::optional<FdToken> use_port(ListenerId listener, const std::string& numeric);
+  // Whether what is bound for this listener is to be kept.
+  bool keeps_port(ListenerId listener);
   void handle_listening(ListenerId listener, ListenResult result);
   // With ListenMode::kernel. Round robin takes its place, there and everywhere after.
   void handle_no_kernel(ListenerId listener);
@@ -120,9 +135,6 @@ class Primary {
   void handle_chosen(ListenerId listener, FdToken connection, std::optional<WorkerId> worker);
   void handle_probed(ListenerId listener, FdToken connection, Dealer::Probed probed);
   void handle_rested(ListenerId listener);
-
-  // Whether every connection that was accepted is with a worker, or closed.
-  bool calm() const;
 
   std::optional<PrimaryEffect> poll_effect();
 
@@ -162,6 +174,7 @@ class Primary {
   void settle(ListenerId id);
   void forget_if_gone(WorkerRecord& worker);
   void report_disconnected();
+  void close_ports(const std::vector<FdToken>& sockets);
 
   Host host_;
   Settings no_settings_;
@@ -171,11 +184,13 @@ class Primary {
   std::map<WorkerId, std::shared_ptr<WorkerRecord>> workers_;
   std::uint32_t next_worker_ = 1;
   Listeners listeners_;
+  Ports ports_;
   InspectPorts inspect_ports_;
   Handoffs handoffs_;
   std::vector<Offer> offering_;  // gathered while a scheduler is settled
   std::uint64_t next_seq_ = 0;
   std::vector<CallbackId> disconnect_callbacks_;
+  std::optional<CallbackId> stopping_;  // stop_listening() is to be told
   std::deque<PrimaryEffect> effects_;
 };
 

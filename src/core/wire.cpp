@@ -410,6 +410,10 @@ Reading<Packet> decode_values(Serialization serialization, std::string_view fram
 
 }  // namespace
 
+bool is_datagram(const ListenQuery& query) {
+  return query.address_type == AddressType::udp4 || query.address_type == AddressType::udp6;
+}
+
 Reading<Packet> decode(Serialization serialization, std::string_view frame, UserData user_data, std::size_t max_values) {
   if (user_data == UserData::values) return decode_values(serialization, frame, max_values);
   Reading<Packet> packet;

@@ -174,6 +174,9 @@ struct OfferReply {
   friend bool operator==(const OfferReply&, const OfferReply&) = default;
 };
 
+// Whether it asks for a socket of datagrams.
+bool is_datagram(const ListenQuery& query);
+
 // A program's message as it came, for a program that reads it itself. One that brings a descriptor is the `msg` of what these
 // bytes say, for as long as that is a NODE_HANDLE.
 struct UserBytes {

@@ -6,7 +6,6 @@
 
 #include "core/assert.h"
 #include "core/limits.h"
-#include "core/listeners.h"
 #include "uv/resolver.h"
 
 namespace muster::uv {
@@ -14,6 +13,9 @@ namespace {
 
 // A message of so many bytes takes some milliseconds to decode, and a thread for it does not cost more than others would wait.
 constexpr std::size_t decode_apart_from = std::size_t{1} << 20;
+
+// All but its token.
+core::BoundSocket describe(int fd) { return {{}, is_datagram(fd), socket_path(fd), socket_name(fd)}; }
 
 }  // namespace
 
@@ -23,6 +25,7 @@ PrimaryDriver::PrimaryDriver(Loop& loop, core::Primary& primary, Sink& sink, cor
 PrimaryDriver::~PrimaryDriver() {
   loop_.forget(*this);
   for (auto& [id, file] : shared_files_) file.remove();
+  for (auto& [socket, file] : port_files_) file.remove();
 }
 
 void PrimaryDriver::perform() {
@@ -31,18 +34,28 @@ void PrimaryDriver::perform() {
     if (!effect) break;
     std::visit([this](auto& e) { perform(std::move(e)); }, *effect);
   }
-  if (when_calm_ && !closed_ && primary_.calm()) loop_.emit(std::exchange(when_calm_, nullptr));
 }
 
-void PrimaryDriver::stop_listening(Function<void()> done) {
-  for (auto& [id, acceptor] : acceptors_) acceptor->accept_queued();
-  end_of_turn();
-  if (closed_) return;
-  acceptors_.clear();
-  kept_ports_.clear();
-  keep_ports_ = false;
-  when_calm_ = std::move(done);
+void PrimaryDriver::adopt(std::string name, OwnedFd socket, os::SocketFile file) {
+  core::BoundSocket bound = describe(socket.get());
+  bound.socket = fds_.add(std::move(socket));
+  if (file) port_files_[bound.socket] = std::move(file);
+  primary_.adopt(std::move(name), std::move(bound));
   perform();
+}
+
+std::vector<PrimaryDriver::PortCopy> PrimaryDriver::copy_ports() const {
+  std::vector<PortCopy> copies;
+  for (const core::Ports::Port& port : primary_.ports().all()) {
+    const auto file = port_files_.find(port.bound.socket);
+    copies.push_back({port.name, require_duplicate(fds_.get(port.bound.socket)),
+                      file == port_files_.end() ? os::SocketFile() : file->second});
+  }
+  return copies;
+}
+
+void PrimaryDriver::leave_files() {
+  for (auto& [socket, file] : port_files_) file.leave();
 }
 
 void PrimaryDriver::perform(core::Spawn spawn) {
@@ -190,46 +203,49 @@ void PrimaryDriver::perform(core::Part part) {
 }
 
 bool PrimaryDriver::owns(int fd) const {
-  return fds_.contains(fd) || kept_ports_.contains(fd) ||
-         std::any_of(acceptors_.begin(), acceptors_.end(),
-                     [fd](const auto& entry) { return entry.second->descriptor() == fd; });
+  return fds_.contains(fd) || std::any_of(acceptors_.begin(), acceptors_.end(),
+                                          [fd](const auto& entry) { return entry.second->descriptor() == fd; });
 }
 
-Bound PrimaryDriver::bind(const core::Listen& listen, const std::string& numeric) {
+Bound PrimaryDriver::bind(const core::Listen& listen, const std::string& numeric, std::optional<core::BoundSocket>& keep) {
   if (listen.query.fd && owns(*listen.query.fd)) return {{}, EINVAL};
-  if (auto kept = kept_ports_.find(listen.query, numeric, listen.user, listen.listener)) return std::move(*kept);
+  if (const auto kept = primary_.use_port(listen.listener, numeric)) {
+    OwnedFd copy = duplicate(fds_.get(*kept));
+    const int error = copy ? 0 : errno;
+    return {std::move(copy), error};
+  }
   core::wire::ListenQuery query = listen.query;
   if (query.address) query.address = numeric;
   Bound bound = bind_socket(query, listen.user);
-  if (bound.error == 0 && keep_ports_ && listen.query.fd.value_or(-1) < 0) {
+  if (bound.error == 0 && primary_.keeps_port(listen.listener)) {
     OwnedFd copy = duplicate(bound.socket.get());
     if (!copy) return {{}, errno};
-    kept_ports_.add({core::Listeners::key_of(listen.query),
-                     std::move(copy),
-                     std::exchange(bound.file, {}),
-                     false,
-                     listen.user,
-                     {listen.listener}});
+    keep = describe(copy.get());
+    keep->socket = fds_.add(std::move(copy));
+    if (bound.file) port_files_[keep->socket] = std::exchange(bound.file, {});
   }
   return bound;
 }
 
 core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen, const std::string& numeric) {
-  auto [socket, error, file] = bind(listen, numeric);
-  if (error != 0) return {error};
+  core::Primary::ListenResult result;
+  auto [socket, error, file] = bind(listen, numeric, result.keep);
+  result.error_number = error;
+  if (error != 0) return result;
   if (listen.mode == core::ListenMode::share) {
     if (file) shared_files_[listen.listener] = std::move(file);
-    return {0, {}, fds_.add(std::move(socket))};
+    result.descriptor = fds_.add(std::move(socket));
+    return result;
   }
 
   const bool sticky = primary_.scheduling_policy() == SchedulingPolicy::ip_hash;
   const core::ListenerId id = listen.listener;
-  auto name = socket_name(socket.get());
+  result.socket_name = socket_name(socket.get());
   auto acceptor = std::make_unique<Acceptor>(
       loop_, std::move(socket),
       [this, id, sticky](OwnedFd connection) {
         // A turn is the business of one listening socket; should it not be, nothing is mixed up.
-        if (accepted_by_ != id) end_of_turn();
+        if (accepted_by_ != id) report_accepted();
         accepted_by_ = id;
         const std::uint64_t client = sticky ? address_hash(connection.get()) : 0;
         // A worker will have it too.
@@ -237,17 +253,21 @@ core::Primary::ListenResult PrimaryDriver::open(const core::Listen& listen, cons
         loop_.at_end_of_turn(*this);
       },
       std::move(file));
-  if (const int failed = acceptor->start(listen.query.backlog); failed != 0) return {failed};
-  acceptors_[id] = std::move(acceptor);
-  return {0, std::move(name)};
+  result.error_number = acceptor->start(listen.query.backlog);
+  if (result.error_number == 0) acceptors_[id] = std::move(acceptor);
+  return result;
 }
 
 void PrimaryDriver::end_of_turn() {
+  report_accepted();
+  perform();
+}
+
+void PrimaryDriver::report_accepted() {
   if (accepted_.empty() || closed_) return;
   const auto accepted = std::exchange(accepted_, {});
   if (primary_.scheduling_policy() == SchedulingPolicy::least_connections) report_loads(accepted_by_);
   primary_.handle_connections(accepted_by_, accepted);
-  perform();
 }
 
 void PrimaryDriver::report_loads(core::ListenerId id) {
@@ -265,11 +285,22 @@ void PrimaryDriver::report_loads(core::ListenerId id) {
 
 void PrimaryDriver::perform(core::StopListening stop) {
   acceptors_.erase(stop.listener);
-  kept_ports_.leave(stop.listener);
   if (auto file = shared_files_.extract(stop.listener)) file.mapped().remove();
   groups_.erase(stop.listener);
   rests_.erase(stop.listener);
   watches_.erase(stop.listener);
+}
+
+void PrimaryDriver::perform(core::AcceptLast accept) {
+  const auto acceptor = acceptors_.extract(accept.listener);
+  if (!acceptor) return;
+  acceptor.mapped()->accept_queued();
+  report_accepted();
+}
+
+void PrimaryDriver::perform(core::ClosePort close) {
+  fds_.close(close.socket);
+  if (auto file = port_files_.extract(close.socket)) file.mapped().remove();
 }
 
 void PrimaryDriver::perform(core::CloseDescriptor close) { fds_.close(close.descriptor); }

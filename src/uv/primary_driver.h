@@ -15,7 +15,6 @@
 #include "uv/channel_io.h"
 #include "uv/child_process.h"
 #include "uv/fd_table.h"
-#include "uv/kept_ports.h"
 #include "uv/loop.h"
 #include "uv/socket.h"
 #include "uv/timer.h"
@@ -68,15 +67,17 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void ref_channel(core::WorkerId worker, bool ref);
   void ref_process(core::WorkerId worker, bool ref);
 
-  // Listening sockets stay open from now on while no worker listens on them.
-  void keep_ports() {
-    keep_ports_ = true;
-    kept_ports_.set_limit(primary_.host().max_listeners);
-  }
-  KeptPorts& kept_ports() { return kept_ports_; }
-  // Accepts what is queued and closes every port. `done` runs when each connection is with a worker, or closed because none is
-  // left.
-  void stop_listening(Function<void()> done);
+  // A socket that somebody else has bound, with the file that is to be removed with it.
+  void adopt(std::string name, OwnedFd socket, os::SocketFile file);
+  // Copies of the core's kept ports, for another process. Throws std::system_error.
+  struct PortCopy {
+    std::string name;
+    OwnedFd socket = {};
+    os::SocketFile file = {};
+  };
+  std::vector<PortCopy> copy_ports() const;
+  // That one removes the files.
+  void leave_files();
 
  private:
   struct Worker {
@@ -105,6 +106,8 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform(core::DisconnectWorker disconnect);
   void perform(core::Listen listen);
   void perform(core::StopListening stop);
+  void perform(core::AcceptLast accept);
+  void perform(core::ClosePort close);
   void perform(core::Join join);
   void perform(core::Part part);
   void perform(core::CloseDescriptor close);
@@ -118,11 +121,12 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   core::Primary::ListenResult open(const core::Listen& listen, const std::string& numeric);
   // Does `task` with the query's address in numbers, at once where it is; or reports that it has none.
   void with_address(const core::Listen& listen, Function<void(const std::string& numeric)> task);
-  Bound bind(const core::Listen& listen, const std::string& numeric);
+  Bound bind(const core::Listen& listen, const std::string& numeric, std::optional<core::BoundSocket>& keep);
   // Whether a descriptor is one of ours, which nobody gave us to listen on.
   bool owns(int fd) const;
   // Gives the core what was accepted in this turn.
   void end_of_turn() override;
+  void report_accepted();
   void report_loads(core::ListenerId id);
   // handle_rested() or handle_look(), after a time.
   void call_later(std::map<core::ListenerId, std::unique_ptr<Timer>>& timers, core::ListenerId id, std::uint32_t milliseconds,
@@ -142,9 +146,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   core::ListenerId accepted_by_{};
   std::vector<core::Connection> accepted_;  // in this turn
   bool closed_ = false;
-  bool keep_ports_ = false;
-  KeptPorts kept_ports_;
-  Function<void()> when_calm_;
+  std::map<core::FdToken, os::SocketFile> port_files_;  // of kept ports
   std::map<core::ListenerId, Group> groups_;
   std::map<core::ListenerId, std::unique_ptr<Timer>> rests_;
   std::map<core::ListenerId, std::unique_ptr<Timer>> watches_;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -261,6 +262,19 @@ int set_datagram_option(int fd, DatagramOption option, int value) {
   const int which = name && name->ipv6 ? (loopback ? IPV6_MULTICAST_LOOP : IPV6_MULTICAST_HOPS)
                                        : (loopback ? IP_MULTICAST_LOOP : IP_MULTICAST_TTL);
   return setsockopt(fd, level, which, &value, sizeof value) == 0 ? 0 : errno;
+}
+
+bool is_datagram(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+}
+
+std::string socket_path(int fd) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX) return {};
+  return {address.sun_path, strnlen(address.sun_path, size - offsetof(sockaddr_un, sun_path))};
 }
 
 std::optional<core::wire::SocketName> socket_name(int fd) {

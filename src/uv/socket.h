@@ -45,6 +45,9 @@ int set_datagram_option(int fd, DatagramOption option, int value);
 
 // Where a socket is bound; empty for a Unix socket.
 std::optional<core::wire::SocketName> socket_name(int fd);
+// Whether it is one of datagrams, and the path of a Unix socket, which may be empty.
+bool is_datagram(int fd);
+std::string socket_path(int fd);
 // The other end of a connection; empty for a Unix socket or one that is gone.
 std::optional<core::wire::SocketName> peer_name(int fd);
 

@@ -29,6 +29,8 @@ SchedulingPolicy world_policy(std::uint64_t seed) {
   return policies[seed % policies.size()];
 }
 
+bool keeps_ports(std::uint64_t seed) { return seed / 7 % 2 == 1; }
+
 std::string name_of(const WorkerProcess& worker) { return fmt::format("worker {}", static_cast<int>(worker.id)); }
 
 Settings world_settings() {
@@ -62,12 +64,19 @@ void Process::close(FdToken token) {
   world_.release(description);
 }
 
+std::size_t Process::connections() const {
+  return static_cast<std::size_t>(
+      std::count_if(table_.begin(), table_.end(), [](const auto& entry) { return entry.second->client != nullptr; }));
+}
+
 void Process::close_all() {
   for (const auto& [token, description] : std::exchange(table_, {})) world_.release(description);
 }
 
 World::World(std::uint64_t seed, Choices choices)
-    : choices_(std::move(choices)), oracle_(seed), primary_(world_settings(), world_policy(seed)) {}
+    : choices_(std::move(choices)), oracle_(seed), primary_(world_settings(), world_policy(seed)) {
+  if (keeps_ports(seed)) primary_.keep_ports();
+}
 
 Description* World::describe() {
   descriptions_.push_back(std::make_unique<Description>());
@@ -121,6 +130,15 @@ std::optional<Failure> World::run() {
   if (!oracle_.failure()) check_fairness();
   if (oracle_.failure()) return oracle_.failure();
 
+  // Who waits in the queue of a port is served before it is closed.
+  const bool stops = primary_.ports().keeps();
+  if (stops) {
+    for (const auto& [listener, port] : listeners_) connect(port);
+    primary_.stop_listening(core::CallbackId{2});
+    perform_primary();
+    settle();
+    if (!primary_.ports().all().empty()) oracle_.violated(step_, "quiet", "a kept port is left");
+  }
   primary_.disconnect_all(core::CallbackId{1});
   perform_primary();
   settle();
@@ -134,6 +152,10 @@ std::optional<Failure> World::run() {
   }
   settle();
 
+  // It may have waited for a worker that lost its channel with a connection, and lived until now.
+  if (stop_callbacks_ != (stops ? 1 : 0)) {
+    oracle_.violated(step_, "quiet", fmt::format("the callback of stop_listening() ran {} times", stop_callbacks_));
+  }
   if (disconnect_callbacks_ != 1) {
     oracle_.violated(step_, "quiet", fmt::format("the callback of disconnect() ran {} times", disconnect_callbacks_));
   }
@@ -211,6 +233,9 @@ void World::primary_step() {
     perform_primary();
   } else if (choice < 90) {
     send_user_message(*primary_ends_.at(worker.id).end);
+  } else if (choice < 92 && primary_.ports().keeps()) {
+    primary_.release_unused_ports();
+    perform_primary();
   } else {
     now_ += std::chrono::milliseconds(5);
     trace("world", [] { return "5 ms pass"; });
@@ -485,15 +510,26 @@ void World::perform(core::Listen& listen) {
     primary_.handle_listening(listen.listener, {});
     return;
   }
-  const int port = bind(listen.query);
+  core::Primary::ListenResult result;
+  int port = 0;
+  if (const auto kept = primary_.use_port(listen.listener, "")) {
+    port = primary_process_.get(*kept)->port;
+  } else {
+    port = bind(listen.query);
+    if (primary_.keeps_port(listen.listener)) {
+      const FdToken copy = primary_process_.add(ports_[port].listening);
+      result.keep = core::BoundSocket{copy, false, {}, core::wire::SocketName{"::", true, port}};
+    }
+  }
   Description* socket = ports_[port].listening;
   if (listen.mode == core::ListenMode::share) {
-    primary_.handle_listening(listen.listener, {0, {}, primary_process_.add(socket)});
-    return;
+    result.descriptor = primary_process_.add(socket);
+  } else {
+    ++socket->references;
+    listeners_[listen.listener] = port;
+    result.socket_name = core::wire::SocketName{"::", true, port};
   }
-  ++socket->references;
-  listeners_[listen.listener] = port;
-  primary_.handle_listening(listen.listener, {0, core::wire::SocketName{"::", true, port}});
+  primary_.handle_listening(listen.listener, std::move(result));
 }
 
 int World::bind(const core::wire::ListenQuery& query) {
@@ -534,6 +570,18 @@ void World::perform(core::StopListening& stop) {
   release(socket);
 }
 
+void World::perform(core::AcceptLast& accept) {
+  const auto found = listeners_.find(accept.listener);
+  if (found == listeners_.end()) return;
+  const int port = found->second;
+  while (this->accept(accept.listener, port)) {
+  }
+  listeners_.erase(accept.listener);
+  release(ports_.at(port).listening);
+}
+
+void World::perform(core::ClosePort& close) { primary_process_.close(close.socket); }
+
 void World::perform(core::CloseDescriptor& close) { primary_process_.close(close.descriptor); }
 
 void World::perform(core::ProbeConnection& probe) {
@@ -564,6 +612,9 @@ void World::perform(core::Choose& choose) {
 void World::perform(core::PrimaryEvent& event) {
   oracle_.see(step_, event);
   if (std::holds_alternative<core::AllDisconnectedEvent>(event)) ++disconnect_callbacks_;
+  if (!std::holds_alternative<core::ListeningStoppedEvent>(event)) return;
+  ++stop_callbacks_;
+  if (primary_process_.connections() > 0) oracle_.violated(step_, "limbo", "a connection is left in a primary that stopped");
 }
 
 bool World::accept(ListenerId listener, int port) {
@@ -783,10 +834,12 @@ bool World::read(End& end, std::size_t most) {
   while (!pipe.segments.empty() && bytes.size() < most) {
     Pipe::Segment& segment = pipe.segments.front();
     const bool carries = !segment.descriptors.empty();
-    // Now and then a worker has no room for one: the system drops it and those behind it, and delivers the bytes.
+    // Now and then a worker has no room for one: the system drops it and those behind it, and delivers the bytes. The fourth
+    // time in a row a channel gives one up.
     bool dropped = false;
     for (Description* descriptor : std::exchange(segment.descriptors, {})) {
-      dropped = dropped || (!calm_ && end.process != &primary_process_ && chance(3));
+      dropped = dropped || (!calm_ && end.process != &primary_process_ && chance(3) && pipe.dropped < 3);
+      pipe.dropped = dropped ? pipe.dropped + 1 : 0;
       if (!dropped) descriptors.push_back(end.process->add(descriptor));
       release(descriptor);
     }
@@ -923,6 +976,9 @@ void World::connect(int port) {
   const auto found = ports_.find(port);
   if (found == ports_.end()) {
     client->state = Client::State::refused;
+    for (const core::Ports::Port& kept : primary_.ports().all()) {
+      if (kept.bound.name->port == port) oracle_.violated(step_, "limbo", "a client was refused at a port that is kept");
+    }
     return;
   }
   auto& members = found->second.members;

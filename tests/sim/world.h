@@ -59,6 +59,7 @@ struct Pipe {
   };
   std::deque<Segment> segments;
   std::size_t size = 0;
+  int dropped = 0;  // descriptors in a row that the reader had no room for
   bool writer_gone = false;
   bool reader_gone = false;
 };
@@ -74,6 +75,7 @@ class Process {
   void close(FdToken token);
   void close_all();
   std::size_t open() const { return table_.size(); }
+  std::size_t connections() const;
 
  protected:
   World& world_;
@@ -182,6 +184,8 @@ class World {
   void perform(core::DisconnectWorker& disconnect);
   void perform(core::Listen& listen);
   void perform(core::StopListening& stop);
+  void perform(core::AcceptLast& accept);
+  void perform(core::ClosePort& close);
   void perform(core::Join& join);
   void perform(core::Part& part);
   void perform(core::CloseDescriptor& close);
@@ -245,6 +249,7 @@ class World {
   std::map<ListenerId, std::chrono::milliseconds> watches_;
   std::map<WorkerId, int> served_;  // connections that reached each worker
   int disconnect_callbacks_ = 0;
+  int stop_callbacks_ = 0;
 };
 
 }  // namespace muster::sim
