@@ -277,6 +277,8 @@ std::optional<int> kill_primary(const Folders& folders, const std::string& app, 
   if (poll(&ended, 1, static_cast<int>(std::min<std::int64_t>(wait.count(), 1 << 30))) <= 0) {
     return fail(fmt::format("{}: its primary was killed, and has not ended in time", app), as_json);
   }
+  // Another one was about to take its place, and has it now.
+  if (is_taken(folders, app)) return std::nullopt;
   return report_ended(app, "killed: its primary did not answer", as_json);
 }
 
@@ -371,7 +373,7 @@ Started start_one(const Folders& folders, const Sources& sources, const std::str
     if (size < 0 && errno != EINTR) break;
   }
   close(started.line);
-  const json answer = json::parse(text, nullptr, false);
+  const json answer = parse_json(text);
   result.pid = started.pid;
   result.ok = answer.is_object() && answer.contains("ready");
   if (result.ok) {

@@ -109,7 +109,7 @@ void ControlServer::handle(net::Socket socket) {
     }
     reader.read(bytes, [&](std::string_view line) {
       if (std::exchange(asked, true)) return;
-      const auto request = nlohmann::json::parse(line, nullptr, false);
+      const auto request = parse_json(line);
       if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
         complain_(fmt::format("what pid {} sent is no command", pid));
         return client.fail("a command is a line like {\"command\": \"status\"}");
@@ -157,7 +157,7 @@ std::optional<nlohmann::json> ControlConnection::next(std::chrono::milliseconds 
   const auto until = std::chrono::steady_clock::now() + patience;
   for (;;) {
     if (const auto end = received_.find('\n'); end != std::string::npos) {
-      auto json = nlohmann::json::parse(received_.substr(0, end), nullptr, false);
+      auto json = parse_json(received_.substr(0, end));
       received_.erase(0, end + 1);
       return json.is_discarded() ? std::nullopt : std::optional(std::move(json));
     }

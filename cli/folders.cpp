@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "folders.h"
 
+#include "json_text.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,7 +80,9 @@ std::vector<std::string> remembered_apps(const Folders& folders) { return stems(
 
 void write_file(const std::string& path, const std::string& text) {
   const std::string half = path + ".new";
-  const int fd = open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // Left by somebody who was killed, or anything else, for whose reader nobody waits.
+  unlink(half.c_str());
+  const int fd = open(half.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   bool written = fd >= 0;
   for (std::string_view rest = text; written && !rest.empty();) {
     const ssize_t n = write(fd, rest.data(), rest.size());
@@ -98,8 +102,7 @@ nlohmann::json read_json(const std::string& path) {
   constexpr std::size_t limit = 64 << 20;
   const os::FileText file = os::read_file(path, limit);
   if (file.error != 0) return nullptr;
-  auto json = nlohmann::json::parse(file.text, nullptr, false);
-  return json.is_discarded() ? nlohmann::json(nullptr) : json;
+  return parse_json(file.text);
 }
 
 }  // namespace muster::cli

@@ -46,10 +46,14 @@ std::string read_all(int fd) {
   return text;
 }
 
+std::optional<int> optional_number(const nlohmann::json& json, const char* name) {
+  return json.contains(name) ? std::optional(json.at(name).get<int>()) : std::nullopt;
+}
+
 // __primary NAME.
 int start_as_told() {
   for (const int fd : {child::order, child::line}) fcntl(fd, F_SETFD, FD_CLOEXEC);
-  const auto order = nlohmann::json::parse(read_all(child::order), nullptr, false);
+  const auto order = parse_json(read_all(child::order));
   close(child::order);
   if (!order.is_object()) {
     say_error("`__primary` is not for people: use `muster start`");
@@ -74,6 +78,7 @@ int start_as_told() {
   }
   if (is_child_of_init) init::set_parent();
   what.takes_over = order.value("takes_over", false);
+  what.predecessor_folder = text_member(order, "folder");
   // It was for the predecessor, whose place is ours.
   if (what.takes_over) unsetenv("WATCHDOG_PID");
   int next = child::first_socket;
@@ -82,7 +87,8 @@ int start_as_told() {
     fcntl(next, F_SETFD, FD_CLOEXEC);
     what.sockets.push_back({bytes_from_json(socket.at("name")), Handle(HandleType::server, next++),
                             bytes_from_json(socket.at("path")), socket.value("device", std::uint64_t{0}),
-                            socket.value("inode", std::uint64_t{0})});
+                            socket.value("inode", std::uint64_t{0}), socket.value("for_all", true),
+                            optional_number(socket, "uid"), optional_number(socket, "gid")});
   }
   const Resolved resolved = resolve(what.sources);
   if (!resolved.ok()) return fail(report(resolved));

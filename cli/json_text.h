@@ -13,6 +13,12 @@ inline std::string json_text(const nlohmann::json& json, int indent = -1) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Whether it nests deeper than anybody writes: what reads and writes JSON calls itself for each level.
+bool is_too_deep(std::string_view json);
+
+// What somebody else has written. Null when it is no JSON, or nests too deep.
+nlohmann::json parse_json(std::string_view text);
+
 // Bytes that have to come back as they were: text where they are UTF-8, else a list of numbers.
 nlohmann::json bytes_to_json(const std::string& bytes);
 std::string bytes_from_json(const nlohmann::json& json);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <csignal>
 #include <exception>
 
 #include "commands.h"
@@ -9,6 +10,10 @@
 int main(int argc, char** argv) {
   try {
     muster::cli::open_standard_streams();
+    // Whoever starts us may have them blocked, and we would never hear of the end.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     if (const auto code = muster::cli::run_hidden(argc, argv)) return *code;
     return muster::cli::run(muster::cli::parse(argc, argv));
   } catch (const std::exception& error) {

@@ -23,6 +23,7 @@
 #include <muster/loop.h>
 
 #include "config/units.h"
+#include "json_text.h"
 #include "os/fd.h"
 #include "os/spawn.h"
 
@@ -271,13 +272,13 @@ class AppReader {
       }
     }
     const unsigned most = std::min(config.max_restarts, 1'000'000u);
-    Milliseconds window = *uptime * (most + 1);
+    Milliseconds window = *uptime * (std::int64_t{most} + 1);
     Milliseconds delay = config.backoff;
     for (unsigned i = 0; i < most; ++i) {
       window += std::min(delay, config.max_backoff);
       delay = std::min(delay * 2, config.max_backoff);
     }
-    give("restart_window", {format_duration(std::max(window, Milliseconds(1)))}, "min_uptime");
+    give("restart_window", {format_duration(std::clamp(window, Milliseconds(1), longest_duration))}, "min_uptime");
   }
 
   void read_readiness() {
@@ -344,6 +345,10 @@ FileContent read_ecosystem(std::string_view text, const std::string& file, const
   Place place;
   place.file = file;
   OrderedJson root;
+  if (is_too_deep(text)) {
+    content.diagnostics.push_back({.place = place, .text = "nests too deep"});
+    return content;
+  }
   try {
     // As PM2 does, with comments.
     root = OrderedJson::parse(text, nullptr, true, true);
@@ -353,6 +358,11 @@ FileContent read_ecosystem(std::string_view text, const std::string& file, const
     std::string what = error.what();
     if (const auto dash = what.rfind(" - "); dash != std::string::npos) what.erase(0, dash + 3);
     content.diagnostics.push_back({.place = place, .text = "not JSON: " + what});
+    return content;
+  } catch (const json::exception& error) {
+    // "[json.exception.out_of_range.406] number overflow parsing '1e400'"
+    const std::string what = error.what();
+    content.diagnostics.push_back({.place = place, .text = what.substr(what.find("] ") + 2)});
     return content;
   }
   // { apps: [...] }, or the list, or one app.
@@ -474,6 +484,8 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   for (const auto& [name, value] : environment) options.env.push_back(fmt::format("{}={}", name, value));
   options.cwd = cwd;
   options.descriptors = {-1, output_end.get(), output_end.get(), answer_end.get()};
+  // Who has asked may be gone before it has answered.
+  options.parent_death_signal = SIGKILL;
   const os::Spawned started = os::spawn(options);
   if (started.error != 0) return failed(fmt::format("node cannot be started: {}", std::strerror(started.error)));
   answer_end.reset();
@@ -487,6 +499,7 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   }
   if (!why_not.empty()) return failed(std::move(why_not));
 
+  if (is_too_deep(answer_text)) return failed("nests too deep");
   const auto result = OrderedJson::parse(answer_text, nullptr, false);
   if (!result.is_object()) {
     const auto first = output_text.substr(0, output_text.find('\n'));

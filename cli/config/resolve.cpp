@@ -549,6 +549,15 @@ std::string find_program(const std::string& name, const Environment& environment
   return {};
 }
 
-Resolved resolve(const Sources& sources) { return Resolver(sources).run(); }
+Resolved resolve(const Sources& sources) {
+  try {
+    return Resolver(sources).run();
+  } catch (const std::exception& error) {
+    // Nothing that a file says may end who reads it.
+    Resolved resolved;
+    resolved.diagnostics.push_back({.place = {}, .text = fmt::format("cannot be read: {}", error.what())});
+    return resolved;
+  }
+}
 
 }  // namespace muster::cli

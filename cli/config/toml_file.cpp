@@ -36,12 +36,35 @@ std::string kind_of(const toml::node& node) {
   }
 }
 
+// Each part of a key is a table in a table, for which the parser calls itself.
+bool has_endless_key(std::string_view text) {
+  constexpr int most = 100;
+  int parts = 0;
+  char quote = 0;
+  for (const char c : text) {
+    if (quote != 0) {
+      if (c == quote || c == '\n') quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '.') {
+      if (++parts > most) return true;
+    } else if (c == '=' || c == ',' || c == '\n' || c == '[' || c == ']' || c == '{' || c == '}') {
+      parts = 0;
+    }
+  }
+  return false;
+}
+
 class Reader {
  public:
   Reader(const std::string& file, const std::string& folder) : file_(file), folder_(folder) {}
 
   FileContent read(std::string_view text) {
     toml::table root;
+    if (has_endless_key(text)) {
+      mistake(place({}), "has a key of too many parts");
+      return std::move(content_);
+    }
     try {
       root = toml::parse(text, file_);
     } catch (const toml::parse_error& error) {

@@ -72,7 +72,8 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   if (!amount) return std::nullopt;
   for (const Unit& unit : time_units) {
     if (amount->unit != unit.name && !(amount->unit.empty() && unit.name == "s")) continue;
-    if (const auto product = scale(amount->number, unit.worth)) return std::chrono::milliseconds(*product);
+    const auto product = scale(amount->number, unit.worth);
+    if (product && std::chrono::milliseconds(*product) <= longest_duration) return std::chrono::milliseconds(*product);
   }
   return std::nullopt;
 }

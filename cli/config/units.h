@@ -13,6 +13,8 @@ namespace muster::cli {
 // What people write for amounts. Each is empty for anything it does not understand.
 
 // 500ms 30s 1.5m 2h 1d; without a unit, seconds.
+// A hundred years: clocks count in nanoseconds, and have no room for much more.
+inline constexpr std::chrono::milliseconds longest_duration = std::chrono::hours(24 * 36'500);
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 // 512K 200M 1.5G 1T, also KB KiB ..., each 1024 of the one before; without a unit, bytes.
 std::optional<std::uint64_t> parse_size(std::string_view text);

@@ -140,9 +140,11 @@ ListenSockets::~ListenSockets() { keep_only({}); }
 std::string ListenSockets::open(const std::vector<std::string>& urls) {
   std::map<std::string, Socket> opened;
   for (const std::string& url : urls) {
-    if (sockets_.contains(url) || opened.contains(url)) continue;
+    const auto known = sockets_.find(url);
+    // One whose file somebody has removed is made again.
+    if (opened.contains(url) || (known != sockets_.end() && !(known->second.file && known->second.file.is_gone()))) continue;
     const auto adopted = std::find_if(sockets_.begin(), sockets_.end(), [&url](const auto& entry) {
-      return serves(name_of(entry.second.handle.descriptor(), entry.first), url);
+      return entry.first != url && serves(name_of(entry.second.handle.descriptor(), entry.first), url);
     });
     if (adopted != sockets_.end()) {
       auto node = sockets_.extract(adopted);
@@ -154,7 +156,7 @@ std::string ListenSockets::open(const std::vector<std::string>& urls) {
     if (!socket.handle) return socket.error;
     opened.emplace(url, Socket{std::move(socket.handle), std::move(socket.file)});
   }
-  sockets_.merge(opened);
+  for (auto& [url, socket] : opened) sockets_.insert_or_assign(url, std::move(socket));
   return {};
 }
 

@@ -94,12 +94,19 @@ void Log::open() {
   pipe_.reset();
   fd_.reset();
   size_ = 0;
-  const std::size_t slash = file_.rfind('/');
   if (!folder_) {
-    error_ = folder_.open(slash == std::string::npos ? "." : file_.substr(0, std::max<std::size_t>(slash, 1)));
+    error_ = folder_.open(folder_name());
     if (error_ != 0) return;
   }
   auto [file, error] = folder_.append(name());
+  if (error == ENOENT && folder_.is_gone()) {
+    // Another of that name may be there by now.
+    folder_ = os::Folder();
+    if (error_ = folder_.open(folder_name()); error_ != 0) return;
+    os::Folder::Opened again = folder_.append(name());
+    file = std::move(again.file);
+    error = again.error;
+  }
   error_ = error;
   struct stat status {};
   if (error != 0 || fstat(file.get(), &status) != 0) return;
@@ -118,6 +125,16 @@ void Log::reopen() {
   open();
 }
 
+void Log::restore() {
+  struct stat status {};
+  if (fd_ && !pipe_ && fstat(fd_.get(), &status) == 0 && status.st_nlink == 0) open();
+}
+
+std::string Log::folder_name() const {
+  const std::size_t slash = file_.rfind('/');
+  return slash == std::string::npos ? "." : file_.substr(0, std::max<std::size_t>(slash, 1));
+}
+
 std::string Log::name() const { return file_.substr(file_.rfind('/') + 1); }
 
 unsigned Log::follow(Follower follower) {
@@ -129,7 +146,10 @@ void Log::rotate() {
   fd_.reset();
   const auto old = [this](unsigned number) { return number == 0 ? name() : name() + "." + std::to_string(number); };
   if (keep_ == 0) folder_.remove(name());
-  for (unsigned number = keep_; number > 0; --number) folder_.rename(old(number - 1), old(number));
+  // As many as there are.
+  unsigned last = 0;
+  while (last < keep_ && folder_.has(old(last))) ++last;
+  for (unsigned number = last; number > 0; --number) folder_.rename(old(number - 1), old(number));
   open();
 }
 
@@ -180,7 +200,7 @@ bool Log::put(LogLine::Stream stream, const std::string& text) {
 }
 
 bool Log::put_into_file(std::string text) {
-  if (std::exchange(cut_, false)) text.insert(0, 1, '\n');
+  if (cut_) text.insert(0, 1, '\n');
   std::string_view rest = text;
   while (!rest.empty()) {
     const ssize_t written = ::write(fd_.get(), rest.data(), rest.size());
@@ -190,7 +210,7 @@ bool Log::put_into_file(std::string text) {
   }
   size_ += text.size() - rest.size();
   // What there is of it ends before the next one begins.
-  cut_ = !rest.empty() && rest.size() < text.size() && text[text.size() - rest.size() - 1] != '\n';
+  if (rest.size() < text.size()) cut_ = text[text.size() - rest.size() - 1] != '\n';
   return rest.empty();
 }
 

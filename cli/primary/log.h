@@ -57,6 +57,8 @@ class Log {
   // Hears each line from now on, until unfollow().
   using Follower = Function<void(const LogLine&)>;
   unsigned follow(Follower follower);
+  // Makes a file again that somebody has removed. What was moved away is written to until reopen().
+  void restore();
   void unfollow(unsigned number) { followers_.erase(number); }
 
  private:
@@ -64,6 +66,7 @@ class Log {
   bool to_terminal(LogLine::Stream stream) const;
   bool put(LogLine::Stream stream, const std::string& text);
   bool put_into_file(std::string text);
+  std::string folder_name() const;
   std::string name() const;  // of the file in its folder
   void rotate();
   void open();

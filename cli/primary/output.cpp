@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "primary/output.h"
 
+#include "terminal_write.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -54,6 +56,7 @@ void Output::give_up() {
 }
 
 bool Output::flush(Wait wait) {
+  const TerminalWrite in_background;
   const auto until = std::chrono::steady_clock::now() + (wait == Wait::a_moment ? a_moment : std::chrono::milliseconds(0));
   while (written_ < kept_.size()) {
     // One moment for all of it: a reader may take a little at a time.

@@ -54,8 +54,10 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Whether a standard stream is a terminal that is gone: nobody asks for a reload by SIGHUP then.
-bool lost_terminal() {
+bool has_terminal() { return static_cast<bool>(OwnedFd(open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC))); }
+
+// Whether a standard stream is a terminal that is gone.
+bool is_hung_up() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     // isatty(3) says no of one that is gone.
     struct stat what {};
@@ -85,6 +87,18 @@ std::vector<Primary::InheritedSocket> sockets_of_service_manager() {
     sockets.push_back({"", Handle(HandleType::server, copy), ""});
   }
   return sockets;
+}
+
+// Settings of the primary's own, which workers do not bring.
+std::vector<std::string_view> changes_of_the_primary(const AppConfig& old, const AppConfig& fresh) {
+  std::vector<std::string_view> names;
+  if (old.log_file != fresh.log_file) names.emplace_back("log_file");
+  if (old.log_format != fresh.log_format) names.emplace_back("log_format");
+  if (old.log_size != fresh.log_size) names.emplace_back("log_size");
+  if (old.log_files != fresh.log_files) names.emplace_back("log_files");
+  if (old.raw != fresh.raw) names.emplace_back("raw");
+  if (old.admin != fresh.admin) names.emplace_back("admin");
+  return names;
 }
 
 std::string monotonic_now() {
@@ -133,6 +147,9 @@ std::string Primary::begin() {
   raise_descriptor_limit();
   // Nobody needs to read the log.
   std::signal(SIGPIPE, SIG_IGN);
+  // A log that is as large as it may be is one that cannot be written.
+  std::signal(SIGXFSZ, SIG_IGN);
+  terminal_ = has_terminal();
   try {
     folders_ = make_folders();
   } catch (const std::exception& error) {
@@ -177,9 +194,14 @@ std::string Primary::begin() {
   });
   workers_ = std::make_unique<Workers>(loop_, *cluster_, *log_, config, files_, std::move(events));
   if (order_.takes_over && order_.line >= 0) {
-    predecessor_ = std::make_unique<Predecessor>(
-        loop_, std::exchange(order_.line, -1),
-        Predecessor::Events{[this] { take_over(); }, [this](Successor::How how) { end(how); }, [this] { finish(); }});
+    predecessor_ =
+        std::make_unique<Predecessor>(loop_, std::exchange(order_.line, -1),
+                                      Predecessor::Events{[this] { take_over(); }, [this](Successor::How how) { end(how); },
+                                                          [this] {
+                                                            // Where it was killed; it removes it itself otherwise.
+                                                            WorkerFiles::remove_folder(order_.predecessor_folder);
+                                                            finish();
+                                                          }});
     predecessor_->tell({{"folder", files_.folder()}});
   }
   if (!order_.takes_over) order_.sockets = sockets_of_service_manager();
@@ -243,7 +265,7 @@ void Primary::adopt(std::vector<InheritedSocket> sockets) {
           inherited.path.empty() ? os::SocketFile() : os::SocketFile::at(inherited.path, identity));
     } else {
       cluster_->adopt({std::move(inherited.name), std::move(inherited.socket), std::move(inherited.path), inherited.device,
-                       inherited.inode});
+                       inherited.inode, inherited.for_all, inherited.uid, inherited.gid});
     }
   }
 }
@@ -260,7 +282,8 @@ void Primary::watch_signals() {
   struct sigaction at_start {};
   const bool outlives_terminal = sigaction(SIGHUP, nullptr, &at_start) == 0 && at_start.sa_handler == SIG_IGN;
   loop_.on_signal(Signal::hup, [this, may_change, quiet, outlives_terminal](Signal) {
-    if (lost_terminal()) {
+    // Nobody asks for a reload by it then.
+    if (is_hung_up() || (terminal_ && !has_terminal())) {
       if (!outlives_terminal) end(&Workers::stop);
       return;
     }
@@ -391,8 +414,10 @@ void Primary::reload(Workers::Done done) {
   loop_.run_in_thread([resolved, sources = order_.sources] { *resolved = resolve(sources); },
                       [this, resolved, done = std::move(done)](std::error_code error) mutable {
                         resolving_ = false;
-                        if (!error) return reload(*resolved, std::move(done));
-                        std::string text = "cannot reload: no thread can be started: " + error.message();
+                        const auto why_not = why_not_changed();
+                        if (!error && !why_not) return reload(*resolved, std::move(done));
+                        std::string text = "cannot reload" +
+                                           (why_not ? " now: " + *why_not : ": no thread can be started: " + error.message());
                         log_->say(text);
                         done(Workers::Outcome{false, std::move(text)});
                       });
@@ -420,9 +445,15 @@ void Primary::reload(const Resolved& resolved, Workers::Done done) {
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_now());
   workers_->reload(std::move(config),
                    [this, said = same->config, done = std::move(done)](const Workers::Outcome& outcome) mutable {
-                     if (outcome.ok) order_.config = std::move(said);
-                     notify_service_manager("READY=1\nSTATUS=" + outcome.text.substr(0, outcome.text.find('\n')));
-                     done(outcome);
+                     Workers::Outcome told = outcome;
+                     if (outcome.ok) {
+                       const auto later = changes_of_the_primary(order_.config, said);
+                       if (!later.empty())
+                         told.text += fmt::format("; muster upgrade is needed for {}", fmt::join(later, ", "));
+                       order_.config = std::move(said);
+                     }
+                     notify_service_manager("READY=1\nSTATUS=" + told.text.substr(0, told.text.find('\n')));
+                     done(told);
                    });
 }
 
@@ -462,6 +493,7 @@ void Primary::tell_starter(const nlohmann::json& message) {
 
 void Primary::take_over() {
   took_over_ = true;
+  if (!predecessor_->is_finishing()) WorkerFiles::remove_folder(order_.predecessor_folder);
   lock_.note_folder(files_.folder());
   listen_to_commands();
   remember(true);
@@ -571,11 +603,9 @@ void Primary::upgrade(Workers::Done done) {
   if (workers_->state() != SupervisorState::running) {
     return refuse("cannot be replaced now: it is " + std::string(to_string(workers_->state())));
   }
-  nlohmann::json order{{"sources", order_.sources},
-                       {"name", name_},
-                       {"background", order_.background},
-                       {"takes_over", true},
-                       {"workers", workers_->wanted()}};
+  nlohmann::json order{{"sources", order_.sources},       {"name", name_},
+                       {"background", order_.background}, {"takes_over", true},
+                       {"folder", files_.folder()},       {"workers", workers_->wanted()}};
   std::vector<int> descriptors;
   std::vector<Handle> copies;
   if (lock_) {
@@ -592,6 +622,9 @@ void Primary::upgrade(Workers::Done done) {
   try {
     for (ListeningSocket& port : cluster_->kept_ports()) {
       give(port.name, std::move(port.socket), port.path, port.device, port.inode);
+      sockets.back()["for_all"] = port.for_all;
+      if (port.uid) sockets.back()["uid"] = *port.uid;
+      if (port.gid) sockets.back()["gid"] = *port.gid;
     }
     for (ListenSockets::Copy& copy : workers_->listen_sockets().copies()) {
       give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);

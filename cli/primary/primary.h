@@ -40,8 +40,11 @@ class Primary {
     // Of the file at the path: ListeningSocket.
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
+    bool for_all = true;
+    std::optional<int> uid = {}, gid = {};
   };
   struct Order {
+    std::string predecessor_folder = {};  // where the one whose place this one takes has its files
     Sources sources = {};
     AppConfig config = {};
     bool background = false;
@@ -114,6 +117,7 @@ class Primary {
   bool without_files_ = false;  // they could not be made again, and that was said
   bool resolving_ = false;      // the configuration is being read again
   bool told_to_stop_ = false;
+  bool terminal_ = false;  // there was one at the start
   bool took_over_ = false;
   bool replaced_ = false;  // by another primary, which has the names and the ports now
   bool stopped_ = false;

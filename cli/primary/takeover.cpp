@@ -40,9 +40,8 @@ int peer_of(int socket) {
 Successor::Successor(Loop& loop, int pid, int line, std::chrono::milliseconds limit, Events events)
     : loop_(loop), pid_(pid), line_(net::from_handle(loop, Handle(HandleType::native, line))), events_(std::move(events)) {
   subscriptions_.emplace_back(line_.on_error([](const Error&) {}));
-  subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) {
-    unread_.read(bytes, [this](std::string_view text) { hear(nlohmann::json::parse(text, nullptr, false)); });
-  }));
+  subscriptions_.emplace_back(line_.on_data(
+      [this](std::string_view bytes) { unread_.read(bytes, [this](std::string_view text) { hear(parse_json(text)); }); }));
   subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
   if (limit.count() > 0) limit_ = loop_.set_timeout(limit, [this] { give_up("it said nothing for too long"); });
 }
@@ -119,9 +118,8 @@ Predecessor::Predecessor(Loop& loop, int line, Events events)
       events_(std::move(events)) {
   line_ = net::from_handle(loop, Handle(HandleType::native, line));
   subscriptions_.emplace_back(line_.on_error([](const Error&) {}));
-  subscriptions_.emplace_back(line_.on_data([this](std::string_view bytes) {
-    unread_.read(bytes, [this](std::string_view text) { hear(nlohmann::json::parse(text, nullptr, false)); });
-  }));
+  subscriptions_.emplace_back(line_.on_data(
+      [this](std::string_view bytes) { unread_.read(bytes, [this](std::string_view text) { hear(parse_json(text)); }); }));
   subscriptions_.emplace_back(line_.on_close([this] { lost(); }));
 }
 

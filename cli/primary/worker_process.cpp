@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "primary/worker_process.h"
 
+#include "json_text.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -130,7 +132,7 @@ bool WorkerProcess::is_private(const Address& address) const {
 }
 
 void WorkerProcess::hear_report(std::string_view line) {
-  const auto json = nlohmann::json::parse(line, nullptr, false);
+  const auto json = parse_json(line);
   if (!json.is_object()) return;
   events_.heard();
   const auto take = [&json](const char* name, std::optional<std::uint64_t>& member) {

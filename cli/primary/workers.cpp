@@ -559,6 +559,7 @@ void Workers::kill() { supervisor_.kill(); }
 void Workers::check_progress() {
   notifiers_.clear();
   restore_files();
+  log_.restore();
   for (const SupervisedWorker& known : supervisor_.workers()) {
     WorkerProcess* process = find(known.worker.id());
     if (!process) continue;

@@ -19,6 +19,7 @@
 #include <muster/loop.h>
 
 #include "os/fd.h"
+#include "say.h"
 #include "show/printable.h"
 #include "show/units_text.h"
 
@@ -329,7 +330,7 @@ class Run : public std::enable_shared_from_this<Run> {
       throw;
     }
     finish();
-    return code;
+    return lost_output_ ? 1 : code;
   }
 
  private:
@@ -362,7 +363,10 @@ class Run : public std::enable_shared_from_this<Run> {
       // Nothing is cut off where there is no terminal.
       text = top_.text(isatty(STDOUT_FILENO) ? size.columns : 1000, colour) + (once_ ? "" : "\n");
     }
-    if (!write_out(text)) loop_.stop();
+    if (write_out(text)) return;
+    say_error(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+    lost_output_ = true;
+    loop_.stop();
   }
 
   void press(std::string_view keys) {
@@ -376,6 +380,7 @@ class Run : public std::enable_shared_from_this<Run> {
   bool once_;
   bool asking_ = false;
   bool finished_ = false;
+  bool lost_output_ = false;
   Top top_;
   std::optional<Screen> screen_;
   Timer timer_;

@@ -40,6 +40,10 @@ struct ListeningSocket {
   // Which file that is: another one is not removed, whatever its name. 0: the one that is there when it is adopted.
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
+  // Whether it serves every worker. One that workers opened serves those that listen with the same rights: of this user and
+  // group, or of the primary where there is none.
+  bool for_all = true;
+  std::optional<int> uid = {}, gid = {};
 };
 
 // A scheduling policy of the program's own: which of these workers, all of which listen there, is to have the connection. It

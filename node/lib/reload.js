@@ -5,6 +5,7 @@ const errors = require('./errors');
 const { native } = require('./engine');
 const { checkIntegers } = require('./options');
 const { Plan, now } = require('./plan');
+const { isSupervised } = require('./supervise');
 
 let underWay = null; // the reload that is, until its old workers have left
 let replacing = false; // not all of them are replaced
@@ -15,6 +16,7 @@ async function reload(cluster, refork, options) {
   const { readyTimeout = 10_000, exitTimeout = 10_000, parallel = 1 } = options ?? {};
   checkIntegers({ readyTimeout, exitTimeout }, 0);
   checkIntegers({ parallel }, 1);
+  if (isSupervised()) throw errors.coded('ERR_MUSTER_RELOAD', 'A supervisor keeps the workers: its reload() is the one to call');
   if (replacing) throw errors.coded('ERR_MUSTER_RELOAD', 'A reload is under way');
   if (underWay) return finished.then(() => reload(cluster, refork, options));
   const old = Object.values(cluster.workers).filter((worker) => worker.isConnected());

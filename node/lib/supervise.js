@@ -40,6 +40,8 @@ function checked(given) {
   return options;
 }
 
+const active = new Set();
+
 class Supervisor extends EventEmitter {
   #plan;
   #last = null; // what was known when it stopped
@@ -76,6 +78,7 @@ class Supervisor extends EventEmitter {
         if (ready >= wanted) this.#wait(null, '');
       },
     });
+    active.add(this);
     // What the first workers set off finds its listeners.
     process.nextTick(() => this.#plan.step());
   }
@@ -172,6 +175,7 @@ class Supervisor extends EventEmitter {
     this.#last = this.#known();
     this.#plan.end();
     this.#wait(null, 'the supervisor was stopped');
+    active.delete(this);
     for (const resolve of this.#stopped.splice(0)) resolve();
     this.emit('stop');
   }
@@ -183,4 +187,7 @@ function supervise(cluster, options) {
   return new Supervisor(cluster, right);
 }
 
-module.exports = { supervise };
+// Whether workers are kept by somebody.
+const isSupervised = () => active.size > 0;
+
+module.exports = { supervise, isSupervised };

@@ -244,7 +244,9 @@ void PrimarySide::adopt(ListeningSocket socket) {
     const os::SocketFile::Identity identity{socket.device, socket.inode};
     file = identity == os::SocketFile::Identity() ? os::SocketFile::at(socket.path) : os::SocketFile::at(socket.path, identity);
   }
-  driver_->adopt(std::move(socket.name), std::move(fd), std::move(file));
+  core::Ports::Port port{std::move(socket.name), {}, socket.for_all, true};
+  if (socket.uid) port.user = core::User{*socket.uid, socket.gid};
+  driver_->adopt(std::move(port), std::move(fd), std::move(file));
 }
 
 void PrimarySide::leave_files() {
@@ -256,8 +258,14 @@ std::vector<ListeningSocket> PrimarySide::kept_ports() {
   if (!driver_) return result;
   for (uv::PrimaryDriver::PortCopy& port : driver_->copy_ports()) {
     const auto [device, inode] = port.file.identity();
-    result.push_back(
-        {std::move(port.name), Handle(HandleType::server, port.socket.release()), port.file.path(), device, inode});
+    ListeningSocket socket{std::move(port.name), Handle(HandleType::server, port.socket.release()), port.file.path(), device,
+                           inode};
+    socket.for_all = port.for_all;
+    if (port.user) {
+      socket.uid = port.user->uid;
+      socket.gid = port.user->gid;
+    }
+    result.push_back(std::move(socket));
   }
   return result;
 }

@@ -18,7 +18,8 @@ std::uint64_t Backoff::next() {
   if (doublings == 0) return 0;
   std::uint64_t wait = first_;
   for (unsigned i = 1; i < doublings && wait < most_; ++i) wait *= 2;
-  wait = std::min(wait, most_);
+  // Not at once again and again, whatever is asked for: nothing else would be done.
+  wait = std::max<std::uint64_t>(std::min(wait, most_), 1);
   const std::uint64_t half = wait / 2;
   return wait - (half > 0 ? next_random(random_) % (half + 1) : 0);
 }

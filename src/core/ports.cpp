@@ -25,7 +25,8 @@ bool serves(const BoundSocket& bound, const wire::ListenQuery& query, const std:
 std::optional<FdToken> Ports::add(Port port) {
   std::optional<FdToken> closed;
   if (limit_ && ports_.size() >= *limit_) {
-    const auto unused = std::find_if(ports_.begin(), ports_.end(), [](const Port& p) { return p.users.empty() && !p.adopted; });
+    const auto unused =
+        std::find_if(ports_.begin(), ports_.end(), [](const Port& p) { return p.users.empty() && !p.inherited; });
     if (unused != ports_.end()) {
       closed = unused->bound.socket;
       ports_.erase(unused);
@@ -38,7 +39,7 @@ std::optional<FdToken> Ports::add(Port port) {
 std::optional<FdToken> Ports::use(const wire::ListenQuery& query, const std::string& numeric, const std::optional<User>& user,
                                   ListenerId listener) {
   const std::string key = Listeners::key_of(query);
-  const auto open_to = [&user](const Port& port) { return port.adopted || !user || port.user == user; };
+  const auto open_to = [&user](const Port& port) { return port.for_all || !user || port.user == user; };
   auto found = std::find_if(ports_.begin(), ports_.end(), [&](const Port& port) { return port.name == key && open_to(port); });
   if (found == ports_.end()) {
     found = std::find_if(ports_.begin(), ports_.end(),

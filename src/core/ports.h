@@ -31,7 +31,8 @@ class Ports {
   struct Port {
     std::string name;  // the key of the query that opened it, or what the one who gave it calls it
     BoundSocket bound;
-    bool adopted = false;             // it serves every worker
+    bool for_all = false;             // it serves every worker
+    bool inherited = false;           // from somebody else: it stays until it is released
     std::optional<User> user = {};    // whose rights it was opened with, as in Listen
     std::set<ListenerId> users = {};  // the listeners it serves
   };

@@ -200,6 +200,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
   }
   if (listener && (listener->has(worker.id) || !worker.rights->may_share(*granted, listener->user))) {
     // The same worker, the same port; or another user's. What bind(2) would say. Node 22 and later; earlier ones crash.
+    if (!listener->has(worker.id)) tell_of_others(worker.id, query);
     return refuse(worker.id, seq, key, query.data, std::errc::address_in_use);
   }
   if (listener && std::holds_alternative<KernelHandle>(listener->scheduler) && !worker.muster) {
@@ -274,6 +275,17 @@ void Primary::tell_not_permitted(WorkerId worker, const wire::ListenQuery& query
   effects_.push_back(ErrorEvent{worker, std::move(error)});
 }
 
+void Primary::tell_of_others(WorkerId worker, const wire::ListenQuery& query) {
+  Error error{Errc::listen_not_permitted, {}, "bind", query.address.value_or(""), query.port};
+  if (query.address_type == AddressType::pipe) {
+    error.port.reset();
+    error.message = error.address + " was opened with other rights than its user's";
+  } else {
+    error.message = "port " + std::to_string(query.port.value_or(0)) + " was opened with other rights than its user's";
+  }
+  effects_.push_back(ErrorEvent{worker, std::move(error)});
+}
+
 void Primary::handle_no_kernel(ListenerId id) {
   policy_ = SchedulingPolicy::round_robin;
   Listener* listener = listeners_.find(id);
@@ -329,7 +341,7 @@ void Primary::handle_listening(ListenerId id, ListenResult result) {
   Listener* listener = listeners_.find(id);
   MUSTER_ASSERT(listener && listener->phase == Listener::Phase::opening);
   if (result.keep) {
-    const auto closed = ports_.add({listener->key, std::move(*result.keep), false, listener->user, {id}});
+    const auto closed = ports_.add({listener->key, std::move(*result.keep), false, false, listener->user, {id}});
     if (closed) effects_.push_back(ClosePort{*closed});
   }
   if (result.error_number == 0 && std::holds_alternative<KernelHandle>(listener->scheduler)) {
@@ -599,8 +611,8 @@ void Primary::give(WorkerId worker, wire::Body body, FdToken descriptor, wire::H
 
 void Primary::release_unused_ports() { close_ports(ports_.release_unused()); }
 
-void Primary::adopt(std::string name, BoundSocket socket) {
-  if (const auto closed = ports_.add({std::move(name), std::move(socket), true})) effects_.push_back(ClosePort{*closed});
+void Primary::adopt(Ports::Port port) {
+  if (const auto closed = ports_.add(std::move(port))) effects_.push_back(ClosePort{*closed});
 }
 
 void Primary::stop_listening(CallbackId callback) {

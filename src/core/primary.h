@@ -77,7 +77,7 @@ class Primary {
   void keep_ports() { ports_.keep(host_.max_listeners); }
   void release_unused_ports();
   // One that somebody else has bound.
-  void adopt(std::string name, BoundSocket socket);
+  void adopt(Ports::Port port);
   const Ports& ports() const { return ports_; }
   // Accepts what is queued and closes every port: a ListeningStoppedEvent.
   void stop_listening(CallbackId callback);
@@ -162,6 +162,8 @@ class Primary {
   void give(WorkerId worker, wire::Body body, FdToken descriptor, wire::HandleKind kind);
   void refuse(WorkerId worker, Seq query, std::string key, Value data, std::errc error);
   void tell_not_permitted(WorkerId worker, const wire::ListenQuery& query);
+  // It may listen there, but somebody else's socket is in the way.
+  void tell_of_others(WorkerId worker, const wire::ListenQuery& query);
   void conclude(const Handoffs::Handoff& handoff, Dealer::Answer answer);
   std::size_t window(const WorkerRecord& worker, const Listener& listener) const;
   void revoke(Listener& listener, const Dealer::Revoke& revoke);

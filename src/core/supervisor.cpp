@@ -94,7 +94,14 @@ void Supervisor::replace(RunId id, EndCause cause, std::uint64_t now) {
   if (!going_on() || !run || run->phase != Phase::ready) return;
   const unsigned number = run->seat;
   Seat& seat = seats_.at(number);
-  if (seat.current != id || seat.next) return;
+  if (seat.current != id || seat.next || now < seat.replaceable_at) return;
+  if (now - *run->ready >= well_after) {
+    seat.replacements.reset();
+  } else if (cause == EndCause::memory || cause == EndCause::hung) {
+    // None of its successors will do better.
+    ++seat.failures;
+  }
+  seat.replaceable_at = now + seat.replacements.next();
   seat.replacing = cause;
   seat.next = fork(number, now);
 }

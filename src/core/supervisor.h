@@ -78,6 +78,8 @@ class Supervisor {
     std::optional<std::uint64_t> retry = {};  // when to start the next one, because there is no current one
     bool waits = false;                       // to be started when others have
     unsigned restarts = 0;
+    Backoff replacements = backoff;  // of workers that were over a limit as soon as they were ready
+    std::uint64_t replaceable_at = 0;
     unsigned failures = 0;  // in a row: none that was ready for a restart window between them
   };
 
@@ -100,7 +102,8 @@ class Supervisor {
   // Without waiting for that: by a signal.
   void terminate(std::uint64_t now);
   void kill(std::uint64_t now);
-  // Puts another in its place, and lets it go then.
+  // Puts another in its place, and lets it go then. Not at once when that happens again and again: whoever finds it over a
+  // limit asks again.
   void replace(RunId run, EndCause cause, std::uint64_t now);
   // Kills it. It is started again as after any failure.
   void put_down(RunId run, EndCause cause);

@@ -122,6 +122,13 @@ Folder::Opened Folder::append(const std::string& name) const {
   return {std::move(file)};
 }
 
+bool Folder::has(const std::string& name) const { return faccessat(fd_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
+
+bool Folder::is_gone() const {
+  struct stat status {};
+  return fstat(fd_.get(), &status) == 0 && status.st_nlink == 0;
+}
+
 int Folder::rename(const std::string& from, const std::string& to) const {
   return renameat(fd_.get(), from.c_str(), fd_.get(), to.c_str()) == 0 ? 0 : errno;
 }

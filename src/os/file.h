@@ -35,6 +35,9 @@ class Folder {
     int error = 0;
   };
   Opened append(const std::string& name) const;
+  bool has(const std::string& name) const;
+  // Whether it was removed: nothing can be made in it any more.
+  bool is_gone() const;
   int rename(const std::string& from, const std::string& to) const;
   int remove(const std::string& name) const;
 

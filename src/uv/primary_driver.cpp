@@ -36,11 +36,11 @@ void PrimaryDriver::perform() {
   }
 }
 
-void PrimaryDriver::adopt(std::string name, OwnedFd socket, os::SocketFile file) {
-  core::BoundSocket bound = describe(socket.get());
-  bound.socket = fds_.add(std::move(socket));
-  if (file) port_files_[bound.socket] = std::move(file);
-  primary_.adopt(std::move(name), std::move(bound));
+void PrimaryDriver::adopt(core::Ports::Port port, OwnedFd socket, os::SocketFile file) {
+  port.bound = describe(socket.get());
+  port.bound.socket = fds_.add(std::move(socket));
+  if (file) port_files_[port.bound.socket] = std::move(file);
+  primary_.adopt(std::move(port));
   perform();
 }
 
@@ -49,7 +49,7 @@ std::vector<PrimaryDriver::PortCopy> PrimaryDriver::copy_ports() const {
   for (const core::Ports::Port& port : primary_.ports().all()) {
     const auto file = port_files_.find(port.bound.socket);
     copies.push_back({port.name, require_duplicate(fds_.get(port.bound.socket)),
-                      file == port_files_.end() ? os::SocketFile() : file->second});
+                      file == port_files_.end() ? os::SocketFile() : file->second, port.for_all, port.user});
   }
   return copies;
 }

@@ -68,12 +68,14 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void ref_process(core::WorkerId worker, bool ref);
 
   // A socket that somebody else has bound, with the file that is to be removed with it.
-  void adopt(std::string name, OwnedFd socket, os::SocketFile file);
+  void adopt(core::Ports::Port port, OwnedFd socket, os::SocketFile file);
   // Copies of the core's kept ports, for another process. Throws std::system_error.
   struct PortCopy {
     std::string name;
     OwnedFd socket = {};
     os::SocketFile file = {};
+    bool for_all = false;
+    std::optional<core::User> user = {};
   };
   std::vector<PortCopy> copy_ports() const;
   // That one removes the files.

@@ -153,6 +153,21 @@ TEST(Ecosystem, SaysWhereItIsNoJson) {
   EXPECT_EQ(content.diagnostics[0].text.substr(0, 10), "not JSON: ");
 }
 
+TEST(Ecosystem, SaysWhatNoNumberIsAndWhatIsTooDeep) {
+  EXPECT_EQ(remarks_of(app("\"kill_timeout\": 1e400")), Texts{"ecosystem.config.json: number overflow parsing '1e400'"});
+  std::string deep;
+  for (int i = 0; i < 200'000; ++i) deep += i % 2 == 0 ? "[" : "{\"a\": ";
+  for (const char* key : {"env", "args", "apps"}) {
+    EXPECT_EQ(remarks_of(app("\"" + std::string(key) + "\": " + deep)), Texts{"ecosystem.config.json: nests too deep"});
+  }
+  // What looks like it in a text is none.
+  EXPECT_EQ(remarks_of(app("\"args\": [\"" + std::string(500, '[') + "\"]")), Texts{});
+}
+
+TEST(Ecosystem, BearsTimesBeyondAllReason) {
+  EXPECT_EQ(value_of(app("\"min_uptime\": \"30000d\", \"max_restarts\": 4000000000"), "restart_window"), Values{"36500d"});
+}
+
 TEST(Ecosystem, SurvivesValuesOfEveryType) {
   const auto meaningless = app("\"x\": 1").apps.size();
   for (const auto* key : {"name",

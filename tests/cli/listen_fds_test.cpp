@@ -127,6 +127,17 @@ TEST_F(ListenFds, SurviveAnUpgrade) {
   EXPECT_TRUE(connection.connected());
 }
 
+// Where somebody has removed the file, a reload makes it again.
+TEST_F(ListenFds, AreMadeAgainWhereTheirFileWasRemoved) {
+  const std::string path = session.file("a.sock");
+  start({"--listen", url(port), "--listen", "unix:" + path});
+  std::filesystem::remove(path);
+  EXPECT_FALSE(Connection(path).connected());
+  EXPECT_EQ(session.run({"reload", "app"}).code, 0);
+  EXPECT_TRUE(Connection(path).connected());
+  EXPECT_NE(get(port), "refused");
+}
+
 TEST_F(ListenFds, GoWithTheWorkersWhenThePrimaryIsKilled) {
   start({"-n", "2", "--listen", url(port)});
   const auto workers = session.workers("app");

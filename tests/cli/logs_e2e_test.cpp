@@ -163,6 +163,48 @@ TEST(Logs, AreRotatedAndTheOldestGoes) {
   EXPECT_EQ(expected, 200);
 }
 
+TEST(Logs, AreRotatedAsOftenAsThereAreFiles) {
+  Session session;
+  const int port = free_port();
+  session.write("app.js", server_js(port, "(console.log('asked ' + request.url + 'x'.repeat(500)), 'x')"));
+  Running muster(session, {.words = {"run", "--log-file", session.file("app.log"), "--log-size", "1K", "--log-files",
+                                     "4000000000", "app.js"}});
+  EXPECT_TRUE(eventually([&] { return session.workers("app").size() == 1; }));
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(get(port), "x");
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(session.file("app.log.9")); }, "it is rotated"));
+}
+
+TEST(Logs, AreMadeAgainWithTheirFolder) {
+  Session session;
+  const int port = free_port();
+  session.write("app.js", server_js(port, "(console.log('asked ' + request.url), 'x')"));
+  std::filesystem::create_directory(session.file("logs"));
+  Running muster(session, {.words = {"run", "--log-file", session.file("logs/app.log"), "app.js"}});
+  EXPECT_TRUE(eventually([&] { return session.workers("app").size() == 1; }));
+  std::filesystem::remove_all(session.file("logs"));
+  std::filesystem::create_directory(session.file("logs"));
+  EXPECT_TRUE(eventually(
+      [&] {
+        get(port, "/again");
+        return has(session.read("logs/app.log"), "asked /again");
+      },
+      "it is logged"));
+}
+
+TEST(Logs, MayNotBeAsLargeAsTheyWantToBe) {
+  Session session;
+  const int port = free_port();
+  session.write("app.js", server_js(port, "(console.log('x'.repeat(1000)), 'fine')"));
+  Running muster(session,
+                 {.words = {"-c", fmt::format("ulimit -f 16; exec {}/muster run --log-file app.log app.js", MUSTER_BINARY_DIR)},
+                  .program = "/bin/sh"});
+  EXPECT_TRUE(eventually([&] { return get(port) == "fine"; }, "it answers"));
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(get(port), "fine");
+  EXPECT_LE(std::filesystem::file_size(session.file("app.log")), 16U << 10);
+  muster.signal(SIGTERM);
+  EXPECT_EQ(muster.own_exit_code(), 0);
+}
+
 TEST(Logs, AreOpenedAgainBySIGUSR1) {
   Session session;
   const int port = free_port();
@@ -242,6 +284,11 @@ TEST(Logs, SayHowMuchAFullDiskHasCost) {
           return has(session.read(disk + "/app.log"), "lines could not be written before this");
         },
         "it is said"));
+    // On a line of its own, however often a part of another one could be written.
+    for (const std::string& line : lines_of(session.read(disk + "/app.log"))) {
+      if (!has(line, "could not be written")) continue;
+      EXPECT_TRUE(has(line.substr(0, 40), " app muster ")) << line;
+    }
     EXPECT_EQ(session.run({"kill", "app"}).code, 0);
     muster.own_exit_code();
   }

@@ -129,6 +129,36 @@ TEST_F(ReloadOfAFile, IsRefusedWhenItIsBroken) {
   EXPECT_EQ(get(port), "old");
 }
 
+TEST(Reload, OfAFileThatCannotBeEndsNobody) {
+  Session session;
+  const int port = free_port();
+  session.write("app.js", server_js(port, "'old'"));
+  const auto configure = [&](const std::string& rest) {
+    session.write("e.config.json", R"({"apps": [{"script": "app.js", "name": "app")" + rest + "}]}");
+  };
+  configure("");
+  ASSERT_EQ(session.run({"start", "e.config.json"}).code, 0);
+  std::string deep;
+  for (int i = 0; i < 200'000; ++i) deep += "[";
+  for (const std::string& rest : {std::string(", \"kill_timeout\": 1e400"), ", \"env\": " + deep, ", \"args\": " + deep}) {
+    configure(rest);
+    EXPECT_EQ(session.run({"reload", "app"}).code, 1);
+    EXPECT_EQ(session.run({"check", "e.config.json"}).code, 2);
+  }
+  EXPECT_EQ(get(port), "old");
+}
+
+TEST_F(ReloadOfAFile, SaysWhatItDoesNotChange) {
+  session.write("app.js", server_js(port));
+  configure("workers = 1\n");
+  Running muster(session, {.words = {"run"}});
+  muster.line("1 worker is ready");
+  configure("workers = 1\nlog_file = \"a.log\"\nadmin = \"127.0.0.1:1\"\n");
+  const Ended reloaded = session.run({"reload", "app"});
+  EXPECT_EQ(reloaded.code, 0);
+  EXPECT_TRUE(has(reloaded.out, "muster upgrade is needed for log_file, admin")) << reloaded.all();
+}
+
 TEST_F(ReloadOfAFile, IsTakenBackWhenItIsAbandoned) {
   session.write("app.js", server_js(port, "process.env.COLOUR", "if (process.env.COLOUR === 'bad') process.exit(4);"));
   configure("workers = 1\n[env]\nCOLOUR = \"green\"\n");

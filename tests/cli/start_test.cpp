@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,11 +110,37 @@ TEST(Start, BelievesNoNameOfAnotherFolder) {
 TEST(Start, SaysThatItsOutputIsLost) {
   Session session;
   const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-  for (const char* command : {"list", "help", "--version"}) {
-    Running muster(session, {.words = {command}, .output = full});
-    EXPECT_EQ(muster.own_exit_code(), 1) << command;
+  const std::vector<std::vector<std::string>> commands{{"list"}, {"help"}, {"--version"}, {"top", "--once"}};
+  for (const auto& words : commands) {
+    Running muster(session, {.words = words, .output = full});
+    EXPECT_EQ(muster.own_exit_code(), 1) << words[0];
   }
   close(full);
+}
+
+TEST(Start, HeedsSignalsThatWereBlocked) {
+  Session session;
+  session.write("app.js", server_js(0));
+  Running muster(session, {.words = {"run", "app.js"}, .before = {"env", "--block-signal"}});
+  muster.line("1 worker is ready");
+  muster.signal(SIGTERM);
+  EXPECT_EQ(muster.exit_code(), 0);
+}
+
+TEST(Start, WaitsForNoReaderOfWhatShouldBeAFile) {
+  Session session;
+  session.write("app.js", server_js(0));
+  ASSERT_EQ(session.run({"start", "app.js"}).code, 0);
+  ASSERT_EQ(session.run({"stop", "app"}).code, 0);
+  for (const char* name : {"app.log", "app.json.new"}) {
+    std::filesystem::remove(session.state(name));
+    ASSERT_EQ(mkfifo(session.state(name).c_str(), 0600), 0);
+    const Ended started = session.run({"start", "app.js"});
+    const bool is_log = std::string_view(name) == "app.log";
+    EXPECT_EQ(started.code, is_log ? 1 : 0) << started.all();
+    EXPECT_EQ(has(started.err, "cannot open"), is_log) << started.all();
+    std::filesystem::remove(session.state(name));
+  }
 }
 
 // A variable, an argument and a path may be in any encoding.

@@ -36,6 +36,7 @@ class Terminal {
     close(master_);
   }
   int descriptor() const { return slave_; }
+  std::string name() const { return ptsname(master_); }
   // Until this was shown.
   std::string until(std::string_view part) {
     while (!has(shown_, part)) {
@@ -95,6 +96,48 @@ TEST(Terminal, ThatIsGoneTakesTheAppAlong) {
   terminal.reset();
   muster.signal(SIGHUP);
   EXPECT_EQ(muster.own_exit_code(), 0);
+}
+
+// In a session of its own, with that terminal, and in the background there, where the terminal stops who writes.
+constexpr const char* background = R"(
+import os, signal, sys, termios
+os.setsid()
+terminal = os.open(sys.argv[1], os.O_RDWR)
+flags = termios.tcgetattr(terminal)
+flags[3] |= termios.TOSTOP
+termios.tcsetattr(terminal, termios.TCSANOW, flags)
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    os.execv(sys.argv[2], sys.argv[2:])
+os.wait()
+)";
+
+TEST(Terminal, ThatStopsWhoWritesInTheBackgroundStopsNobody) {
+  Session session;
+  session.write("app.js", server_js(0));
+  Terminal terminal;
+  Running muster(session, {.words = {"run", "--name", "app", "app.js"},
+                           .before = {"python3", "-c", background, terminal.name()},
+                           .output = terminal.descriptor()});
+  terminal.until("1 worker is ready");
+  EXPECT_EQ(session.run({"stop", "app"}).code, 0);
+  muster.own_exit_code();
+}
+
+// Also where none of its standard streams is that terminal.
+TEST(Terminal, ThatIsGoneTakesTheAppAlongWhereverItWrites) {
+  Session session;
+  session.write("app.js", server_js(0));
+  auto terminal = std::make_unique<Terminal>();
+  Running muster(
+      session, {.words = {"run", "--name", "app", "app.js"},
+                .before = {"python3", "-c",
+                           "import os, sys; os.setsid(); os.open(sys.argv[1], os.O_RDWR); os.execv(sys.argv[2], sys.argv[2:])",
+                           terminal->name()}});
+  muster.line("1 worker is ready");
+  terminal.reset();
+  EXPECT_EQ(muster.exit_code(), 0);
+  EXPECT_FALSE(has(muster.output(), "reloading"));
 }
 
 // As nohup(1) has it ignored.

@@ -100,6 +100,17 @@ TEST(TomlFile, TellsMistakesInApps) {
             "are tables [apps.NAME]"});
 }
 
+TEST(TomlFile, HasNoKeyWithoutEnd) {
+  std::string key = "a";
+  for (int i = 0; i < 100'000; ++i) key += ".a";
+  for (const std::string& text : {key + " = 1\n", "[" + key + "]\n", "b = {" + key + " = 1}\n"}) {
+    EXPECT_EQ(remarks_of(read(text)), Texts{"muster.toml: has a key of too many parts"});
+  }
+  std::string dots = "app = \"a.js\"\nargs = [";
+  for (int i = 0; i < 300; ++i) dots += "1.5, ";
+  EXPECT_EQ(remarks_of(read(dots + "\"" + std::string(300, '.') + "\"]\n")), Texts{});
+}
+
 TEST(TomlFile, SaysWhereItIsNoToml) {
   const auto content = read("app = \"x\"\nworkers = = 2\n");
   ASSERT_EQ(content.diagnostics.size(), 1u);

@@ -85,6 +85,28 @@ say(query(address='127.0.0.1', port=89, addressType=4)[0].get('errno'))
   EXPECT_TRUE(has(output, "its user may not listen on port 81; --may-listen 81 allows it")) << output;
 }
 
+// What the predecessor was allowed to open is not the successor's for that.
+TEST_F(Trust, AGrantThatIsWithdrawnIsNotInherited) {
+  int port = 0;
+  for (int candidate = 700; candidate < 1000 && port == 0; ++candidate) {
+    if (get(candidate) == "refused") port = candidate;
+  }
+  session.write("app.js", server_js(port, "'old'"));
+  const auto configure = [&](const std::string& grant) {
+    session.write("muster.toml", "app = \"app.js\"\nname = \"app\"\nuser = \"nobody\"\nbackoff = \"10ms\"\n" + grant);
+  };
+  configure(fmt::format("may_listen = [\"{}\"]\n", port));
+  ASSERT_EQ(session.run({"start"}).code, 0);
+  const int first = session.status("app")["pid"];
+  EXPECT_TRUE(session.ask("app", {{"command", "upgrade"}})["ok"]);
+  EXPECT_TRUE(gone(first));
+  EXPECT_EQ(get(port), "old");
+  configure("");
+  const auto answer = session.ask("app", {{"command", "upgrade"}});
+  EXPECT_FALSE(answer["ok"]) << answer;
+  EXPECT_EQ(get(port), "old");
+}
+
 TEST_F(Trust, PathsAreTheUsersOrNamed) {
   const auto said = run(fmt::format(R"(
 import stat

@@ -83,5 +83,11 @@ TEST(Words, AreTheSameAfterTheyWereJoined) {
   EXPECT_EQ(split_words(join_words(words)), words);
 }
 
+// Clocks count in nanoseconds, of which there are not as many as in 300 years.
+TEST(Duration, IsNoMoreThanAHundredYears) {
+  EXPECT_EQ(parse_duration("36500d"), longest_duration);
+  for (const char* text : {"36501d", "100000000d", "9007199254740991ms"}) EXPECT_EQ(parse_duration(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace muster::cli

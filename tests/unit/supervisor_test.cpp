@@ -184,8 +184,9 @@ TEST(Supervisor, FailsSoonWhenNoneWasEverReady) {
 TEST(Supervisor, FailsWhenItsBudgetOfRestartsIsSpent) {
   auto supervisor = running({.workers = 2, .backoff = 0, .max_restarts = 2});
   for (unsigned run = 2; run <= 6; ++run) {
-    supervisor.handle_ready(RunId{run}, 10);
-    supervisor.handle_exited(RunId{run}, killed, 10);
+    supervisor.handle_time(10 + run);
+    supervisor.handle_ready(RunId{run}, 10 + run);
+    supervisor.handle_exited(RunId{run}, killed, 10 + run);
   }
   const auto all = effects(supervisor);
   EXPECT_EQ(supervisor.state(), State::failed);
@@ -325,6 +326,26 @@ TEST(Supervisor, ReplacesAWorkerThatIsOverItsLimitBeforeItGoes) {
   EXPECT_EQ(effects(supervisor), (Strings{"drain 1"}));
   supervisor.handle_exited(RunId{1}, ExitStatus::exited(0), 3);
   EXPECT_EQ(effects(supervisor), (Strings{"died 1 memory"}));
+}
+
+// One whose successors are over it as soon as they are ready is a loop, and not replaced as often as somebody finds that.
+TEST(Supervisor, TakesItsTimeWhereEveryWorkerIsOverALimit) {
+  auto supervisor = running({.workers = 1, .backoff = 1000});
+  std::uint64_t now = 0;
+  for (std::uint32_t id = 1; id < 6; ++id) {
+    supervisor.replace(RunId{id}, Cause::memory, now);
+    int asked = 0;
+    while (effects(supervisor).empty() && ++asked < 1000) supervisor.replace(RunId{id}, Cause::memory, now += 100);
+    // The first time it is done at once, as a worker that has failed is tried again at once.
+    EXPECT_GE(asked, id > 2 ? 4 : 0) << id;
+    supervisor.handle_ready(RunId{id + 1}, now);
+    supervisor.handle_exited(RunId{id}, ExitStatus::exited(0), now);
+    effects(supervisor);
+  }
+  EXPECT_EQ(supervisor.health(now), Health::crash_loop);
+  // After a while that it was well it is done at once again.
+  supervisor.replace(RunId{6}, Cause::memory, now + 60'000);
+  EXPECT_EQ(effects(supervisor), (Strings{"fork 7 on 1"}));
 }
 
 TEST(Supervisor, ReplacesAWorkerThatIsOldEnough) {

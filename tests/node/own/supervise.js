@@ -34,6 +34,9 @@ async function keeps() {
   assert.deepStrictEqual([second.reason.code, /under way/.test(second.reason.message)], ['ERR_MUSTER_RELOAD', true]);
   assert.ok(Object.keys(cluster.workers).every((id) => !before.includes(id)));
 
+  // Who keeps the workers replaces them.
+  await assert.rejects(cluster.reload(), { code: 'ERR_MUSTER_RELOAD', message: /A supervisor keeps the workers/ });
+
   await supervisor.scale(3);
   assert.strictEqual(supervisor.ready, 3);
   await supervisor.restart();
