@@ -18,19 +18,21 @@ TEST(Drain, EndsConnectionsThatTheProgramPromisedToKeep) {
   for (const int version : {20, 26}) {
     Session session;
     const int port = free_port();
-    session.write("app.js",
-                  "const answers = [\n"
-                  "  s => s.setHeader('Connection', 'keep-alive'),\n"
-                  "  s => { s.setHeader('connection', ['keep-alive']); s.setHeader('Keep-Alive', 'timeout=60'); },\n"
-                  "  s => s.writeHead(200, { Connection: 'keep-alive' }),\n"
-                  "  s => s.writeHead(200, 'OK', ['connection', 'keep-alive', 'X-A', 'b']),\n"
-                  "  s => { s.setHeader('x', 'y'); s.writeHead(200, ['Connection', 'Keep-Alive']); },\n"
-                  "  s => { s.shouldKeepAlive = true; s.setHeader('Connection', 'keep-alive'); s.flushHeaders(); },\n"
-                  "  s => { s.setHeader('Connection', 'keep-alive'); s.write('a'); },\n"
-                  "];\n"
-                  "require('http').createServer((q, s) => { answers[Number(q.url.slice(1))](s); s.end('end'); })\n"
-                  "    .listen(" +
-                      std::to_string(port) + ", '127.0.0.1');\n");
+    session.write(
+        "app.js",
+        "const answers = [\n"
+        "  s => s.setHeader('Connection', 'keep-alive'),\n"
+        "  s => { s.setHeader('connection', ['keep-alive']); s.setHeader('Keep-Alive', 'timeout=60'); },\n"
+        "  s => s.writeHead(200, { Connection: 'keep-alive' }),\n"
+        "  s => s.writeHead(200, 'OK', ['connection', 'keep-alive', 'X-A', 'b']),\n"
+        "  s => { s.setHeader('x', 'y'); s.writeHead(200, ['Connection', 'Keep-Alive']); },\n"
+        "  s => { s.shouldKeepAlive = true; s.setHeader('Connection', 'keep-alive'); s.flushHeaders(); },\n"
+        "  s => { s.setHeader('Connection', 'keep-alive'); s.write('a'); },\n"
+        "];\n"
+        "process.on('internalMessage', (m) => m.act === 'disconnect' && setImmediate(() => console.log('was told')));\n"
+        "require('http').createServer((q, s) => { answers[Number(q.url.slice(1))](s); s.end('end'); })\n"
+        "    .listen(" +
+            std::to_string(port) + ", '127.0.0.1');\n");
     Running muster(session, {.words = {"run", "--interpreter", node_program(version), "app.js"}});
     muster.line("1 worker is ready");
     std::deque<Connection> connections;
@@ -45,6 +47,7 @@ TEST(Drain, EndsConnectionsThatTheProgramPromisedToKeep) {
       EXPECT_FALSE(has(ask(form), "close"));
     }
     ASSERT_EQ(session.run({"reload", "app"}).code, 0);
+    muster.line("was told");
 
     for (int form = 0; form < 7; ++form) {
       const std::string response = ask(form);
@@ -102,7 +105,7 @@ TEST(Drain, WaitsForAnUpgradedConnectionUntilItsTimeIsUp) {
                 "  socket.pipe(socket);\n"
                 "}).listen(" +
                     std::to_string(port) + ", '127.0.0.1');\n");
-  Running muster(session, {.words = {"run", "--drain-timeout", "500ms", "app.js"}});
+  Running muster(session, {.words = {"run", "--drain-timeout", "3s", "app.js"}});
   muster.line("1 worker is ready");
   Connection connection(port);
   connection.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
