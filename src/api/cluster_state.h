@@ -35,6 +35,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   virtual void shut_down();
 
   const std::shared_ptr<LoopState> loop;
+  unsigned supervisors = 0;  // that keep its workers
 
   Emitter<const Settings&> setup;
   Emitter<Worker> fork;

@@ -192,9 +192,10 @@ void PrimarySide::reload(const ReloadOptions& options, Function<void(const Rollo
   if (options.ready_timeout && options.ready_timeout->count() <= 0) {
     throw Exception(Errc::invalid_arg_value, "ReloadOptions::ready_timeout must be more than 0; left empty, there is no limit");
   }
-  if (!reloads_.empty() && !reloads_.back()->has_ended()) {
+  const bool under_way = !reloads_.empty() && !reloads_.back()->has_ended();
+  if (under_way || supervisors > 0) {
     RolloutResult refused;
-    refused.why = "a reload is under way";
+    refused.why = under_way ? "a reload is under way" : "a Supervisor keeps the workers: its reload() is the one to call";
     return loop->loop.next_tick([done = std::move(done), refused = std::move(refused)]() mutable {
       if (done) done(refused);
     });

@@ -79,10 +79,17 @@ Supervision::Supervision(const std::shared_ptr<ClusterState>& cluster, const Sup
       look_timer_(loop_->loop, [this] { check_progress(); }) {
   // Workers keep the loop alive; to look at them does not.
   look_timer_.unref();
+  ++cluster->supervisors;
+}
+
+void Supervision::release_cluster() {
+  if (!std::exchange(keeps_cluster_, false)) return;
+  if (const auto cluster = cluster_.lock()) --cluster->supervisors;
 }
 
 void Supervision::abandon() {
   over_ = true;
+  release_cluster();
   deadline_.stop();
   look_timer_.stop();
   ready.clear();
@@ -396,6 +403,7 @@ void Supervision::perform(const core::Supervisor::Failed& failed) {
 }
 
 void Supervision::perform(const core::Supervisor::Stopped&) {
+  release_cluster();
   look_timer_.stop();
   stop_waiting("the supervisor was stopped");
   tell(stopped);

@@ -93,7 +93,11 @@ class Supervision final : public Reusable, public std::enable_shared_from_this<S
   template <class Emitter, class... A>
   void tell(Emitter& emitter, A... arguments);
 
+  // The workers are anybody's again.
+  void release_cluster();
+
   const std::weak_ptr<ClusterState> cluster_;
+  bool keeps_cluster_ = true;
   const std::shared_ptr<LoopState> loop_;
   SupervisorOptions options_;
   SupervisorHooks hooks_;

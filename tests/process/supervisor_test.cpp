@@ -284,6 +284,26 @@ TEST(Supervisor, ReplacesAWorkerThatClosesItsChannelAndLives) {
   std::filesystem::remove(file);
 }
 
+TEST(Supervisor, IsTheOnlyOneToReloadItsWorkers) {
+  Primary primary;
+  Supervisor supervisor(primary.cluster, {.workers = 1}, serving(primary));
+  std::string refused;
+  supervisor.on_ready([&](const Worker&) {
+    primary.cluster.reload({}, [&](const RolloutResult& result) {
+      refused = result.why;
+      supervisor.stop();
+    });
+  });
+  bool allowed = false;
+  supervisor.on_stop([&] { primary.cluster.reload({}, [&](const RolloutResult& result) { allowed = result.ok(); }); });
+
+  supervisor.start();
+  primary.run();
+
+  EXPECT_EQ(refused, "a Supervisor keeps the workers: its reload() is the one to call");
+  EXPECT_TRUE(allowed);
+}
+
 TEST(Supervisor, EndsByASignalWhoSpeaksNoProtocol) {
   Primary primary;
   Settings settings;
