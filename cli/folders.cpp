@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "folders.h"
 
-#include "json_text.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "json_text.h"
 #include "os/file.h"
 
 namespace muster::cli {

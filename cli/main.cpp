@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <csignal>
 #include <exception>
 
@@ -15,7 +16,10 @@ int main(int argc, char** argv) {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     if (const auto code = muster::cli::run_hidden(argc, argv)) return *code;
-    return muster::cli::run(muster::cli::parse(argc, argv));
+    const int code = muster::cli::run(muster::cli::parse(argc, argv));
+    if (!muster::cli::has_lost_output()) return code;
+    muster::cli::say_error("cannot write to standard output");
+    return std::max(code, 1);
   } catch (const std::exception& error) {
     muster::cli::say_error(error.what());
     return 1;

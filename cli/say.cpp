@@ -4,26 +4,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <stdexcept>
+#include <cstdio>
 #include <string>
 
-#include <fmt/core.h>
-
 #include "show/printable.h"
+#include "terminal_write.h"
 
 namespace muster::cli {
 namespace {
-
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 std::string printable_lines(std::string_view text) {
   std::string lines;
@@ -38,16 +26,27 @@ std::string printable_lines(std::string_view text) {
 }  // namespace
 
 void print(std::string_view text) {
-  if (!write_all(STDOUT_FILENO, text)) {
-    throw std::runtime_error(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
-  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
 }
+
+bool has_lost_output() { return std::ferror(stdout) != 0; }
 
 void print_lines(std::string_view text) {
   if (isatty(STDOUT_FILENO)) return print(printable_lines(text));
   print(text);
 }
 
-void say_error(std::string_view text) { write_all(STDERR_FILENO, "muster: " + printable_lines(text)); }
+void say_error(std::string_view text) {
+  const TerminalWrite in_background;
+  const std::string lines = "muster: " + printable_lines(text);
+  std::string_view rest = lines;
+  while (!rest.empty()) {
+    const ssize_t written = write(STDERR_FILENO, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
 
 }  // namespace muster::cli

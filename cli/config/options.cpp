@@ -2,8 +2,8 @@
 #include "config/options.h"
 
 #include <algorithm>
-#include <exception>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>

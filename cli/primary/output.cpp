@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "primary/output.h"
 
-#include "terminal_write.h"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,6 +11,8 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+
+#include "terminal_write.h"
 
 namespace muster::cli {
 namespace {

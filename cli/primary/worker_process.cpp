@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "primary/worker_process.h"
 
-#include "json_text.h"
-
 #include <algorithm>
 #include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "json_text.h"
 #include "os/process_use.h"
 #include "show/printable.h"
 

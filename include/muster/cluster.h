@@ -113,8 +113,8 @@ class Cluster {
   // Replaces each of workers() by a new one, a few at a time. The new worker is forked with the environment of the old one and
   // the settings in force; when it is ready (when it listens, if the old one did), the old one is asked to leave. `done` runs
   // when all are replaced, or when the reload was abandoned because a new worker died or was not ready in time. Old workers may
-  // still be finishing then. Refused (`why`) while another reload is under way, and while a muster::Supervisor
-  // keeps the workers. A worker that ends by itself meanwhile gets no successor. Not in Node.
+  // still be finishing then. Refused (`why`) while another reload is under way, and while a muster::Supervisor keeps the
+  // workers. A worker that ends by itself meanwhile gets no successor. Not in Node.
   void reload(const ReloadOptions& options = {}, Function<void(const RolloutResult&)> done = {});
 
   // Node has nothing like the following, for primaries whose ports outlive their workers. In place under the policies that

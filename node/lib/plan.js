@@ -9,7 +9,7 @@ const now = () => Math.round(performance.now());
 const longestTimer = 2 ** 31 - 1;
 
 // The engine decides which workers are replaced and when, for cluster.reload() and cluster.supervise(). Here that is done: `acts` has a
-// function for each effect, and `stepped`, called after each step. What happens to workers is told to the engine.
+// function for each effect, and `stepped`, called after each step. Its methods report what happens to workers to the engine.
 class Plan {
   constructor(number, exitTimeout, acts) {
     this.number = number;

@@ -12,8 +12,8 @@
 
 namespace muster::detail {
 
-// Asks the other end of a channel about connections that live there, and answers for those that live here: does what a
-// core::SocketList decides. What a callback does may call in again, and let go of this.
+// Performs what a core::SocketList decides: asks the other end of a channel about connections that live there, and answers for
+// those that live here. A callback may call in again, and may release this.
 class RemoteSockets : public std::enable_shared_from_this<RemoteSockets> {
  public:
   using Send = Function<void(const core::wire::SocketListMessage&)>;

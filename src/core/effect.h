@@ -110,7 +110,7 @@ struct Listen {
 struct StopListening {
   ListenerId listener;
 };
-// Accepts what is queued, and no more after that.
+// Accept the queued connections, then stop accepting.
 struct AcceptLast {
   ListenerId listener;
 };

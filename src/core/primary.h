@@ -162,7 +162,7 @@ class Primary {
   void give(WorkerId worker, wire::Body body, FdToken descriptor, wire::HandleKind kind);
   void refuse(WorkerId worker, Seq query, std::string key, Value data, std::errc error);
   void tell_not_permitted(WorkerId worker, const wire::ListenQuery& query);
-  // It may listen there, but somebody else's socket is in the way.
+  // Reports that a socket which was opened with other rights is in the way.
   void tell_of_others(WorkerId worker, const wire::ListenQuery& query);
   void conclude(const Handoffs::Handoff& handoff, Dealer::Answer answer);
   std::size_t window(const WorkerRecord& worker, const Listener& listener) const;

@@ -286,7 +286,7 @@ void ChannelIo::close() {
   watch_.stop();
   for (auto& timer : timers_) timer.reset();
   pause_.reset();
-  // The peer is told now: to close it may be left to a thread that is busy with another.
+  // Tells the peer at once: close() may be left to a thread that is busy with another socket.
   shutdown(socket_.get(), SHUT_RDWR);
   socket_.reset();
 }

@@ -67,7 +67,7 @@ void PrimaryDriver::perform(core::Spawn spawn) {
   if (const int error = worker.process.spawn(spawn.request); error != 0) {
     Error failure = system_error(error, "spawn " + spawn.request.file);
     failure.syscall = "spawn";
-    // Node's text says no more, and has many look for the file.
+    // Node's text ends here, and reads as if the file were missing.
     if (worker.process.cwd_failed()) failure.message += " (the working folder " + *spawn.request.cwd + ")";
     workers_.erase(found);
     primary_.handle_spawn_failed(id, std::move(failure));

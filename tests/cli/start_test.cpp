@@ -115,6 +115,15 @@ TEST(Start, SaysThatItsOutputIsLost) {
     Running muster(session, {.words = words, .output = full});
     EXPECT_EQ(muster.own_exit_code(), 1) << words[0];
   }
+  // What is to be done is done all the same, for each app.
+  session.write("app.js", server_js(0));
+  for (const char* name : {"one", "two"}) ASSERT_EQ(session.run({"start", "--name", name, "app.js"}).code, 0);
+  const std::vector<std::vector<std::string>> acts{{"reload", "all"}, {"stop", "all"}, {"delete", "one"}, {"delete", "two"}};
+  for (const auto& words : acts) {
+    Running muster(session, {.words = words, .output = full});
+    EXPECT_EQ(muster.own_exit_code(), 1) << words[0];
+  }
+  EXPECT_EQ(session.run({"list", "--json"}).json(), nlohmann::json::array());
   close(full);
 }
 

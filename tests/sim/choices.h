@@ -17,7 +17,7 @@ class Choices {
   explicit Choices(std::uint64_t seed) : random_(seed) {}
   explicit Choices(std::vector<Step> steps) : recorded_(std::move(steps)), replays_(true) {}
 
-  // What follows belongs to the next step. False when a list has no more: what is chosen then is 0.
+  // Begins the next step. False when the recorded steps are used up: every choice is 0 then.
   bool begin_step() {
     made_.emplace_back();
     at_ = 0;

@@ -223,11 +223,11 @@ void World::primary_step() {
   } else if (choice < 60) {
     if (worker.state != WorkerProcess::State::running) return;
     worker.state = WorkerProcess::State::stopped;
-    trace(name_of(worker), [] { return "stands still"; });
+    trace(name_of(worker), [] { return "is stopped"; });
   } else if (choice < 70) {
     if (worker.state != WorkerProcess::State::stopped) return;
     worker.state = WorkerProcess::State::running;
-    trace(name_of(worker), [] { return "goes on"; });
+    trace(name_of(worker), [] { return "is continued"; });
   } else if (choice < 72) {
     primary_.disconnect_channel(worker.id);
     perform_primary();
