@@ -160,7 +160,8 @@ if not os.path.exists('broken'):
     os._exit(0)
 )");
 
-  EXPECT_EQ(session.status("app")["restarts"], 1);
+  // Its own socket, which lingers, may have made it count as ready before.
+  EXPECT_TRUE(eventually([&] { return session.status("app")["restarts"] == 1; }, "it is started again"));
 }
 
 TEST_F(Flood, OfASocketThatLingersInTheQueueOfAClosedPortStopsNobody) {
@@ -362,7 +363,8 @@ if not os.path.exists('was.here'):
 
   muster.line("crashed after");
   muster.line("is ready");
-  EXPECT_EQ(session.status("app")["restarts"], 1);
+  // Its own socket, which lingers, may have made it count as ready before.
+  EXPECT_TRUE(eventually([&] { return session.status("app")["restarts"] == 1; }, "it is started again"));
 }
 
 // Each is closed again, and nobody knows it any more but who keeps ports for the next worker.
