@@ -41,6 +41,7 @@
 #include "show/units_text.h"
 #include "show/view.h"
 #include "start_process.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
@@ -132,17 +133,17 @@ std::optional<AppStatus> remembered_status(const Folders& folders, const std::st
   AppStatus status = known.value_or(AppStatus());
   status.name = app;
   if (!known) {
-    status.state = "failed";
+    status.state = to_string(SupervisorState::failed);
     status.why = fmt::format("what {} says of it cannot be read; `muster delete {}` forgets it", folders.memory(app), app);
   } else if (flag_member(memory, "running")) {
     // It was not there to say how it ended, or is there and says nothing.
-    status.state = "failed";
+    status.state = to_string(SupervisorState::failed);
     status.why =
         is_running(folders, app)
             ? fmt::format("its primary (pid {}) does not answer: it hangs, or is stopped", status.pid)
             : fmt::format("its primary (pid {}) is gone without a word: killed, or the machine was switched off", status.pid);
-  } else if (status.state != "failed") {
-    status.state = "stopped";
+  } else if (!is(status.state, SupervisorState::failed)) {
+    status.state = to_string(SupervisorState::stopped);
   }
   status.pid = 0;
   status.workers.clear();
@@ -486,7 +487,7 @@ int run(const command::Status& command) {
   } else {
     print(status_text(*status, look()));
   }
-  return status->state == "failed" ? exit_app_failed : exit_ok;
+  return is(status->state, SupervisorState::failed) ? exit_app_failed : exit_ok;
 }
 
 int run(const command::Why& why) {

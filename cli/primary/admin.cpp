@@ -17,6 +17,7 @@
 
 #include "primary/assets.h"
 #include "primary/metrics.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
@@ -68,33 +69,40 @@ struct Answer {
   std::string body = {};
 };
 
-std::size_t count_ready(const AppStatus& app) {
-  return static_cast<std::size_t>(
-      std::count_if(app.workers.begin(), app.workers.end(), [](const WorkerStatus& w) { return w.state == "ready"; }));
-}
-
 std::string workers_ready(const AppStatus& app) {
   return fmt::format("{} of {} workers ready", count_ready(app), app.workers_wanted);
 }
 
 Answer health(const AppStatus& app) {
-  if (app.state == "degraded") return {.body = "degraded: " + workers_ready(app) + "\n"};
+  if (app.state == to_string(Health::degraded)) return {.body = "degraded: " + workers_ready(app) + "\n"};
   // Nobody serves, and what is tried again and again does not help.
-  if (app.state == "crash loop") {
+  if (app.state == to_string(Health::crash_loop)) {
     return {.status = count_ready(app) > 0 ? 200 : 503, .body = "crash loop: " + workers_ready(app) + "\n"};
   }
-  if (app.state != "failed") return {.body = "ok\n"};
+  if (!is(app.state, SupervisorState::failed)) return {.body = "ok\n"};
   return {.status = 503, .body = "failed" + (app.why.empty() ? "" : ": " + app.why) + "\n"};
 }
 
 Answer readiness(const AppStatus& app) {
-  if (app.state == "failed") return {.status = 503, .body = "failed" + (app.why.empty() ? "" : ": " + app.why) + "\n"};
-  if (app.state == "stopping" || app.state == "stopped") return {.status = 503, .body = app.state + "\n"};
+  if (is(app.state, SupervisorState::failed))
+    return {.status = 503, .body = "failed" + (app.why.empty() ? "" : ": " + app.why) + "\n"};
+  if (is(app.state, SupervisorState::stopping) || is(app.state, SupervisorState::stopped))
+    return {.status = 503, .body = app.state + "\n"};
   if (count_ready(app) == 0) return {.status = 503, .body = fmt::format("{}: {}\n", app.state, workers_ready(app))};
-  return {.body = fmt::format("{}: {}\n", app.state == "running" ? "ok" : app.state, workers_ready(app))};
+  return {.body = fmt::format("{}: {}\n", is(app.state, SupervisorState::running) ? "ok" : app.state, workers_ready(app))};
 }
 
-std::string_view page() { return {reinterpret_cast<const char*>(assets::page), assets::page_size}; }
+// With the table of states in place of the mark that stands for it.
+std::string page() {
+  constexpr std::string_view mark = "/* tones */";
+  std::string text(reinterpret_cast<const char*>(assets::page), assets::page_size);
+  std::string tones;
+  for (const auto& rows : {app_states(), worker_states()}) {
+    for (const StateRow& row : rows) tones += fmt::format("'{}': '{}', ", row.name, to_string(row.tone));
+  }
+  if (const auto at = text.find(mark); at != std::string::npos) text.replace(at, mark.size(), tones);
+  return text;
+}
 
 }  // namespace
 
@@ -111,7 +119,7 @@ struct Admin::State {
       std::string_view path;
       Answer (*answer)(State&);
     } pages[] = {
-        {"/", [](State&) { return Answer{.type = "text/html; charset=utf-8", .body = std::string(page())}; }},
+        {"/", [](State&) { return Answer{.type = "text/html; charset=utf-8", .body = page()}; }},
         {"/status.json",
          // What a worker wrote may be no UTF-8.
          [](State& state) {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "show/printable.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
@@ -62,12 +63,6 @@ class Exposition {
   std::string text_, name_, head_;
 };
 
-constexpr std::string_view app_states[] = {"starting", "running", "degraded", "crash loop", "reloading", "stopping", "failed"};
-constexpr std::string_view worker_states[] = {"starting", "ready", "draining", "stopping", "waiting"};
-constexpr std::string_view causes[] = {
-    "crashed", "exited", "never became ready", "not started", "memory", "requests", "age", "hung", "reload", "restart",
-    "scale",   "stop"};
-
 double seconds(std::int64_t milliseconds) { return static_cast<double>(milliseconds) / 1000; }
 double seconds(double milliseconds) { return milliseconds / 1000; }
 
@@ -80,13 +75,16 @@ std::string metrics_text(const AppStatus& app) {
   out.metric("muster_info", "gauge", "What runs: always 1.");
   out.sample({{"app", name}, {"version", app.version}, {"policy", app.policy}}, 1);
   out.metric("muster_state", "gauge", "1 for the state that the app is in.");
-  for (const std::string_view state : app_states) out.sample({{"app", name}, {"state", state}}, app.state == state);
+  for (const StateRow& state : app_states()) {
+    if (state.tone != Tone::gone) out.sample({{"app", name}, {"state", state.name}}, app.state == state.name);
+  }
   out.metric("muster_workers_wanted", "gauge", "How many workers there are to be.");
   out.sample({{"app", name}}, app.workers_wanted);
   out.metric("muster_workers", "gauge", "Workers by their state.");
-  for (const std::string_view state : worker_states) {
-    const auto count = std::count_if(app.workers.begin(), app.workers.end(), [&](const auto& w) { return w.state == state; });
-    out.sample({{"app", name}, {"state", state}}, static_cast<double>(count));
+  for (const StateRow& state : worker_states()) {
+    const auto count =
+        std::count_if(app.workers.begin(), app.workers.end(), [&](const auto& w) { return w.state == state.name; });
+    out.sample({{"app", name}, {"state", state.name}}, static_cast<double>(count));
   }
   out.metric("muster_start_time_seconds", "gauge", "When the primary was started, since the epoch.");
   out.sample({{"app", name}}, seconds(app.started_at));
@@ -103,7 +101,7 @@ std::string metrics_text(const AppStatus& app) {
 
   // Those that may come are there from the start: what appears with 1 has not risen, for Prometheus.
   std::map<std::string_view, unsigned> ended;
-  for (const std::string_view cause : causes) ended[cause] = 0;
+  for (const CauseRow& row : causes()) ended[to_string(row.cause)] = 0;
   for (const auto& [cause, times] : app.ended) ended[cause] = times;
   out.metric("muster_workers_ended_total", "counter", "Workers that ended, by what ended them.");
   for (const auto& [cause, times] : ended) out.sample({{"app", name}, {"cause", cause}}, times);
@@ -121,7 +119,7 @@ std::string metrics_text(const AppStatus& app) {
     Seat& seat = seats[worker.seat];
     seat.restarts = std::max(seat.restarts, worker.restarts);
     if (worker.pid <= 0) continue;
-    const bool ready = worker.state == "ready";
+    const bool ready = is_ready(worker);
     // During a reload a seat has two processes: usage is summed, and the start time is that of the ready one.
     if (!seat.started || (ready && !seat.up)) seat.started = seconds(worker.started_at);
     seat.up |= ready;

@@ -21,6 +21,7 @@
 #include "primary/users.h"
 #include "show/units_text.h"
 #include "show/view.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
@@ -61,17 +62,6 @@ SupervisorOptions options_of(const AppConfig& config) {
   options.kill_timeout = config.kill_timeout;
   options.heartbeat = limit(config.heartbeat);
   return options;
-}
-
-std::string_view state_of(Phase phase) {
-  switch (phase) {
-    case Phase::starting: return "starting";
-    case Phase::ready: return "ready";
-    case Phase::draining: return "draining";
-    case Phase::terminating:
-    case Phase::killing: return "stopping";
-  }
-  return "";
 }
 
 // As the setting calls it.
@@ -601,8 +591,7 @@ AppStatus Workers::status() const {
   status.name = config_.name;
   status.app = config_.app;
   status.cwd = config_.cwd;
-  const Health health = supervisor_.health();
-  status.state = state() != State::running || health == Health::well ? to_string(state()) : to_string(health);
+  status.state = app_state(state(), supervisor_.health());
   status.why = failed_;
   status.policy = is_plain() ? "shared" : name_of(cluster_.scheduling_policy());
   status.workers_wanted = wanted();
@@ -622,7 +611,7 @@ AppStatus Workers::status() const {
     if (!seat.empty) continue;
     WorkerStatus worker;
     worker.seat = seat.number;
-    worker.state = "waiting";
+    worker.state = waiting_state;
     worker.restarts = seat.restarts;
     if (seat.next_try) worker.next_try_in = seat.next_try->count();
     status.workers.push_back(std::move(worker));
@@ -638,7 +627,7 @@ AppStatus Workers::status() const {
       listening.insert(process->listening().begin(), process->listening().end());
     }
     worker.seat = known.seat;
-    worker.state = state_of(known.phase);
+    worker.state = worker_state(known.phase);
     worker.generation = known.generation;
     worker.uptime = known.uptime.count();
     if (const auto seat = restarts.find(known.seat); seat != restarts.end()) worker.restarts = seat->second;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "show/printable.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
@@ -37,10 +38,13 @@ std::string inked(std::string_view text, Ink ink, Colour colour) {
 }
 
 Ink ink_of_state(std::string_view state) {
-  if (state == "running" || state == "ready") return Ink::green;
-  if (state == "failed" || state == "crash loop") return Ink::red;
-  if (state == "stopped") return Ink::dim;
-  return Ink::yellow;
+  switch (tone_of(state)) {
+    case Tone::good: return Ink::green;
+    case Tone::changing: return Ink::yellow;
+    case Tone::bad: return Ink::red;
+    case Tone::gone: return Ink::dim;
+  }
+  return Ink::plain;
 }
 
 std::vector<std::string> Table::lines(std::size_t width, Colour colour) const {

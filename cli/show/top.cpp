@@ -22,61 +22,19 @@
 #include "say.h"
 #include "show/printable.h"
 #include "show/units_text.h"
+#include "show/worker_table.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
 
-constexpr std::string_view none = "-";
-
-std::string optional_count(const std::optional<std::uint64_t>& count) {
-  return count ? count_text(static_cast<double>(*count)) : std::string(none);
-}
-std::string optional_rate(const std::optional<double>& rate) { return rate ? count_text(*rate) : std::string(none); }
-
-Table worker_table() {
-  using enum Column::Side;
-  return Table({{.title = "WORKER", .side = right},
-                {.title = "PID", .side = right},
-                {.title = "STATE"},
-                {.title = "UPTIME", .side = right, .expendable = 3},
-                {.title = "RESTARTS", .side = right, .expendable = 5},
-                {.title = "CPU", .side = right},
-                {.title = "MEMORY", .side = right},
-                {.title = "OPEN", .side = right, .expendable = 4},
-                {.title = "CONN/S", .side = right, .expendable = 6},
-                {.title = "REQ/S", .side = right, .expendable = 1},
-                {.title = "LAG", .side = right, .expendable = 2},
-                {.title = "MSG/S", .side = right, .expendable = 7}});
-}
-
-std::vector<Cell> worker_row(const WorkerStatus& worker) {
-  const bool there = worker.pid > 0;
-  const auto when_there = [there](std::string text) { return Cell{there ? std::move(text) : std::string(none)}; };
-  std::string state = printable(worker.state);
-  if (worker.next_try_in) state += " " + duration_text(*worker.next_try_in);
-  return {{fmt::to_string(worker.seat)},
-          when_there(fmt::to_string(worker.pid)),
-          {state, ink_of_state(worker.state)},
-          when_there(duration_text(worker.uptime)),
-          {fmt::to_string(worker.restarts)},
-          when_there(percent_text(worker.cpu)),
-          {there && worker.memory > 0 ? bytes_text(worker.memory) : std::string(none)},
-          {optional_count(worker.connections)},
-          {optional_rate(worker.connections_per_second)},
-          {optional_rate(worker.requests_per_second)},
-          {worker.lag ? lag_text(*worker.lag) : std::string(none)},
-          {optional_rate(worker.messages_per_second)}};
-}
-
 // The line above the workers of an app. Only what fits is said.
 std::string head_of(const AppStatus& app, std::size_t columns, Colour colour) {
-  const auto ready =
-      std::count_if(app.workers.begin(), app.workers.end(), [](const WorkerStatus& w) { return w.state == "ready"; });
   const std::string name = shortened(printable(app.name), columns);
   const std::string state = printable(app.state);
   std::vector<std::string> facts;
-  if (app.state == "failed" && !app.why.empty()) facts.push_back(printable(app.why));
-  facts.push_back(fmt::format("{}/{} ready", ready, app.workers_wanted));
+  if (is(app.state, SupervisorState::failed) && !app.why.empty()) facts.push_back(printable(app.why));
+  facts.push_back(fmt::format("{}/{} ready", count_ready(app), app.workers_wanted));
   facts.push_back(fmt::format("{} restarts", app.restarts));
   if (app.pid > 0) {
     facts.push_back(fmt::format("primary {} {}", bytes_text(app.memory), percent_text(app.cpu)));

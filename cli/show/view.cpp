@@ -8,6 +8,8 @@
 
 #include "show/printable.h"
 #include "show/units_text.h"
+#include "show/worker_table.h"
+#include "states.h"
 
 namespace muster::cli {
 namespace {
@@ -15,14 +17,9 @@ namespace {
 constexpr std::string_view none = "-";
 
 // An app whose primary runs.
-bool runs(const AppStatus& app) { return app.pid > 0 && app.state != "stopped"; }
+bool runs(const AppStatus& app) { return app.pid > 0 && !is(app.state, SupervisorState::stopped); }
 
-std::size_t ready_workers(const AppStatus& app) {
-  return static_cast<std::size_t>(std::count_if(app.workers.begin(), app.workers.end(),
-                                                [](const WorkerStatus& worker) { return worker.state == "ready"; }));
-}
-
-std::string workers_text(const AppStatus& app) { return fmt::format("{}/{}", ready_workers(app), app.workers_wanted); }
+std::string workers_text(const AppStatus& app) { return fmt::format("{}/{}", count_ready(app), app.workers_wanted); }
 
 // "127.0.0.1:8000 and 2 more": what most are, without saying that it is TCP.
 std::string listening_text(const AppStatus& app) {
@@ -46,27 +43,9 @@ std::string status_of(const Obituary& obituary) {
   return obituary.code ? fmt::format("exit code {}", *obituary.code) : std::string();
 }
 
-// What a cause is in a sentence about the worker.
 std::string deed(const Obituary& obituary) {
-  const struct {
-    std::string_view cause, deed;
-  } deeds[] = {
-      {"crashed", "crashed"},
-      {"exited", "exited"},
-      {"never became ready", "never became ready"},
-      {"not started", "could not be started"},
-      {"memory", "used too much memory"},
-      {"requests", "reached its limit of requests"},
-      {"age", "reached its maximum age"},
-      {"hung", "hung"},
-      {"reload", "was replaced by a reload"},
-      {"restart", "was ended by a restart"},
-      {"scale", "was scaled away"},
-      {"stop", "was stopped"},
-  };
-  const auto* found =
-      std::find_if(std::begin(deeds), std::end(deeds), [&](const auto& d) { return d.cause == obituary.cause; });
-  return found == std::end(deeds) ? "ended (" + printable(obituary.cause) + ")" : std::string(found->deed);
+  const CauseRow* const row = find_cause(obituary.cause);
+  return row ? std::string(row->deed) : "ended (" + printable(obituary.cause) + ")";
 }
 
 std::string worker_name(const Obituary& obituary) {
@@ -74,10 +53,9 @@ std::string worker_name(const Obituary& obituary) {
   return fmt::format("worker {} (pid {})", obituary.seat, obituary.pid);
 }
 
-// Not what muster was told to do.
 bool is_fault(const Obituary& obituary) {
-  return obituary.cause != "reload" && obituary.cause != "restart" && obituary.cause != "scale" && obituary.cause != "stop" &&
-         obituary.cause != "age" && obituary.cause != "requests";
+  const CauseRow* const row = find_cause(obituary.cause);
+  return !row || row->is_fault;
 }
 
 std::string sentence(std::string_view text) {
@@ -126,46 +104,15 @@ std::string paragraph(const AppStatus& app, const Obituary& obituary, const Look
 }
 
 std::string why_failed(const AppStatus& app, const Look& look) {
-  if (app.state != "failed" || app.why.empty()) return {};
+  if (!is(app.state, SupervisorState::failed) || app.why.empty()) return {};
   return wrapped(fmt::format("{} has failed: {}", printable(app.name), printable(app.why)), look.width, "  ", "");
-}
-
-Table worker_table(const AppStatus& app) {
-  using enum Column::Side;
-  Table table({{.title = "WORKER", .side = right},
-               {.title = "PID", .side = right},
-               {.title = "STATE"},
-               {.title = "UPTIME", .side = right, .expendable = 3},
-               {.title = "RESTARTS", .side = right, .expendable = 2},
-               {.title = "CPU", .side = right, .expendable = 4},
-               {.title = "MEMORY", .side = right, .expendable = 1},
-               {.title = "OPEN", .side = right, .expendable = 6},
-               {.title = "REQ/S", .side = right, .expendable = 5},
-               {.title = "LAG", .side = right, .expendable = 7}});
-  for (const WorkerStatus& worker : app.workers) {
-    const bool there = worker.pid > 0;
-    const auto when = [&](bool known, auto&& text) { return Cell{known ? text() : std::string(none)}; };
-    std::string state = printable(worker.state);
-    if (worker.next_try_in) state += " " + duration_text(*worker.next_try_in);
-    table.add({{fmt::format("{}", worker.seat)},
-               when(there, [&] { return fmt::format("{}", worker.pid); }),
-               {state, ink_of_state(worker.state)},
-               when(there, [&] { return duration_text(worker.uptime); }),
-               {fmt::format("{}", worker.restarts)},
-               when(there, [&] { return percent_text(worker.cpu); }),
-               when(there && worker.memory > 0, [&] { return bytes_text(worker.memory); }),
-               when(worker.connections.has_value(), [&] { return count_text(static_cast<double>(*worker.connections)); }),
-               when(worker.requests_per_second.has_value(), [&] { return count_text(*worker.requests_per_second); }),
-               when(worker.lag.has_value(), [&] { return lag_text(*worker.lag); })});
-  }
-  return table;
 }
 
 }  // namespace
 
 std::string obituary_headline(const Obituary& obituary) {
   std::string text = worker_name(obituary) + " " + deed(obituary);
-  if (obituary.cause != "not started") text += " after " + duration_text(obituary.lived);
+  if (obituary.cause != to_string(EndCause::not_started)) text += " after " + duration_text(obituary.lived);
   const std::string status = status_of(obituary);
   // What is more than a line is for a paragraph.
   const std::string detail = printable(obituary.detail.substr(0, obituary.detail.find('\n')));
@@ -216,7 +163,7 @@ std::string status_text(const AppStatus& app, const Look& look) {
     if (value.empty()) return;
     text += wrapped(value, look.width, std::string(13, ' '), fmt::format("  {:<11}", name));
   };
-  if (app.state == "failed") line("why", printable(app.why));
+  if (is(app.state, SupervisorState::failed)) line("why", printable(app.why));
   line("app", printable(app.app));
   line("in", printable(app.cwd));
   const bool there = runs(app);
@@ -225,7 +172,7 @@ std::string status_text(const AppStatus& app, const Look& look) {
                                 time_text(app.started_at), bytes_text(app.memory), percent_text(app.cpu),
                                 app.version.empty() ? "" : ", muster " + printable(app.version)));
   }
-  line("workers", fmt::format("{} of {} ready{}", ready_workers(app), app.workers_wanted,
+  line("workers", fmt::format("{} of {} ready{}", count_ready(app), app.workers_wanted,
                               app.policy.empty() ? "" : ", connections by " + printable(app.policy)));
   line("listening", joined(app.listening));
   line("restarts", fmt::format("{}", app.restarts));
@@ -234,7 +181,9 @@ std::string status_text(const AppStatus& app, const Look& look) {
   if (!app.last_reload.empty()) reloads += "; the last: " + printable(app.last_reload);
   line("reloads", reloads);
 
-  if (const Table table = worker_table(app); table.size() > 0) text += "\n" + table.text(look.width, look.colour, "  ");
+  Table table = worker_table();
+  for (const WorkerStatus& worker : app.workers) table.add(worker_row(worker));
+  if (table.size() > 0) text += "\n" + table.text(look.width, look.colour, "  ");
 
   if (!app.obituaries.empty()) {
     constexpr std::size_t shown = 3;
