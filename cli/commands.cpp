@@ -40,6 +40,7 @@
 #include "show/top.h"
 #include "show/units_text.h"
 #include "show/view.h"
+#include "saved_state.h"
 #include "start_process.h"
 #include "states.h"
 
@@ -48,15 +49,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-
-// The log of an app, as its state file has it; nothing where that is damaged.
-std::string log_of(const json& memory) {
-  try {
-    return bytes_from_json(memory.at("log"));
-  } catch (const json::exception&) {
-    return {};
-  }
-}
 
 // For what answers at once, when the primary is well.
 constexpr auto soon = 5s;
@@ -100,16 +92,6 @@ std::optional<ControlConnection> send_to(const Folders& folders, const std::stri
   return std::move(*connection);
 }
 
-// The status in what a primary, or a file, says; nothing when it is none.
-std::optional<AppStatus> read_status(const json& object) {
-  try {
-    const json& status = object.at("status");
-    return status.is_object() && status.contains("name") ? std::optional(status.get<AppStatus>()) : std::nullopt;
-  } catch (const json::exception&) {
-    return std::nullopt;
-  }
-}
-
 // What a primary that was asked for its status answers.
 std::optional<AppStatus> status_from(std::optional<ControlConnection>& asked, std::chrono::milliseconds wait) {
   const auto answer = asked ? answer_of(*asked, wait) : std::nullopt;
@@ -125,44 +107,9 @@ bool is_running(const Folders& folders, const std::string& app) {
   return ControlConnection::is_listened_on(folders.socket(app));
 }
 
-// What is known of one that runs no more.
-std::optional<AppStatus> remembered_status(const Folders& folders, const std::string& app) {
-  if (access(folders.memory(app).c_str(), F_OK) != 0) return std::nullopt;
-  const json memory = read_json(folders.memory(app));
-  auto known = read_status(memory);
-  AppStatus status = known.value_or(AppStatus());
-  status.name = app;
-  if (!known) {
-    status.state = to_string(SupervisorState::failed);
-    status.why = fmt::format("what {} says of it cannot be read; `muster delete {}` forgets it", folders.memory(app), app);
-  } else if (flag_member(memory, "running")) {
-    // It was not there to say how it ended, or is there and says nothing.
-    status.state = to_string(SupervisorState::failed);
-    status.why =
-        is_running(folders, app)
-            ? fmt::format("its primary (pid {}) does not answer: it hangs, or is stopped", status.pid)
-            : fmt::format("its primary (pid {}) is gone without a word: killed, or the machine was switched off", status.pid);
-  } else if (!is(status.state, SupervisorState::failed)) {
-    status.state = to_string(SupervisorState::stopped);
-  }
-  status.pid = 0;
-  status.workers.clear();
-  return status;
-}
-
-// What it was started from, or an exception that says what is wrong with that.
-Sources remembered_sources(const Folders& folders, const std::string& app) {
-  try {
-    return read_json(folders.memory(app)).at("sources").get<Sources>();
-  } catch (const json::exception&) {
-    throw std::runtime_error(
-        fmt::format("what {} says of \"{}\" cannot be read; `muster delete {}` forgets it", folders.memory(app), app, app));
-  }
-}
-
 std::vector<std::string> all_apps(const Folders& folders) {
   std::vector<std::string> apps = running_apps(folders);
-  for (const std::string& app : remembered_apps(folders)) {
+  for (const std::string& app : saved_apps(folders)) {
     if (std::find(apps.begin(), apps.end(), app) == apps.end()) apps.push_back(app);
   }
   std::sort(apps.begin(), apps.end());
@@ -182,7 +129,7 @@ std::vector<AppStatus> all_statuses(const Folders& folders) {
   for (const std::string& app : apps) asked.push_back(send_to(folders, app, {{"command", "status"}}, left()));
   for (std::size_t i = 0; i < apps.size(); ++i) {
     auto status = status_from(asked[i], left());
-    if (!status) status = remembered_status(folders, apps[i]);
+    if (!status) status = saved_status(folders, apps[i]);
     if (status) statuses.push_back(std::move(*status));
   }
   return statuses;
@@ -204,8 +151,8 @@ std::string unknown(const Folders& folders, const std::string& app) {
 
 std::string not_running(const Folders& folders, const std::string& app) {
   if (is_running(folders, app)) return fmt::format("{}: its primary does not answer: it hangs, or is stopped", app);
-  return remembered_status(folders, app) ? fmt::format("the app \"{}\" does not run; muster start {} starts it", app, app)
-                                         : unknown(folders, app);
+  return saved_status(folders, app) ? fmt::format("the app \"{}\" does not run; muster start {} starts it", app, app)
+                                    : unknown(folders, app);
 }
 
 // Tells one primary something and prints what it answers.
@@ -361,8 +308,8 @@ struct Started {
 
 Started start_one(const Folders& folders, const Sources& sources, const std::string& name) {
   Started result{name};
-  const json order{{"sources", sources}, {"name", name}, {"background", true}};
-  const StartedProcess started = start_primary(own_program(), name, order, {}, folders.log(name));
+  const StartedProcess started =
+      start_primary(own_program(), {.sources = sources, .name = name, .background = true}, folders.log(name));
   if (!started.error.empty()) {
     result.text = started.error;
     return result;
@@ -430,10 +377,8 @@ int run(const command::Run& run) {
                 run.json, exit_usage);
   }
   init::become_child_of_init();
-  Primary::Order order;
-  order.config = resolved.apps.front().config;
-  order.sources = std::move(sources);
-  return Primary(std::move(order)).run();
+  const AppConfig& config = resolved.apps.front().config;
+  return Primary({.sources = std::move(sources), .name = config.name}, config).run();
 }
 
 int run(const command::Start& start) {
@@ -441,8 +386,8 @@ int run(const command::Start& start) {
   // One that was started before, by its name.
   if (start.sources.words.size() == 1 && valid_app_name(start.sources.words[0])) {
     const std::string& name = start.sources.words[0];
-    if (access(folders.memory(name).c_str(), F_OK) == 0 && access(name.c_str(), F_OK) != 0) {
-      return report_started({start_one(folders, remembered_sources(folders, name), name)}, start.json);
+    if (has_saved_state(folders, name) && access(name.c_str(), F_OK) != 0) {
+      return report_started({start_one(folders, saved_sources(folders, name), name)}, start.json);
     }
   }
   const Resolved resolved = resolve(start.sources);
@@ -475,7 +420,7 @@ int run(const command::List& list) {
 
 std::optional<AppStatus> status_of(const Folders& folders, const std::string& app) {
   auto status = status_of_running(folders, app);
-  return status ? status : remembered_status(folders, app);
+  return status ? status : saved_status(folders, app);
 }
 
 int run(const command::Status& command) {
@@ -543,10 +488,10 @@ std::string text_of(const json& line, bool as_json) {
 
 // The last of one that runs no more.
 bool put_remembered_logs(const Folders& folders, const std::string& app, const command::Logs& logs) {
-  const json memory = read_json(folders.memory(app));
-  if (!memory.is_object()) return false;
+  const auto log = saved_log(folders, app);
+  if (!log) return false;
   const auto put = logs.raw ? print : print_lines;
-  for (const std::string& line : last_lines(log_of(memory), logs.lines)) {
+  for (const std::string& line : last_lines(*log, logs.lines)) {
     put((logs.json && !line.starts_with('{') ? json_text({{"app", app}, {"text", line}}) : line) + "\n");
   }
   return true;
@@ -623,18 +568,17 @@ int run(const command::Delete& command) {
   for (const std::string& app : apps) {
     if (is_running(folders, app)) {
       if (const int code = end(app, "stop", command.json, {}); code != exit_ok) return code;
-    } else if (!remembered_status(folders, app)) {
+    } else if (!saved_status(folders, app)) {
       return fail(unknown(folders, app), command.json);
     }
-    const json memory = read_json(folders.memory(app));
     // Only a log that is ours: one that was named is the user's.
-    if (log_of(memory) == folders.log(app)) {
+    if (saved_log(folders, app) == folders.log(app)) {
       unlink(folders.log(app).c_str());
       for (unsigned old = 1; unlink(fmt::format("{}.{}", folders.log(app), old).c_str()) == 0; ++old) {
       }
     }
-    if (unlink(folders.memory(app).c_str()) != 0 && errno != ENOENT) {
-      return fail(fmt::format("cannot remove {}: {}", folders.memory(app), std::strerror(errno)), command.json);
+    if (unlink(folders.state_file(app).c_str()) != 0 && errno != ENOENT) {
+      return fail(fmt::format("cannot remove {}: {}", folders.state_file(app), std::strerror(errno)), command.json);
     }
     unlink(folders.socket(app).c_str());
     if (command.json) {
@@ -671,12 +615,12 @@ int run(const command::Resurrect& resurrect) {
     if (!entry.is_string() || !valid_app_name(entry.get<std::string>())) continue;
     const std::string name = entry;
     if (is_running(folders, name)) continue;
-    if (access(folders.memory(name).c_str(), F_OK) != 0) {
+    if (!has_saved_state(folders, name)) {
       all.push_back({name, false, 0, "it was deleted since it was saved"});
       continue;
     }
     try {
-      all.push_back(start_one(folders, remembered_sources(folders, name), name));
+      all.push_back(start_one(folders, saved_sources(folders, name), name));
     } catch (const std::exception& error) {
       all.push_back({name, false, 0, error.what()});
     }

@@ -75,7 +75,7 @@ Folders make_folders() {
 }
 
 std::vector<std::string> running_apps(const Folders& folders) { return stems(folders.runtime, ".sock"); }
-std::vector<std::string> remembered_apps(const Folders& folders) { return stems(folders.state, ".json"); }
+std::vector<std::string> saved_apps(const Folders& folders) { return stems(folders.state, ".json"); }
 
 void write_file(const std::string& path, const std::string& text) {
   const std::string half = path + ".new";

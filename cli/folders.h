@@ -20,7 +20,7 @@ struct Folders {
 
   std::string socket(const std::string& app) const { return runtime + "/" + app + ".sock"; }
   std::string lock(const std::string& app) const { return runtime + "/" + app + ".lock"; }
-  std::string memory(const std::string& app) const { return state + "/" + app + ".json"; }
+  std::string state_file(const std::string& app) const { return state + "/" + app + ".json"; }
   std::string log(const std::string& app) const { return state + "/" + app + ".log"; }
   std::string saved() const { return state + "/saved.list"; }
 };
@@ -31,7 +31,7 @@ Folders make_folders();
 
 // The apps that have a socket there, and those that are remembered.
 std::vector<std::string> running_apps(const Folders& folders);
-std::vector<std::string> remembered_apps(const Folders& folders);
+std::vector<std::string> saved_apps(const Folders& folders);
 
 // Whole or not at all. Throws std::runtime_error.
 void write_file(const std::string& path, const std::string& text);

@@ -17,6 +17,7 @@
 #include "commands.h"
 #include "json_text.h"
 #include "primary/init.h"
+#include "primary/order.h"
 #include "primary/primary.h"
 #include "say.h"
 #include "start_process.h"
@@ -46,59 +47,41 @@ std::string read_all(int fd) {
   return text;
 }
 
-std::optional<int> optional_number(const nlohmann::json& json, const char* name) {
-  return json.contains(name) ? std::optional(json.at(name).get<int>()) : std::nullopt;
-}
-
 // __primary NAME.
 int start_as_told() {
   for (const int fd : {child::order, child::line}) fcntl(fd, F_SETFD, FD_CLOEXEC);
-  const auto order = parse_json(read_all(child::order));
+  const auto text = parse_json(read_all(child::order));
   close(child::order);
-  if (!order.is_object()) {
+  if (!text.is_object()) {
     say_error("`__primary` is not for people: use `muster start`");
     return exit_usage;
   }
-  Primary::Order what;
-  what.line = child::line;
-  const auto fail = [&what](const std::string& why) {
-    const std::string text = json_text({{"error", why}}) + "\n";
-    if (write(what.line, text.data(), text.size()) < 0) return exit_failure;
+  Order order = from_text(text, child::first_socket);
+  order.line = child::line;
+  const auto fail = [](const std::string& why) {
+    const std::string line = json_text({{"error", why}}) + "\n";
+    if (write(child::line, line.data(), line.size()) < 0) return exit_failure;
     return exit_failure;
   };
-  what.sources = order.at("sources").get<Sources>();
   // Its environment is that of the first start, however it came to be started again.
   const bool is_child_of_init = init::is_parent();
   clearenv();
-  for (const auto& [variable, value] : what.sources.environment) setenv(variable.c_str(), value.c_str(), 1);
-  what.background = order.value("background", false);
+  for (const auto& [variable, value] : order.sources.environment) setenv(variable.c_str(), value.c_str(), 1);
   // Those are for who started it, if for anybody.
-  if (what.background) {
+  if (order.background) {
     for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}) unsetenv(name);
   }
   if (is_child_of_init) init::set_parent();
-  what.takes_over = order.value("takes_over", false);
-  what.predecessor_folder = text_member(order, "folder");
   // It was for the predecessor, whose place is ours.
-  if (what.takes_over) unsetenv("WATCHDOG_PID");
-  int next = child::first_socket;
-  if (order.value("lock", false)) what.lock = next++;
-  for (const auto& socket : order.value("sockets", nlohmann::json::array())) {
-    fcntl(next, F_SETFD, FD_CLOEXEC);
-    what.sockets.push_back({bytes_from_json(socket.at("name")), Handle(HandleType::server, next++),
-                            bytes_from_json(socket.at("path")), socket.value("device", std::uint64_t{0}),
-                            socket.value("inode", std::uint64_t{0}), socket.value("for_all", true),
-                            optional_number(socket, "uid"), optional_number(socket, "gid")});
-  }
-  const Resolved resolved = resolve(what.sources);
+  if (order.takes_over) unsetenv("WATCHDOG_PID");
+  const Resolved resolved = resolve(order.sources);
   if (!resolved.ok()) return fail(report(resolved));
-  const std::string name = order.at("name");
   const auto app = std::find_if(resolved.apps.begin(), resolved.apps.end(),
-                                [&name](const ResolvedApp& candidate) { return candidate.config.name == name; });
-  if (app == resolved.apps.end()) return fail(fmt::format("there is no app \"{}\" any more", name));
-  what.config = app->config;
-  if (order.contains("workers")) what.config.workers = order["workers"];
-  return Primary(std::move(what)).run();
+                                [&order](const ResolvedApp& candidate) { return candidate.config.name == order.name; });
+  if (app == resolved.apps.end()) return fail(fmt::format("there is no app \"{}\" any more", order.name));
+  AppConfig config = app->config;
+  if (order.workers) config.workers = *order.workers;
+  return Primary(std::move(order), std::move(config)).run();
 }
 
 }  // namespace

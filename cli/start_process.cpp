@@ -53,10 +53,10 @@ std::string own_program() {
   return path.starts_with("/proc/") ? running : path;
 }
 
-StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,
-                             const std::vector<int>& descriptors, const std::string& log) {
+StartedProcess start_primary(const std::string& program, const Order& order, const std::string& log) {
   const auto fail = [] { return StartedProcess{0, -1, std::strerror(errno)}; };
-  const OwnedFd memory = file_of(json_text(order));
+  const auto [text, descriptors] = to_text(order);
+  const OwnedFd memory = file_of(json_text(text));
   if (!memory) return fail();
   std::array<int, 2> pair{-1, -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return fail();
@@ -65,7 +65,7 @@ StartedProcess start_primary(const std::string& program, const std::string& name
   OwnedFd output;
   os::SpawnOptions options;
   options.file = program;
-  options.argv = {"muster", "__primary", name};
+  options.argv = {"muster", "__primary", order.name};
   for (char** variable = environ; *variable; ++variable) options.env.emplace_back(*variable);
   options.descriptors = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   if (!log.empty()) {

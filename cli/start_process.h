@@ -2,11 +2,8 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
-#include <muster/handle.h>
-#include <nlohmann/json_fwd.hpp>
+#include "primary/order.h"
 
 namespace muster::cli {
 
@@ -27,8 +24,7 @@ struct StartedProcess {
 
 // `program` runs with `__primary NAME`. A `log` that is not empty takes its output, and it is out of reach of the terminal;
 // otherwise it has ours.
-StartedProcess start_primary(const std::string& program, const std::string& name, const nlohmann::json& order,
-                             const std::vector<int>& descriptors, const std::string& log);
+StartedProcess start_primary(const std::string& program, const Order& order, const std::string& log);
 
 // The file that this process was started from, by the name that it was started by: to be asked while that still is this
 // program's. Another one may have that name later.

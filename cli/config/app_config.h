@@ -77,6 +77,9 @@ struct AppConfig {
   unsigned log_files = 5;             // how many old ones are kept
   std::string admin = {};             // host:port of /metrics, /healthz, /readyz and the page
 
+  // The app is a program that gets its sockets by LISTEN_FDS and has no channel.
+  bool is_plain() const { return !listen.empty(); }
+
   friend bool operator==(const AppConfig&, const AppConfig&) = default;
 };
 

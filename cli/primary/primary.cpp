@@ -27,6 +27,7 @@
 #include "json_text.h"
 #include "os/process_use.h"
 #include "primary/init.h"
+#include "saved_state.h"
 #include "say.h"
 #include "show/units_text.h"
 #include "start_process.h"
@@ -70,8 +71,8 @@ bool is_hung_up() {
 }
 
 // Socket activation: what a service manager has bound for this process.
-std::vector<Primary::InheritedSocket> sockets_of_service_manager() {
-  std::vector<Primary::InheritedSocket> sockets;
+std::vector<InheritedSocket> sockets_of_service_manager() {
+  std::vector<InheritedSocket> sockets;
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   if (!pid || !count || std::atoi(pid) != getpid()) return sockets;
@@ -109,12 +110,17 @@ std::string monotonic_now() {
 
 }  // namespace
 
-Primary::Primary(Order order)
-    : order_(std::move(order)), name_(order_.config.name), program_(own_program()), started_at_(now_ms()) {}
+Primary::Primary(Order order, AppConfig config)
+    : order_(std::move(order)),
+      config_(std::move(config)),
+      name_(config_.name),
+      program_(own_program()),
+      started_at_(now_ms()) {}
 
 Primary::~Primary() {
   admin_.reset();
   control_.reset();
+  commands_.reset();
   workers_.reset();
   files_.remove();
   // Only after the last trace of this one is gone may there be another; before whoever waits for that is told, by the end of
@@ -159,10 +165,9 @@ std::string Primary::begin() {
   }
   if (std::string error = take_name(); !error.empty()) return error;
 
-  const AppConfig& config = order_.config;
-  std::string file = config.log_file;
+  std::string file = config_.log_file;
   if (file.empty() && order_.background && folders_) file = folders_->log(name_);
-  log_ = std::make_unique<Log>(loop_, config, file);
+  log_ = std::make_unique<Log>(loop_, config_, file);
   // What becomes of it later stops nobody.
   switch (const int error = log_->error(); error) {
     case 0: break;
@@ -192,7 +197,7 @@ std::string Primary::begin() {
   cluster_->on_policy_unavailable([this](const std::string& why) {
     log_->say(fmt::format("the kernel policy is not available: {}; round robin takes its place", why));
   });
-  workers_ = std::make_unique<Workers>(loop_, *cluster_, *log_, config, files_, std::move(events));
+  workers_ = std::make_unique<Workers>(loop_, *cluster_, *log_, config_, files_, std::move(events));
   if (order_.takes_over && order_.line >= 0) {
     predecessor_ =
         std::make_unique<Predecessor>(loop_, std::exchange(order_.line, -1),
@@ -213,7 +218,7 @@ std::string Primary::begin() {
     loop_.set_interval(std::chrono::milliseconds(std::max(1ULL, watchdog / 2000)), [] { notify_service_manager("WATCHDOG=1"); })
         .unref();
   }
-  if (in_charge()) remember(true);
+  if (in_charge()) save(true);
   return {};
 }
 
@@ -315,23 +320,25 @@ void Primary::open_control() {
   control_.reset();
   control_ = std::make_unique<ControlServer>(
       *cluster_, folders_->socket(name_),
-      [this](const nlohmann::json& request, ControlServer::Client client) {
-        try {
-          command(request, client);
-        } catch (const nlohmann::json::exception& error) {
-          client.fail(fmt::format("the command has a part that it cannot have: {}", error.what()));
-        }
-      },
+      [this](const nlohmann::json& request, const ControlServer::Client& client) { commands_->obey(request, client); },
       [this](const std::string& complaint) { log_->say(complaint); });
 }
 
 void Primary::listen_to_commands() {
   if (folders_) {
+    commands_ = std::make_unique<ControlCommands>(
+        name_, *workers_, *log_,
+        ControlCommands::Actions{.status = [this] { return status(); },
+                                 .why_not_changed = [this] { return why_not_changed(); },
+                                 .reload = [this](Workers::Done done) { reload(std::move(done)); },
+                                 .upgrade = [this](Workers::Done done) { upgrade(std::move(done)); },
+                                 .stop = [this] { end(&Workers::stop); },
+                                 .kill = [this] { end(&Workers::kill); }});
     open_control();
     loop_.set_interval(std::chrono::seconds(1), [this] { restore_files(); }).unref();
   }
-  if (!order_.config.admin.empty()) {
-    const auto where = parse_host_port(order_.config.admin);
+  if (!config_.admin.empty()) {
+    const auto where = parse_host_port(config_.admin);
     admin_ = std::make_unique<Admin>(
         *cluster_, where->host, static_cast<std::uint16_t>(where->port), [this] { return status(); },
         [this](const Error& error) { log_->say("the admin port: " + error.message); });
@@ -339,72 +346,6 @@ void Primary::listen_to_commands() {
       if (const auto address = admin_->address()) log_->say(fmt::format("admin on http://{}", to_string(*address)));
     });
   }
-}
-
-void Primary::command(const nlohmann::json& request, ControlServer::Client client) {
-  const std::string what = request["command"];
-  if (what == "reload" || what == "restart" || what == "scale") {
-    if (const auto why_not = why_not_changed()) return client.fail(fmt::format("cannot {} now: {}", what, *why_not));
-  }
-  Workers::Done answer = [client](const Workers::Outcome& outcome) mutable {
-    if (outcome.ok) {
-      client.succeed({{"text", outcome.text}});
-    } else {
-      client.fail(outcome.text);
-    }
-  };
-  if (what == "status") {
-    client.succeed({{"status", status()}});
-  } else if (what == "logs") {
-    send_logs(request, std::move(client));
-  } else if (what == "reload") {
-    reload(std::move(answer));
-  } else if (what == "restart") {
-    workers_->restart(std::move(answer));
-  } else if (what == "scale") {
-    scale(request, std::move(client), std::move(answer));
-  } else if (what == "upgrade") {
-    upgrade(std::move(answer));
-  } else if (what == "stop") {
-    end(&Workers::stop);
-    client.tell({{"text", "stopping"}});
-  } else if (what == "kill") {
-    end(&Workers::kill);
-    client.tell({{"text", "killed"}});
-  } else {
-    client.fail(
-        fmt::format("there is no command \"{}\"; there are status, logs, reload, restart, scale, upgrade, stop, kill", what));
-  }
-}
-
-void Primary::scale(const nlohmann::json& request, ControlServer::Client client, Workers::Done done) {
-  const auto found = request.find("workers");
-  const std::string how = request.value("how", "to");
-  if (how != "max" && (found == request.end() || !found->is_number_integer())) {
-    return client.fail("scale needs how many \"workers\"");
-  }
-  std::int64_t workers = how == "max" ? available_parallelism() : found->get<std::int64_t>();
-  constexpr std::int64_t most = 65'536;
-  if (how == "by") workers = std::clamp(workers, -most, most) + workers_->wanted();
-  if (workers < 1 || workers > most) return client.fail(fmt::format("an app has 1 to {} workers, not {}", most, workers));
-  if (const auto why = too_many_workers(static_cast<unsigned>(workers));
-      why && workers > workers_->wanted() && !flag_member(request, "force")) {
-    return client.fail(fmt::format("{}; accepted: fewer, or {} with --force", *why, workers));
-  }
-  workers_->scale(static_cast<unsigned>(workers), std::move(done));
-}
-
-void Primary::send_logs(const nlohmann::json& request, ControlServer::Client client) {
-  const auto line_of = [this](const LogLine& line) {
-    return nlohmann::json{{"line", nlohmann::json::parse(json_text(line, name_))}};
-  };
-  const std::size_t wanted = request.value("lines", std::size_t{15});
-  const auto& latest = log_->latest();
-  for (std::size_t i = latest.size() - std::min(wanted, latest.size()); i < latest.size(); ++i) client.tell(line_of(latest[i]));
-  if (!request.value("follow", false)) return client.succeed();
-  auto number = std::make_shared<unsigned>(0);
-  *number = log_->follow([client, line_of](const LogLine& line) mutable { client.tell(line_of(line)); });
-  client.on_gone([this, number] { log_->unfollow(*number); });
 }
 
 void Primary::reload(Workers::Done done) {
@@ -439,7 +380,7 @@ void Primary::reload(const Resolved& resolved, Workers::Done done) {
   }
   AppConfig config = same->config;
   // What `scale` said goes on, as long as the file says nothing new.
-  if (config.workers == order_.config.workers) config.workers = workers_->config().workers;
+  if (config.workers == config_.workers) config.workers = workers_->config().workers;
   // It says itself why it cannot now.
   if (workers_->state() != SupervisorState::running) return workers_->reload(std::move(config), std::move(done));
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_now());
@@ -447,10 +388,10 @@ void Primary::reload(const Resolved& resolved, Workers::Done done) {
                    [this, said = same->config, done = std::move(done)](const Workers::Outcome& outcome) mutable {
                      Workers::Outcome told = outcome;
                      if (outcome.ok) {
-                       const auto later = changes_of_the_primary(order_.config, said);
+                       const auto later = changes_of_the_primary(config_, said);
                        if (!later.empty())
                          told.text += fmt::format("; muster upgrade is needed for {}", fmt::join(later, ", "));
-                       order_.config = std::move(said);
+                       config_ = std::move(said);
                      }
                      notify_service_manager("READY=1\nSTATUS=" + told.text.substr(0, told.text.find('\n')));
                      done(told);
@@ -496,7 +437,7 @@ void Primary::take_over() {
   if (!predecessor_->is_finishing()) WorkerFiles::remove_folder(order_.predecessor_folder);
   lock_.note_folder(files_.folder());
   listen_to_commands();
-  remember(true);
+  save(true);
 }
 
 void Primary::end(Successor::How how) { end(how == Successor::How::kill ? &Workers::kill : &Workers::terminate); }
@@ -506,7 +447,7 @@ void Primary::end(void (Workers::*how)()) {
     if (how == &Workers::kill) {
       successor_->end(Successor::How::kill, std::chrono::seconds(1));
     } else {
-      successor_->end(Successor::How::terminate, order_.config.kill_timeout + std::chrono::seconds(1));
+      successor_->end(Successor::How::terminate, config_.kill_timeout + std::chrono::seconds(1));
     }
     if (auto done = std::exchange(upgraded_, nullptr)) done(Workers::Outcome{false, "the app was stopped"});
   }
@@ -514,7 +455,7 @@ void Primary::end(void (Workers::*how)()) {
   if (predecessor_ && how != &Workers::stop) {
     const bool kill = how == &Workers::kill;
     predecessor_->end(kill ? Successor::How::kill : Successor::How::terminate,
-                      (kill ? std::chrono::milliseconds(0) : order_.config.kill_timeout) + std::chrono::seconds(1));
+                      (kill ? std::chrono::milliseconds(0) : config_.kill_timeout) + std::chrono::seconds(1));
   }
   ((*workers_).*how)();
 }
@@ -555,17 +496,15 @@ void Primary::finish() {
   }
   // Nor before its predecessor, whose workers belong to the app too.
   if (predecessor_ && predecessor_->is_finishing()) return;
-  if (!replaced_ && in_charge()) remember(false);
+  if (!replaced_ && in_charge()) save(false);
   loop_.stop(exit_code_);
 }
 
-void Primary::remember(bool running) {
+void Primary::save(bool running) {
   if (!folders_) return;
-  nlohmann::json memory{{"sources", order_.sources}, {"name", name_}, {"running", running}, {"status", status()}};
-  const std::string log = order_.config.log_file.empty() && order_.background ? folders_->log(name_) : order_.config.log_file;
-  memory["log"] = bytes_to_json(log);
+  const std::string log = config_.log_file.empty() && order_.background ? folders_->log(name_) : config_.log_file;
   try {
-    write_file(folders_->memory(name_), json_text(memory));
+    save_state(*folders_, {.name = name_, .sources = order_.sources, .running = running, .log = log, .status = status()});
   } catch (const std::exception& error) {
     log_->say(error.what());
   }
@@ -603,37 +542,26 @@ void Primary::upgrade(Workers::Done done) {
   if (workers_->state() != SupervisorState::running) {
     return refuse("cannot be replaced now: it is " + std::string(to_string(workers_->state())));
   }
-  nlohmann::json order{{"sources", order_.sources},       {"name", name_},
-                       {"background", order_.background}, {"takes_over", true},
-                       {"folder", files_.folder()},       {"workers", workers_->wanted()}};
-  std::vector<int> descriptors;
-  std::vector<Handle> copies;
-  if (lock_) {
-    order["lock"] = true;
-    descriptors.push_back(lock_.descriptor());
-  }
-  nlohmann::json sockets = nlohmann::json::array();
-  const auto give = [&](const std::string& name, Handle socket, const std::string& path, std::uint64_t device,
-                        std::uint64_t inode) {
-    sockets.push_back({{"name", bytes_to_json(name)}, {"path", bytes_to_json(path)}, {"device", device}, {"inode", inode}});
-    descriptors.push_back(socket.descriptor());
-    copies.push_back(std::move(socket));
-  };
+  Order order{.sources = order_.sources,
+              .name = name_,
+              .workers = workers_->wanted(),
+              .background = order_.background,
+              .takes_over = true,
+              .predecessor_folder = files_.folder(),
+              .lock = lock_ ? lock_.descriptor() : -1};
   try {
     for (ListeningSocket& port : cluster_->kept_ports()) {
-      give(port.name, std::move(port.socket), port.path, port.device, port.inode);
-      sockets.back()["for_all"] = port.for_all;
-      if (port.uid) sockets.back()["uid"] = *port.uid;
-      if (port.gid) sockets.back()["gid"] = *port.gid;
+      order.sockets.push_back({std::move(port.name), std::move(port.socket), std::move(port.path), port.device, port.inode,
+                               port.for_all, port.uid, port.gid});
     }
     for (ListenSockets::Copy& copy : workers_->listen_sockets().copies()) {
-      give(copy.name, std::move(copy.socket), copy.file.path(), copy.file.identity().device, copy.file.identity().inode);
+      const auto [device, inode] = copy.file.identity();
+      order.sockets.push_back({std::move(copy.name), std::move(copy.socket), copy.file.path(), device, inode});
     }
   } catch (const std::system_error& error) {
     return refuse(error.what());
   }
-  order["sockets"] = std::move(sockets);
-  const StartedProcess started = start_primary(program_, name_, order, descriptors, "");
+  const StartedProcess started = start_primary(program_, order, "");
   if (!started.error.empty()) return refuse(started.error);
   log_->say(fmt::format("{} starts as pid {}, to take this one's place", program_, started.pid));
   upgraded_ = std::move(done);
@@ -653,8 +581,7 @@ void Primary::upgrade(Workers::Done done) {
   };
   events.end = [this](Successor::How how) { end(how); };
   // It gives up by itself when its workers are not ready, after three tries; unless it is none of ours.
-  successor_ =
-      std::make_unique<Successor>(loop_, started.pid, started.line, order_.config.ready_timeout * 4, std::move(events));
+  successor_ = std::make_unique<Successor>(loop_, started.pid, started.line, config_.ready_timeout * 4, std::move(events));
 }
 
 void Primary::hand_over() {

@@ -14,8 +14,10 @@
 #include "control.h"
 #include "folders.h"
 #include "primary/admin.h"
+#include "primary/control_commands.h"
 #include "primary/log.h"
 #include "primary/name_lock.h"
+#include "primary/order.h"
 #include "primary/workers.h"
 #include "primary/takeover.h"
 #include "primary/worker_files.h"
@@ -33,30 +35,7 @@ enum ExitCode : int {
 // The primary of one app: a process that runs from the moment the app is known until its last worker has gone.
 class Primary {
  public:
-  struct InheritedSocket {
-    std::string name = {};
-    Handle socket = {};
-    std::string path = {};
-    // Of the file at the path: ListeningSocket.
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    bool for_all = true;
-    std::optional<int> uid = {}, gid = {};
-  };
-  struct Order {
-    std::string predecessor_folder = {};  // where the one whose place this one takes has its files
-    Sources sources = {};
-    AppConfig config = {};
-    bool background = false;
-    // Where to report how it goes, and, when it takes over from another primary, where that says when it hands over; -1:
-    // nowhere.
-    int line = -1;
-    bool takes_over = false;
-    int lock = -1;  // of the name, where the predecessor has it
-    std::vector<InheritedSocket> sockets = {};
-  };
-
-  explicit Primary(Order order);
+  Primary(Order order, AppConfig config);
   Primary(const Primary&) = delete;
   Primary& operator=(const Primary&) = delete;
   ~Primary();
@@ -75,11 +54,8 @@ class Primary {
   std::optional<std::string> why_not_changed() const;
   void listen_to_commands();
   void open_control();
-  void command(const nlohmann::json& request, ControlServer::Client client);
   void reload(Workers::Done done);
   void reload(const Resolved& resolved, Workers::Done done);
-  void scale(const nlohmann::json& request, ControlServer::Client client, Workers::Done done);
-  void send_logs(const nlohmann::json& request, ControlServer::Client client);
   void changed();
   void became_ready();
   void stopped(const std::optional<std::string>& failed);
@@ -93,10 +69,11 @@ class Primary {
   // Whether the names and the ports are this one's.
   bool in_charge() const { return !order_.takes_over || took_over_; }
   void tell_starter(const nlohmann::json& message);
-  void remember(bool running);
+  void save(bool running);
   AppStatus status();
 
   Order order_;
+  AppConfig config_;
   std::string name_;
   std::optional<Folders> folders_;
   NameLock lock_;
@@ -105,6 +82,7 @@ class Primary {
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<Workers> workers_;
+  std::unique_ptr<ControlCommands> commands_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<Predecessor> predecessor_;

@@ -18,7 +18,7 @@
 #include "os/acting_as.h"
 #include "primary/own_servers.h"
 #include "primary/stack.h"
-#include "primary/users.h"
+#include "primary/worker_settings.h"
 #include "show/units_text.h"
 #include "show/view.h"
 #include "states.h"
@@ -35,11 +35,6 @@ constexpr std::size_t max_notifiers = 256;
 using State = SupervisorState;
 using Phase = WorkerPhase;
 
-constexpr std::size_t obituaries_kept = 100;
-constexpr std::size_t max_message_size = 256 << 10;
-constexpr std::size_t max_message_values = 1 << 16;
-// What fills it, when a worker does not read, is refusals.
-constexpr std::size_t max_queue_size = std::size_t{1} << 20;
 constexpr Milliseconds look_interval{1'000};
 // So many start at a time on the smallest machine. More would only keep each other from starting.
 constexpr unsigned fewest_starting = 8;
@@ -69,27 +64,6 @@ std::string name_of(SchedulingPolicy policy) {
   AppConfig config;
   config.policy = policy;
   return find_setting("policy")->get(config).front();
-}
-
-// Only Node loads the agent.
-bool is_node(const std::string& interpreter) {
-  const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
-  return name.starts_with("node");
-}
-
-// The user and group of workers; empty when they are this process's.
-std::optional<int> worker_uid(const AppConfig& config) { return config.user.empty() ? std::nullopt : user_id(config.user); }
-std::optional<int> worker_gid(const AppConfig& config) {
-  if (!config.group.empty()) return group_id(config.group);
-  return config.user.empty() ? std::nullopt : group_of(config.user);
-}
-
-// Of the programs of that name on this process's PATH, the first that the user may run: it has a PATH of its own.
-std::string program_for_user(const AppConfig& config, const std::string& program) {
-  if (config.user.empty() || program.empty() || program.find('/') != std::string::npos) return program;
-  const os::ActingAs acting(worker_uid(config), worker_gid(config));
-  const std::string found = acting.error() == 0 ? find_program(program, own_environment(), config.cwd) : "";
-  return found.empty() ? program : found;
 }
 
 void pin(int pid, unsigned seat) {
@@ -185,86 +159,8 @@ std::string Workers::start() {
 }
 
 void Workers::set_worker_settings() {
-  using Kind = StdioEntry::Kind;
-  Settings settings;
-  const std::string app = program_for_user(config_, config_.app), interpreter = program_for_user(config_, config_.interpreter);
-  settings.cwd = config_.cwd;
-  settings.exec = app;
-  settings.args = config_.args;
-  settings.exec_path = interpreter;
-  settings.exec_argv = config_.interpreter_args;
-  Stdio stdio{{Kind::ignore}, {Kind::pipe}, {Kind::pipe}};
-  if (is_plain()) {
-    // The program is started by this one, which sets up what has to be set up in its process. The channel, which it does not
-    // speak, comes after the sockets and is closed there.
-    std::vector<std::string> command;
-    if (!interpreter.empty()) {
-      command.push_back(interpreter);
-      command.insert(command.end(), config_.interpreter_args.begin(), config_.interpreter_args.end());
-    }
-    command.push_back(app);
-    command.insert(command.end(), config_.args.begin(), config_.args.end());
-    command.insert(command.begin(), {"__exec", std::to_string(getpid()), std::to_string(config_.listen.size()), "--"});
-    settings.exec = "/proc/self/exe";
-    settings.exec_path = "";
-    settings.exec_argv.emplace();
-    settings.args = std::move(command);
-    for (const std::string& url : config_.listen) stdio.push_back({Kind::descriptor, listen_sockets_.descriptor(url)});
-    stdio.push_back({Kind::ipc});
-  } else {
-    agent_ = is_node(config_.interpreter) ? files_.agent() : "";
-    if (!agent_.empty()) settings.exec_argv->insert(settings.exec_argv->begin(), {"--require", agent_});
-    stdio.push_back({Kind::ipc});
-    stdio.push_back({Kind::pipe});
-  }
-  settings.stdio = std::move(stdio);
-  // Also where there was another one before.
-  settings.uid = static_cast<int>(geteuid());
-  settings.gid = static_cast<int>(getegid());
-  if (!config_.user.empty()) {
-    settings.uid = worker_uid(config_);
-    settings.gid = worker_gid(config_);
-    if (!settings.uid) throw std::runtime_error(fmt::format("there is no user \"{}\"", config_.user));
-  }
-  if (!config_.group.empty()) {
-    settings.gid = group_id(config_.group);
-    if (!settings.gid) throw std::runtime_error(fmt::format("there is no group \"{}\"", config_.group));
-  }
-  settings.may_listen.emplace();
-  for (const std::string& text : config_.may_listen) {
-    if (const auto options = parse_may_listen(text)) settings.may_listen->push_back(*options);
-  }
-  settings.no_new_privileges = config_.no_new_privileges;
-  settings.kill_with_primary = true;
-  // The command reads `ready` and the cluster's own messages, which are short. It skips the rest.
-  settings.max_message_size = max_message_size;
-  settings.max_message_values = max_message_values;
-  settings.skip_large_messages = true;
-  settings.max_queue_size = max_queue_size;
-  cluster_.setup_primary(settings);
-}
-
-Env Workers::environment(unsigned seat, unsigned generation) const {
-  Env env = config_.user.empty() ? Env() : environment_of(config_.user);
-  // The service manager is the primary's to talk to.
-  env["NOTIFY_SOCKET"] = notify_ && !notify_->path().empty() ? std::optional(notify_->path()) : std::nullopt;
-  for (const char* name : {"WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"})
-    env[name] = std::nullopt;
-  env["MUSTER_APP"] = config_.name;
-  env["MUSTER_WORKER"] = std::to_string(seat);
-  env["MUSTER_GENERATION"] = std::to_string(generation);
-  // PM2's, for programs that do something in one worker only.
-  env["NODE_APP_INSTANCE"] = std::to_string(seat - 1);
-  if (!is_plain()) {
-    env["MUSTER_REPORT_FD"] = std::to_string(report_descriptor);
-    // Thrice before it is missed.
-    const auto often = config_.heartbeat / 3;
-    env["MUSTER_REPORT_EVERY"] =
-        std::to_string(often.count() > 0 ? std::clamp(often, Milliseconds(20), Milliseconds(look_interval)).count() : 1000);
-    env["MUSTER_DRAIN_TIMEOUT"] = std::to_string(config_.drain_timeout.count());
-  }
-  for (const auto& [name, value] : config_.env) env[name] = value;
-  return env;
+  agent_ = loads_agent(config_) ? files_.agent() : "";
+  cluster_.setup_primary(worker_settings(config_, listen_sockets_, agent_));
 }
 
 void Workers::handle_change() {
@@ -286,7 +182,7 @@ Worker Workers::fork(unsigned seat, unsigned generation) {
   restore_files();
   if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
   // What throws is for settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
-  Worker worker = cluster_.fork(environment(seat, generation));
+  Worker worker = cluster_.fork(worker_environment(config_, seat, generation, notify_ ? notify_->path() : ""));
   const int id = worker.id();
   WorkerProcess::Events events;
   events.line = [this, id, seat](bool error, std::string_view line) {
@@ -319,7 +215,7 @@ Worker Workers::fork(unsigned seat, unsigned generation) {
   if (config_.pin && pid > 0) pin(pid, seat);
   // Programs under other interpreters, such as Bun.serve(), may listen without telling the primary.
   const bool by_listening = config_.ready == ReadySign::automatic || config_.ready == ReadySign::listening;
-  if (by_listening && !is_plain() && !config_.interpreter.empty() && !is_node(config_.interpreter)) {
+  if (by_listening && !is_plain() && !config_.interpreter.empty() && !loads_agent(config_)) {
     look_for_servers(id, shortest_look);
   }
   // A program without a channel that does not say READY=1 is believed when it has lived for a while.
@@ -408,42 +304,10 @@ void Workers::drain(const Worker& worker) {
 void Workers::handle_end(const WorkerEnd& end) {
   const auto node = processes_.extract(end.worker ? end.worker->id() : 0);
   const WorkerProcess* process = node ? node.mapped().get() : nullptr;
-  Obituary obituary;
-  obituary.seat = end.seat;
-  obituary.detail = end.failure;
-  if (process) {
-    obituary.id = process->id();
-    obituary.pid = process->pid();
-    obituary.last_words = process->last_words();
-    obituary.detail = end.cause == EndCause::not_started ? process->failure() : process->detail;
-    if (obituary.detail.empty()) obituary.detail = end.failure;
-  }
-  obituary.ended_at = now_ms();
-  obituary.lived = end.lived.count();
-  obituary.was_ready = end.was_ready;
-  if (end.cause != EndCause::not_started) {
-    obituary.code = end.status.code();
-    if (const auto signal = end.status.signal()) obituary.signal = signal->name();
-  }
-  obituary.cause = to_string(end.cause);
+  const Obituary& obituary = obituaries_.write(end, process);
   const bool expected = end.cause == EndCause::reload || end.cause == EndCause::scale || end.cause == EndCause::stop;
-  if (end.next_try) {
-    obituary.done = end.next_try->count() == 0 ? "restarts at once" : "restarts after " + duration_text(end.next_try->count());
-    obituary.next_try_at = obituary.ended_at + end.next_try->count();
-  } else if (end.successor) {
-    obituary.done = fmt::format("replaced by pid {}", end.successor->process().pid());
-  } else {
-    obituary.done = end.cause == EndCause::scale  ? "not replaced: the app was scaled down"
-                    : end.cause == EndCause::stop ? "not replaced: the app was stopped"
-                                                  : "not replaced";
-  }
-  if (!expected) {
-    say(obituary_headline(obituary) + "; " + obituary.done);
-  }
-  ++ended_[obituary.cause];
+  if (!expected) say(obituary_headline(obituary) + "; " + obituary.done);
   if (process) add(ended_totals_[end.seat], process->status());
-  obituaries_.push_front(std::move(obituary));
-  if (obituaries_.size() > obituaries_kept) obituaries_.pop_back();
 }
 
 void Workers::handle_reload(const RolloutResult& result) {
@@ -470,9 +334,7 @@ void Workers::handle_reload(const RolloutResult& result) {
       listen_sockets_.keep_only(config_.listen);
     }
     last_reload_ += "; the old version goes on";
-    if (!obituaries_.empty()) {
-      for (const std::string& line : obituaries_.front().last_words) last_reload_ += "\n  " + line;
-    }
+    for (const std::string& line : obituaries_.last_words()) last_reload_ += "\n  " + line;
   }
   say("reload: " + last_reload_);
   if (reload_done_) finish(reload_done_, result.ok(), last_reload_);
@@ -600,8 +462,8 @@ AppStatus Workers::status() const {
   status.reloads = reloads_;
   status.failed_reloads = failed_reloads_;
   status.last_reload = last_reload_.substr(0, last_reload_.find('\n'));
-  status.obituaries.assign(obituaries_.begin(), obituaries_.end());
-  status.ended = ended_;
+  status.obituaries.assign(obituaries_.latest().begin(), obituaries_.latest().end());
+  status.ended = obituaries_.ended();
   std::map<unsigned, Totals> totals = ended_totals_;
   std::set<std::string> listening;
   for (const std::string& url : config_.listen) listening.insert(listen_sockets_.bound_url(url));

@@ -17,6 +17,7 @@
 #include "primary/listen_sockets.h"
 #include "primary/log.h"
 #include "primary/notify.h"
+#include "primary/obituaries.h"
 #include "primary/worker_files.h"
 #include "primary/worker_process.h"
 #include "status.h"
@@ -68,7 +69,7 @@ class Workers {
   bool complete() const { return ready() >= wanted(); }
   // Without what the primary knows of itself.
   AppStatus status() const;
-  bool is_plain() const { return !config_.listen.empty(); }
+  bool is_plain() const { return config_.is_plain(); }
 
  private:
   void handle_change();
@@ -81,7 +82,6 @@ class Workers {
   Worker fork(unsigned seat, unsigned generation);
   void drain(const Worker& worker);
   void set_worker_settings();
-  Env environment(unsigned seat, unsigned generation) const;
   WorkerProcess* find(int id) const;
   // Of a process, or of one that it started.
   WorkerProcess* process_of(int pid) const;
@@ -113,9 +113,8 @@ class Workers {
   ListenSockets listen_sockets_;
   std::unique_ptr<NotifySocket> notify_;
   std::map<int, std::unique_ptr<WorkerProcess>> processes_;  // by their numbers in the cluster
-  std::deque<Obituary> obituaries_;
-  std::map<int, int> notifiers_;  // who wrote to the notify socket since the last look, and whose it is; 0: nobody's
-  std::map<std::string, unsigned> ended_;
+  Obituaries obituaries_;
+  std::map<int, int> notifiers_;             // who wrote to the notify socket since the last look, and whose it is; 0: nobody's
   std::map<unsigned, Totals> ended_totals_;  // of those that ended, by seat
   unsigned reloads_ = 0, failed_reloads_ = 0;
   std::string last_reload_;

@@ -48,6 +48,7 @@ TEST_F(Page, ShowsTheAppItsWorkersAndWhatEndedThem) {
 
   EXPECT_EQ(browser.text_of("#name"), "api");
   EXPECT_EQ(browser.text_of("#state"), "degraded");
+  EXPECT_EQ(browser.evaluate("document.getElementById('state').className"), "state changing");
   EXPECT_EQ(browser.text_of("#ready"), "3");
   EXPECT_EQ(browser.text_of("#wanted"), " of 4");
   EXPECT_EQ(browser.text_of("#uptime"), "3d 4h");
