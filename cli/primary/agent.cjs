@@ -14,7 +14,11 @@ delete process.env.MUSTER_REPORT_EVERY;
 
 if (descriptor > 2 && require('worker_threads').isMainThread) {
   const net = require('net');
-  const { watch } = require('../../node/lib/drain');  // they are one file in the command
+  // They are one file in the command.
+  const { watch } = require('../../node/lib/drain');
+  const { takeQueue } = require('../../node/lib/queue');
+
+  takeQueue();
 
   let leaving = false;
   let finishing = null;

@@ -5,7 +5,7 @@
 const cluster = require('node:cluster');
 
 if (cluster.isWorker) {
-  require('./leave');
+  require('./worker');
 } else {
   require('./primary').replace(cluster);
   require('node:module').syncBuiltinESMExports();

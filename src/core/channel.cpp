@@ -109,7 +109,7 @@ void Channel::handle_timeout(Timer timer) {
 
 void Channel::handle_bytes(std::string_view bytes, std::span<const FdToken> descriptors) {
   if (state_ == State::closed) {
-    for (const FdToken descriptor : descriptors) events_.push_back(Released{descriptor});
+    for (const FdToken descriptor : descriptors) tell(Released{descriptor});
     return;
   }
   // The system hands out descriptors with the bytes they were sent with, behind bytes that were sent before. So they belong to
@@ -177,7 +177,7 @@ bool Channel::end_frame() {
 void Channel::skip() {
   // It had a descriptor if one came, and its sender waits for the answer.
   if (arrived_.empty()) return;
-  for (const FdToken descriptor : std::exchange(arrived_, {})) events_.push_back(Released{descriptor});
+  for (const FdToken descriptor : std::exchange(arrived_, {})) tell(Released{descriptor});
   acknowledge(true);
 }
 
@@ -194,7 +194,7 @@ void Channel::receive(wire::Packet&& packet) {
       arrived_.swap(mine);
       return fail(Errc::ipc_unexpected_handle);
     }
-    events_.push_back(Offered{std::move(*offer), std::move(mine)});
+    tell(Offered{std::move(*offer), std::move(mine)});
     return;
   }
   const bool announced = packet.handle.has_value();
@@ -208,7 +208,7 @@ void Channel::receive(wire::Packet&& packet) {
   const bool for_program =
       std::holds_alternative<Value>(packet.payload) || std::holds_alternative<wire::UserBytes>(packet.payload);
   if (announced && !descriptor && for_program) return;  // lost, and the sender knows
-  events_.emplace_back(Received{std::move(packet), descriptor});
+  tell(Received{std::move(packet), descriptor});
 }
 
 void Channel::acknowledge(bool received) {
@@ -227,10 +227,10 @@ void Channel::acknowledged(bool received) {
     put({.bytes = sent.frame, .content = Content::handle, .descriptors = {*sent.given}});
     return;
   }
-  if (sent.lent && !received) events_.push_back(NotReceived{*sent.lent});
+  if (sent.lent && !received) tell(NotReceived{*sent.lent});
   if (sent.given) {
-    events_.push_back(Released{*sent.given});
-    if (!received) events_.push_back(Failed{Errc::handle_not_received});
+    tell(Released{*sent.given});
+    if (!received) tell(Failed{Errc::handle_not_received});
   }
   unacknowledged_.reset();
   send_waiting();
@@ -269,7 +269,7 @@ void Channel::handle_written(std::size_t bytes) {
       return;
     }
     bytes -= left;
-    if (first.id) events_.push_back(Sent{*first.id, {}});
+    if (first.id) tell(Sent{*first.id, {}});
     if (first.content == Content::acknowledgement) --writing_acknowledgements_;
     if (first.content == Content::handle && unacknowledged_) unacknowledged_->on_its_way = true;
     writing_.pop_front();
@@ -288,9 +288,9 @@ void Channel::handle_descriptor_gone(FdToken descriptor) {
     return;
   }
   writing_bytes_ -= first.bytes.size();
-  if (first.id) events_.push_back(Sent{*first.id, Errc::ipc_channel_closed});
+  if (first.id) tell(Sent{*first.id, Errc::ipc_channel_closed});
   writing_.pop_front();
-  if (unacknowledged_ && unacknowledged_->given) events_.push_back(Released{*unacknowledged_->given});
+  if (unacknowledged_ && unacknowledged_->given) tell(Released{*unacknowledged_->given});
   unacknowledged_.reset();
   send_waiting();
   close_if_done();
@@ -311,7 +311,7 @@ Error Channel::Failed::error() const {
 
 void Channel::fail(std::error_code code) {
   if (state_ == State::closed) return;
-  events_.push_back(Failed{code});
+  tell(Failed{code});
   close();
 }
 
@@ -323,15 +323,15 @@ void Channel::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
   for (const Writing& lost : writing_) {
-    if (lost.id) events_.push_back(Sent{*lost.id, Errc::ipc_channel_closed});
+    if (lost.id) tell(Sent{*lost.id, Errc::ipc_channel_closed});
   }
   for (const Outgoing& lost : waiting_) {
-    if (lost.id) events_.push_back(Sent{*lost.id, Errc::ipc_channel_closed});
-    if (lost.descriptor && lost.ownership == Descriptor::give) events_.push_back(Released{*lost.descriptor});
+    if (lost.id) tell(Sent{*lost.id, Errc::ipc_channel_closed});
+    if (lost.descriptor && lost.ownership == Descriptor::give) tell(Released{*lost.descriptor});
   }
-  if (unacknowledged_ && unacknowledged_->given) events_.push_back(Released{*unacknowledged_->given});
+  if (unacknowledged_ && unacknowledged_->given) tell(Released{*unacknowledged_->given});
   for (auto* unread : {&arrived_, &brought_}) {
-    for (const FdToken descriptor : std::exchange(*unread, {})) events_.push_back(Released{descriptor});
+    for (const FdToken descriptor : std::exchange(*unread, {})) tell(Released{descriptor});
   }
   undecoded_.reset();
   unread_.clear();
@@ -341,7 +341,7 @@ void Channel::close() {
   waiting_.clear();
   waiting_bytes_ = 0;
   unacknowledged_.reset();
-  events_.push_back(Closed{});
+  tell(Closed{});
 }
 
 std::optional<Channel::Event> Channel::poll_event() {

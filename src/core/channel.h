@@ -186,6 +186,10 @@ class Channel {
   void send_waiting();
   void receive(wire::Packet&& packet);
   void acknowledge(bool received);
+  template <class T>
+  void tell(T event) {
+    events_.emplace_back(std::in_place_type<T>, std::move(event));
+  }
   void fail(std::error_code code);
   void close_if_done();
   void close();

@@ -21,8 +21,9 @@ constexpr unsigned max_looks = 100;
 }  // namespace
 
 bool Dealer::has_room(const Worker& worker) const {
-  return worker.listening && !worker.resting && !worker.stuck && worker.taken_back == 0 &&
-         worker.in_flight.size() < worker.window;
+  const bool stuck = worker.stuck && !worker.in_flight.empty();
+  return worker.listening && !worker.resting && !stuck && worker.taken_back == 0 &&
+         worker.in_flight.size() < (worker.intake == Intake::message ? 1 : window_);
 }
 
 bool Dealer::has(WorkerId id) const {
@@ -50,7 +51,7 @@ bool Dealer::calm() const {
                      [](const auto& entry) { return entry.second.in_flight.empty() && entry.second.own.empty(); });
 }
 
-void Dealer::add(WorkerId id, std::size_t window) {
+void Dealer::add(WorkerId id, Intake intake) {
   // A worker that came back before it answered has that one still.
   Worker& worker = workers_[id];
   MUSTER_ASSERT(!worker.listening);
@@ -62,17 +63,22 @@ void Dealer::add(WorkerId id, std::size_t window) {
   while (policy_ == Policy::ip_hash && taken(seat)) ++seat;
   worker.seat = seat;
   worker.listening = true;
-  worker.window = window;
+  worker.intake = intake;
   worker.dealt = most_dealt_;
   ++listening_;
   update(id, worker);
   deal();
 }
 
-void Dealer::set_window(WorkerId id, std::size_t window) {
+void Dealer::set_intake(WorkerId id, Intake intake) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
-  found->second.window = window;
+  Worker& worker = found->second;
+  if (worker.intake == intake) return;
+  // The question is gone with its queue.
+  if (worker.intake == Intake::queue) worker.taken_back = 0;
+  worker.intake = intake;
+  worker.full = Worker::Full::no;
   update(id, found->second);
   deal();
 }
@@ -101,9 +107,9 @@ void Dealer::lost(WorkerId id) {
   Worker& worker = found->second;
   for (const Connection& connection : std::exchange(worker.in_flight, {})) {
     // What can be taken back was not touched, whatever it is.
-    const bool revocable = worker.window > 1;
+    const bool revocable = worker.intake != Intake::message;
     lost_.emplace(connection.token, Lost{connection, id, revocable ? Lost::Stage::revoking : Lost::Stage::held});
-    if (revocable) effects_.push_back(Revoke{id, connection.token});
+    if (worker.intake == Intake::offers) effects_.push_back(Revoke{id, connection.token});
   }
   worker.taken_back = 0;
   remove(id);
@@ -133,6 +139,7 @@ void Dealer::accepted(Connection connection) {
 }
 
 void Dealer::replied(WorkerId id, FdToken token, Answer answer) {
+  if (answer == Answer::taken && lost_.erase(token) > 0) return;
   const auto found = workers_.find(id);
   MUSTER_ASSERT(found != workers_.end());
   Worker& worker = found->second;
@@ -142,15 +149,13 @@ void Dealer::replied(WorkerId id, FdToken token, Answer answer) {
   const Connection connection = *answered;
   worker.in_flight.erase(answered);
   worker.stuck = false;
-  if (answer == Answer::accepted) {
-    ++worker.load;
-    effects_.push_back(Close{token});
-  } else {
-    if (worker.listening && !worker.resting) {
-      worker.resting = true;
-      if (!std::exchange(rest_wanted_, true)) effects_.push_back(Rest{});
-    }
+  if (answer == Answer::refused) {
+    rest(id);
     wait(connection);
+  } else {
+    ++worker.load;
+    worker.full = Worker::Full::no;
+    if (answer == Answer::accepted) effects_.push_back(Close{token});
   }
   update(id, worker);
   forget(id);
@@ -180,6 +185,64 @@ void Dealer::revoked(WorkerId id, FdToken token, Revoked revoked) {
   update(id, worker);
   wait_first(connection);
   deal();
+}
+
+void Dealer::came_back(WorkerId id, std::span<const CameBack> connections) {
+  const auto found = workers_.find(id);
+  std::vector<Connection> back;
+  for (const auto& [was, now] : connections) {
+    if (const auto lost = lost_.find(was); lost != lost_.end()) {
+      back.push_back({now, lost->second.connection.client});
+      lost_.erase(lost);
+      continue;
+    }
+    MUSTER_ASSERT(found != workers_.end());
+    auto& in_flight = found->second.in_flight;
+    const auto queued = std::find_if(in_flight.begin(), in_flight.end(),
+                                     [token = was](const Connection& connection) { return connection.token == token; });
+    MUSTER_ASSERT(queued != in_flight.end());
+    back.push_back({now, queued->client});
+    in_flight.erase(queued);
+  }
+  if (found != workers_.end()) {
+    update(id, found->second);
+    forget(id);
+  }
+  std::for_each(back.rbegin(), back.rend(), [this](const Connection& connection) { wait_first(connection); });
+  deal();
+  close_waiting_if_deserted();
+}
+
+void Dealer::counted(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Worker& worker = found->second;
+  if (std::exchange(worker.looked_at, false)) {
+    look_at(id, worker);
+    if (worker.stuck && !free_.empty()) take_back(id, worker);
+  }
+  if (worker.in_flight.size() < window_) {
+    worker.full = Worker::Full::no;
+  } else if (std::exchange(worker.full, Worker::Full::awaiting) == Worker::Full::counting) {
+    // Once: should that be too early, look() finds what it reads.
+    effects_.push_back(AwaitRoom{id});
+  }
+  update(id, worker);
+  deal();
+}
+
+void Dealer::rest(WorkerId id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || !found->second.listening || found->second.resting) return;
+  found->second.resting = true;
+  update(id, found->second);
+  if (!std::exchange(rest_wanted_, true)) effects_.push_back(Rest{});
+}
+
+void Dealer::given_back(Connection connection) {
+  wait_first(connection);
+  deal();
+  close_waiting_if_deserted();
 }
 
 void Dealer::returned(WorkerId id) {
@@ -219,31 +282,43 @@ void Dealer::rested() {
 void Dealer::look() {
   watching_ = false;
   for (auto& [token, lost] : lost_) ++lost.looks;
-  bool unanswered = close_held(max_looks);
-  // Whose own it is waits for nobody else.
-  if (sticky()) {
-    watching_ = unanswered;
-    if (watching_) effects_.push_back(Watch{});
-    return;
-  }
+  bool again = close_held(max_looks);
   for (auto& [id, worker] : workers_) {
-    if (worker.window == 1 || worker.in_flight.empty()) continue;
-    unanswered = true;
-    const FdToken front = worker.in_flight.front().token;
-    worker.stuck = worker.oldest == front;
-    worker.oldest = front;
-    update(id, worker);
-  }
-  // Where everybody is busy it is as well off where it is.
-  if (!free_.empty()) {
-    for (const auto& [id, worker] : workers_) {
-      if (!worker.stuck) continue;
-      for (const Connection& connection : worker.in_flight) effects_.push_back(Revoke{id, connection.token});
+    // Whose own it is waits for nobody else, but from a queue nobody answers for it unless asked.
+    if (worker.in_flight.empty() || worker.intake == Intake::message || (sticky() && worker.intake == Intake::offers)) continue;
+    again = true;
+    if (worker.intake == Intake::offers) {
+      look_at(id, worker);
+    } else {
+      worker.looked_at = true;
+      effects_.push_back(Count{id});
     }
   }
-  if (unanswered) {
-    watching_ = true;
-    effects_.push_back(Watch{});
+  // Where everybody is busy it is as well off where it is.
+  for (auto& [id, worker] : workers_) {
+    if (free_.empty()) break;
+    if (worker.stuck && worker.intake == Intake::offers) take_back(id, worker);
+  }
+  if (!again) return;
+  watching_ = true;
+  effects_.push_back(Watch{});
+}
+
+void Dealer::look_at(WorkerId id, Worker& worker) {
+  if (sticky() || worker.in_flight.empty()) return;
+  const FdToken front = worker.in_flight.front().token;
+  worker.stuck = worker.oldest == front;
+  worker.oldest = front;
+  update(id, worker);
+}
+
+void Dealer::take_back(WorkerId id, Worker& worker) {
+  if (worker.intake == Intake::offers) {
+    for (const Connection& connection : worker.in_flight) effects_.push_back(Revoke{id, connection.token});
+  } else if (worker.taken_back == 0) {
+    worker.taken_back = 1;
+    effects_.push_back(Drain{id});
+    effects_.push_back(AskForLife{id});
   }
 }
 
@@ -316,6 +391,10 @@ void Dealer::update(WorkerId id, Worker& worker) {
     worker.own.pop_front();
     offer(id, worker, connection);
   }
+  if (worker.intake == Intake::queue && worker.full == Worker::Full::no && worker.in_flight.size() >= window_) {
+    worker.full = Worker::Full::counting;
+    effects_.push_back(Count{id});
+  }
   const bool free = has_room(worker);
   if (free == worker.free) return;
   worker.free = free;
@@ -330,8 +409,9 @@ void Dealer::offer(WorkerId id, Worker& worker, Connection connection) {
   worker.in_flight.push_back(connection);
   worker.dealt = std::max(worker.dealt + 1, most_dealt_ - std::min(most_dealt_, arrears));
   most_dealt_ = std::max(most_dealt_, worker.dealt);
-  effects_.push_back(Handoff{id, connection.token});
-  if (worker.window == 1 || sticky() || std::exchange(watching_, true)) return;
+  effects_.push_back(Handoff{id, connection.token, worker.intake});
+  const bool watched = worker.intake == Intake::queue || (worker.intake == Intake::offers && !sticky());
+  if (!watched || std::exchange(watching_, true)) return;
   effects_.push_back(Watch{});
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -25,9 +26,10 @@ struct Connection {
 // Deals accepted connections to the workers that share one listening socket, by a policy. What Node's round_robin_handle.js
 // does, and more.
 //
-// A worker has at most its window of connections that it has not answered for. For Node's workers that is one; muster's take
-// more, because what they have not claimed can be taken back: a worker that leaves its oldest offer lying is stuck, gets no
-// more and loses what it has to others that have room. So no connection waits long for a worker that stands still.
+// A worker has at most its window of connections that it has not answered for. For one that knows only Node's message that is
+// one; others take more, because what they have not claimed, or read from their queue, can be taken back: a worker that leaves
+// its oldest lying is stuck, gets no more and loses what it has to others that have room. So no connection waits long for a
+// worker that stands still.
 //
 // A connection is always in exactly one place: waiting, in flight to one worker, lost with it, or closed. Where Node forgets
 // one, in flight to a worker that dies, ours is looked at: if nobody touched it, it is dealt again, first in line; otherwise it
@@ -35,10 +37,31 @@ struct Connection {
 // before: without its channel it may still serve it.
 class Dealer {
  public:
+  // How a worker gets its connections: one at a time by Node's message; many, each to be claimed; or from a queue, where what
+  // it has read is its own.
+  enum class Intake { message, offers, queue };
+
   // Offer the connection to the worker; replied() follows, or lost().
   struct Handoff {
     WorkerId worker;
     FdToken connection;
+    Intake intake;
+  };
+  // Of a worker with a queue: find out how much it has read. replied() for each that it has, and counted().
+  struct Count {
+    WorkerId worker;
+  };
+  // The same, when it has read some.
+  struct AwaitRoom {
+    WorkerId worker;
+  };
+  // Take back what the worker has not read: replied() or came_back() for each in flight.
+  struct Drain {
+    WorkerId worker;
+  };
+  // Find out when it reads again: returned().
+  struct AskForLife {
+    WorkerId worker;
   };
   // Take an offer back, if the worker has not claimed it; revoked() follows. The worker still answers for it: returned().
   struct Revoke {
@@ -60,23 +83,27 @@ class Dealer {
   struct Ask {
     FdToken connection;
   };
-  using Effect = std::variant<Handoff, Revoke, Close, Probe, Rest, Watch, Ask>;
+  using Effect = std::variant<Handoff, Count, AwaitRoom, Drain, AskForLife, Revoke, Close, Probe, Rest, Watch, Ask>;
 
   // Who gets the next connection. `ask`: the program decides.
   enum class Policy { round_robin, least_connections, ip_hash, ask };
 
-  // What a worker answered an offer.
-  enum class Answer { accepted, refused };
+  // What became of an offer. `taken`: from a queue, so that there is nothing left to close here.
+  enum class Answer { accepted, refused, taken };
   // Whether an offer came back, or its worker had it already.
   enum class Revoked { taken_back, claimed };
   // Whether a byte of a connection was read or written.
   enum class Probed { untouched, touched };
 
-  explicit Dealer(Policy policy = Policy::round_robin) : policy_(policy) {}
+  // How many unanswered connections a worker may have that can be taken back. Enough that it need not wait for the next while
+  // the answer to the last is on its way, and few enough to be dealt again when it stands still.
+  static constexpr std::size_t window = 16;
 
-  // `window`: how many unanswered connections it may have. More than one means that they can be taken back.
-  void add(WorkerId worker, std::size_t window = 1);
-  void set_window(WorkerId worker, std::size_t window);
+  explicit Dealer(Policy policy = Policy::round_robin, std::size_t window = Dealer::window)
+      : policy_(policy), window_(window) {}
+
+  void add(WorkerId worker, Intake intake = Intake::message);
+  void set_intake(WorkerId worker, Intake intake);
   // How many connections it has open, not counting what is in flight.
   void set_load(WorkerId worker, std::size_t open);
   // The worker listens here no more. What is in flight to it stays so until it answers or dies.
@@ -101,8 +128,19 @@ class Dealer {
   void accepted(Connection connection);
   void replied(WorkerId worker, FdToken connection, Answer answer);
   void revoked(WorkerId worker, FdToken connection, Revoked revoked);
-  // The worker has seen that an offer was taken back.
+  // The worker has seen that an offer was taken back, or reads its queue again.
   void returned(WorkerId worker);
+  // They were in the worker's queue, the oldest first, or did not get there, and are descriptors of other names now.
+  struct CameBack {
+    FdToken connection;
+    FdToken now;
+  };
+  void came_back(WorkerId worker, std::span<const CameBack> connections);
+  void counted(WorkerId worker);
+  // The worker takes no more for now.
+  void rest(WorkerId worker);
+  // One that a worker took and gives back. Its client waits longest.
+  void given_back(Connection connection);
   void probed(FdToken connection, Probed probed);
   void rested();
   void look();
@@ -115,12 +153,15 @@ class Dealer {
   struct Worker {
     bool listening = false;
     std::uint32_t seat = 0;  // the lowest that nobody else sat on when it came: a successor takes its predecessor's
-    std::size_t window = 1;
+    Intake intake = Intake::message;
     std::size_t load = 0;
     std::uint64_t dealt = 0;  // in all, but never far behind most_dealt_
     std::deque<Connection> in_flight = {};
-    std::size_t taken_back = 0;          // offers it has not answered for, that are not its own any more
+    std::size_t taken_back = 0;  // offers, or a question, that it has not answered for
+    // Of one whose queue is full: what is known of it is old, or it has read nothing since.
+    enum class Full { no, counting, awaiting } full = Full::no;
     std::optional<FdToken> oldest = {};  // in flight when last looked at
+    bool looked_at = false;              // its queue is being counted for that
     bool stuck = false;
     bool resting = false;             // refused the last one: asked again after a rest, not in a loop
     bool free = false;                // is in free_
@@ -142,6 +183,9 @@ class Dealer {
   bool sticky() const { return policy_ == Policy::ip_hash || policy_ == Policy::ask; }
   bool has_room(const Worker& worker) const;
   void update(WorkerId id, Worker& worker);
+  // Whether it stands still, by what it has in flight now and had the last time.
+  void look_at(WorkerId id, Worker& worker);
+  void take_back(WorkerId id, Worker& worker);
   // Behind what waits already, or before it.
   void wait(Connection connection);
   void wait_first(Connection connection);
@@ -158,6 +202,7 @@ class Dealer {
   void close_waiting_if_deserted();
 
   Policy policy_;
+  std::size_t window_;
   std::map<WorkerId, Worker> workers_;  // also those that listen no more and have not answered
   std::size_t listening_ = 0;
   std::uint64_t most_dealt_ = 0;

@@ -85,6 +85,28 @@ struct RevokeOffer {
   ListenerId listener;
   FdToken connection;
 };
+// Connections for the worker's queue: they are closed here once they are in it. handle_not_queued() for those that are not.
+struct Enqueue {
+  WorkerId worker;
+  QueueNumber listener;
+  std::vector<FdToken> connections;
+};
+// How many of its queue has the worker not read? handle_unread() follows.
+struct CountUnread {
+  WorkerId worker;
+};
+// handle_unread() when it has read about half of what it may have.
+struct AwaitRoom {
+  WorkerId worker;
+};
+// Reads the worker's queue in its place: handle_drained() follows.
+struct DrainQueue {
+  WorkerId worker;
+};
+// Puts the question into the queue whether anybody reads: handle_unread() when somebody has answered.
+struct AskForLife {
+  WorkerId worker;
+};
 // The message goes with a load board, where one can be made.
 struct ShareBoard {
   WorkerId worker;
@@ -154,9 +176,9 @@ struct Choose {
   FdToken connection;
   std::vector<WorkerId> workers;
 };
-using PrimaryEffect =
-    std::variant<Spawn, SendToWorker, Offer, RevokeOffer, ShareBoard, DisconnectWorker, Listen, StopListening, AcceptLast,
-                 ClosePort, Join, Part, CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
+using PrimaryEffect = std::variant<Spawn, SendToWorker, Offer, RevokeOffer, Enqueue, CountUnread, AwaitRoom, DrainQueue,
+                                   AskForLife, ShareBoard, DisconnectWorker, Listen, StopListening, AcceptLast, ClosePort, Join,
+                                   Part, CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
 
 // In a worker. The primary accepts for this server: it is listening.
 struct ServerListeningEvent {

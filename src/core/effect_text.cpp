@@ -33,6 +33,15 @@ struct Line {
   std::string operator()(const RevokeOffer& e) const {
     return "revoke " + text(e.worker) + " " + std::to_string(e.number) + " " + text(e.connection);
   }
+  std::string operator()(const Enqueue& e) const {
+    std::string line = "enqueue " + text(e.worker) + " " + std::to_string(static_cast<std::uint32_t>(e.listener));
+    for (const FdToken connection : e.connections) line += " " + text(connection);
+    return line;
+  }
+  std::string operator()(const CountUnread& e) const { return "count " + text(e.worker); }
+  std::string operator()(const AwaitRoom& e) const { return "await room " + text(e.worker); }
+  std::string operator()(const DrainQueue& e) const { return "drain " + text(e.worker); }
+  std::string operator()(const AskForLife& e) const { return "ask for life " + text(e.worker); }
   std::string operator()(const ShareBoard& e) const { return "board " + text(e.worker); }
   std::string operator()(const Watch& e) const { return "watch " + text(e.listener); }
   std::string operator()(const Choose& e) const {

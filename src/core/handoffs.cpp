@@ -69,6 +69,53 @@ std::vector<Handoffs::Answered> Handoffs::answer(WorkerId worker, const wire::Of
   return answered;
 }
 
+std::vector<Handoffs::Queued> Handoffs::read(WorkerId worker, std::uint64_t total) {
+  std::vector<Queued> read;
+  const auto found = queues_.find(worker);
+  if (found == queues_.end()) return read;
+  Queue& queue = found->second;
+  for (; queue.read < total && !queue.unread.empty(); ++queue.read) {
+    read.push_back(queue.unread.front());
+    queue.unread.pop_front();
+  }
+  return read;
+}
+
+std::vector<Handoffs::Queued> Handoffs::drain(WorkerId worker, std::size_t count) {
+  const auto found = queues_.find(worker);
+  if (found == queues_.end()) return {};
+  auto& unread = found->second.unread;
+  const auto end = unread.begin() + static_cast<std::ptrdiff_t>(std::min(count, unread.size()));
+  std::vector<Queued> drained(unread.begin(), end);
+  unread.erase(unread.begin(), end);
+  return drained;
+}
+
+std::optional<Handoffs::Queued> Handoffs::unqueue(WorkerId worker, FdToken connection) {
+  const auto found = queues_.find(worker);
+  if (found == queues_.end()) return std::nullopt;
+  auto& unread = found->second.unread;
+  const auto queued = std::find_if(unread.begin(), unread.end(),
+                                   [connection](const Queued& one) { return one.listener && one.connection == connection; });
+  if (queued == unread.end()) return std::nullopt;
+  const Queued removed = *queued;
+  unread.erase(queued);
+  return removed;
+}
+
+bool Handoffs::is_queued(WorkerId worker, ListenerId listener) const {
+  const auto found = queues_.find(worker);
+  return found != queues_.end() && std::any_of(found->second.unread.begin(), found->second.unread.end(),
+                                               [listener](const Queued& queued) { return queued.listener == listener; });
+}
+
+bool Handoffs::give_back(WorkerId worker) {
+  const auto found = queues_.find(worker);
+  if (found == queues_.end() || found->second.given_back >= found->second.read) return false;
+  ++found->second.given_back;
+  return true;
+}
+
 void Handoffs::lose(WorkerId worker) {
   std::erase_if(sent_, [worker](const auto& entry) { return entry.second.worker == worker; });
 }

@@ -15,7 +15,7 @@ namespace muster::core {
 
 // The ledger of connections that are on their way: whose each is, and what its answer settles. Node's workers are sent one in a
 // message of its own, which they answer by the message's number. Muster's are offered many, numbered one after the other, which
-// they answer in that order.
+// they answer in that order. In a queue they are numbered too: the first so many are those that the worker has read.
 class Handoffs {
  public:
   struct Handoff {
@@ -49,9 +49,27 @@ class Handoffs {
   // None for a reply that a correct worker does not make: out of order, or to nothing.
   std::vector<Answered> answer(WorkerId worker, const wire::OfferReply& reply);
 
+  void queue(Handoff handoff) { queues_[handoff.worker].unread.push_back({handoff.listener, handoff.connection}); }
+  // The question whether it reads.
+  void ask(WorkerId worker) { queues_[worker].unread.push_back({}); }
+  struct Queued {
+    std::optional<ListenerId> listener = {};  // nothing: the question
+    FdToken connection{};
+  };
+  // It has read so many since it has a queue.
+  std::vector<Queued> read(WorkerId worker, std::uint64_t total);
+  // The next so many are not there any more, and were not read.
+  std::vector<Queued> drain(WorkerId worker, std::size_t count);
+  // One that did not get there.
+  std::optional<Queued> unqueue(WorkerId worker, FdToken connection);
+  bool is_queued(WorkerId worker, ListenerId listener) const;
+  // The worker gives back a connection: false when it has read none that it has not given back.
+  bool give_back(WorkerId worker);
+
   // It can answer for nothing any more. Its offers can still be found, to be taken back, until it is forgotten.
   void lose(WorkerId worker);
   void forget(WorkerId worker) { offers_.erase(worker); }
+  void forget_queue(WorkerId worker) { queues_.erase(worker); }
 
  private:
   struct Offered {
@@ -64,7 +82,14 @@ class Handoffs {
     std::deque<Offered> unanswered = {};
   };
 
+  struct Queue {
+    std::uint64_t read = 0;
+    std::uint64_t given_back = 0;
+    std::deque<Queued> unread = {};
+  };
+
   std::map<Seq, Handoff> sent_;
+  std::map<WorkerId, Queue> queues_;
   std::map<WorkerId, Offers> offers_;
 };
 

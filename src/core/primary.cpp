@@ -14,9 +14,6 @@ namespace {
 // where it is the only worker.
 constexpr std::uint32_t rest_after_refusal_ms = 10;
 
-// How many connections a muster worker may have that it has not answered for. Enough that it need not wait for the next while
-// the answer to the last is on its way, and few enough to be dealt again when it stands still.
-constexpr std::size_t offer_window = 16;
 // How often it is looked whether a worker stands still; it does when it has not answered for its oldest in all that time.
 constexpr std::uint32_t look_after_ms = 10;
 
@@ -70,6 +67,7 @@ std::shared_ptr<const WorkerRecord> Primary::fork(WorkerId id, Settings settings
 std::shared_ptr<const WorkerRecord> Primary::start(WorkerId id, SpawnRequest&& request) {
   setup_primary({});
   auto worker = std::make_shared<WorkerRecord>(WorkerRecord{id, request.file, request.argv});
+  worker->queue_descriptor = request.queue_descriptor;
   worker->rights = std::make_shared<const ListenRights>(settings_, host_);
   workers_[id] = worker;
   effects_.push_back(Spawn{id, std::move(request)});
@@ -151,7 +149,7 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Muster&) {
   for (const ListenerId id : listeners_.ids()) {
     Listener* listener = listeners_.find(id);
     if (Dealer* dealer = listener->dealer(); dealer && dealer->has(worker.id)) {
-      dealer->set_window(worker.id, window(worker, *listener));
+      dealer->set_intake(worker.id, intake(worker, *listener));
       settle(id);
     }
   }
@@ -161,9 +159,29 @@ void Primary::handle_no_board(WorkerId id) {
   if (WorkerRecord* worker = find(id)) worker->has_board = false;
 }
 
+void Primary::handle(WorkerRecord& worker, Seq, const wire::Queue& message) {
+  if (worker.has_queue || !worker.queue_descriptor || message.extension < wire::first_with_queue) return;
+  worker.has_queue = true;
+  send(worker.id, wire::Queue{wire::common_extension(message.extension), worker.queue_descriptor});
+}
+
+void Primary::handle_no_queue(WorkerId id) {
+  WorkerRecord* worker = find(id);
+  if (!worker) return;
+  worker->queue_descriptor.reset();
+  if (!std::exchange(worker->has_queue, false)) return;
+  for (const ListenerId listener : listeners_.ids()) {
+    if (Dealer* dealer = listeners_.find(listener)->dealer()) dealer->set_intake(id, Dealer::Intake::message);
+    drain(id, listener);
+    settle(listener);
+  }
+}
+
 // One that does not take offers, or could not be told which socket they are for in a line of text, has one at a time.
-std::size_t Primary::window(const WorkerRecord& worker, const Listener& listener) const {
-  return worker.takes_offers && listener.key.find('\n') == std::string::npos ? offer_window : 1;
+Dealer::Intake Primary::intake(const WorkerRecord& worker, const Listener& listener) const {
+  if (worker.has_queue) return Dealer::Intake::queue;
+  const bool takes_offers = worker.takes_offers && listener.key.find('\n') == std::string::npos;
+  return takes_offers ? Dealer::Intake::offers : Dealer::Intake::message;
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Listening& message) {
@@ -237,7 +255,7 @@ void Primary::handle(WorkerRecord& worker, Seq seq, const wire::QueryServer& mes
 
 void Primary::add(const WorkerRecord& worker, Listener& listener) {
   if (Dealer* dealer = listener.dealer()) {
-    dealer->add(worker.id, window(worker, listener));
+    dealer->add(worker.id, intake(worker, listener));
   } else if (auto* kernel = std::get_if<KernelHandle>(&listener.scheduler)) {
     kernel->add(worker.id);
   } else {
@@ -332,6 +350,8 @@ void Primary::answer(Listener& listener, Listener::Waiting waiting, int error_nu
     descriptor = shared->descriptor;
   } else {
     answer.socket_name = listener.socket_name;
+    const WorkerRecord* const worker = find(waiting.worker);
+    if (worker && worker->has_queue) answer.queue = QueueNumber{static_cast<std::uint32_t>(listener.id)};
   }
   const auto kind = listener.datagram ? wire::HandleKind::dgram_native : wire::HandleKind::net_native;
   send(waiting.worker, wire::Reply{waiting.query, {}, std::move(answer)}, descriptor, kind);
@@ -390,6 +410,82 @@ void Primary::handle_revoked(WorkerId worker, ListenerId id, FdToken connection,
   if (revoked == Dealer::Revoked::taken_back) handoffs_.take_back(worker, number);
   listeners_.find(id)->dealer()->revoked(worker, connection, revoked);
   settle(id);
+}
+
+void Primary::handle_not_queued(WorkerId worker, std::span<const FdToken> connections) {
+  std::map<ListenerId, std::vector<Dealer::CameBack>> back;
+  for (const FdToken connection : connections) {
+    const auto queued = handoffs_.unqueue(worker, connection);
+    MUSTER_ASSERT(queued);
+    back[*queued->listener].push_back({connection, connection});
+  }
+  for (const auto& [id, of_listener] : back) {
+    Dealer& dealer = *listeners_.find(id)->dealer();
+    dealer.rest(worker);
+    dealer.came_back(worker, of_listener);
+    settle(id);
+  }
+}
+
+void Primary::handle_read(WorkerId worker, std::uint64_t total) {
+  bool lives = false;
+  for (const auto& [id, connection] : handoffs_.read(worker, total)) {
+    if (id) {
+      listeners_.find(*id)->dealer()->replied(worker, connection, Dealer::Answer::taken);
+    } else {
+      lives = true;
+    }
+  }
+  for (const ListenerId id : listeners_.ids()) {
+    if (Dealer* dealer = listeners_.find(id)->dealer()) {
+      if (lives) dealer->returned(worker);
+      dealer->counted(worker);
+      settle(id);
+    }
+  }
+}
+
+void Primary::handle_drained(WorkerId worker, std::uint64_t total_read, std::span<const std::optional<FdToken>> unread) {
+  handle_read(worker, total_read);
+  const auto drained = handoffs_.drain(worker, unread.size());
+  std::map<ListenerId, std::vector<Dealer::CameBack>> back;
+  bool asked = false;
+  for (std::size_t i = 0; i < unread.size(); ++i) {
+    const auto listener = i < drained.size() ? drained[i].listener : std::nullopt;
+    if (listener && unread[i]) {
+      back[*listener].push_back({drained[i].connection, *unread[i]});
+    } else if (listener) {
+      // The worker has read a part of the message, which it does not do by mistake, and has the descriptor.
+      listeners_.find(*listener)->dealer()->replied(worker, drained[i].connection, Dealer::Answer::taken);
+    } else if (unread[i]) {
+      effects_.push_back(CloseDescriptor{*unread[i]});
+    } else {
+      asked = true;
+    }
+  }
+  const WorkerRecord* const record = find(worker);
+  if (!record || record->lifecycle.disconnected()) handoffs_.forget_queue(worker);
+  for (const auto& [id, of_listener] : back) {
+    listeners_.find(id)->dealer()->came_back(worker, of_listener);
+    settle(id);
+  }
+  // It is still to answer.
+  if (asked && record && record->connected && record->has_queue) {
+    handoffs_.ask(worker);
+    effects_.push_back(AskForLife{worker});
+  }
+  for (const ListenerId id : listeners_.ids()) settle(id);
+}
+
+void Primary::handle_given_back(WorkerId worker, QueueNumber number, Connection connection) {
+  Listener* listener = listeners_.find(ListenerId{static_cast<std::uint32_t>(number)});
+  if (!listener || !listener->dealer() || !handoffs_.give_back(worker)) {
+    effects_.push_back(CloseDescriptor{connection.token});
+    return;
+  }
+  listener->dealer()->rest(worker);
+  listener->dealer()->given_back(connection);
+  settle(listener->id);
 }
 
 void Primary::handle_look(ListenerId id) {
@@ -466,7 +562,14 @@ void Primary::leave(ListenerId id, WorkerId worker) {
   if (std::holds_alternative<KernelHandle>(listener->scheduler) && listener->has(worker)) effects_.push_back(Part{id, worker});
   std::visit([worker](auto& scheduler) { scheduler.remove(worker); }, listener->scheduler);
   std::erase_if(listener->waiting, [worker](const Listener::Waiting& asked) { return asked.worker == worker; });
+  drain(worker, id);
   settle(id);
+}
+
+void Primary::drain(WorkerId worker, ListenerId id) {
+  if (!handoffs_.is_queued(worker, id)) return;
+  push_gathered();
+  effects_.push_back(DrainQueue{worker});
 }
 
 void Primary::leave_all(WorkerId worker) {
@@ -488,13 +591,23 @@ void Primary::lose(const WorkerRecord& worker) {
     leave(id, worker.id);
   }
   handoffs_.forget(worker.id);
+  if (worker.has_queue) effects_.push_back(DrainQueue{worker.id});
 }
 
 void Primary::hand_over(const Listener& listener, const Dealer::Handoff& handoff) {
   const WorkerRecord* worker = find(handoff.worker);
   MUSTER_ASSERT(worker);
   const Handoffs::Handoff entry{handoff.worker, listener.id, handoff.connection};
-  if (window(*worker, listener) > 1) {
+  if (handoff.intake == Dealer::Intake::queue) {
+    handoffs_.queue(entry);
+    const QueueNumber queue{static_cast<std::uint32_t>(listener.id)};
+    auto queueing = std::find_if(queueing_.begin(), queueing_.end(),
+                                 [&handoff](const Enqueue& one) { return one.worker == handoff.worker; });
+    if (queueing == queueing_.end()) queueing = queueing_.insert(queueing, {handoff.worker, queue, {}});
+    queueing->connections.push_back(handoff.connection);
+    return;
+  }
+  if (handoff.intake == Dealer::Intake::offers) {
     if (const auto number = handoffs_.offer(entry)) {
       auto offering = std::find_if(offering_.begin(), offering_.end(),
                                    [&handoff](const Offer& offer) { return offer.worker == handoff.worker; });
@@ -524,6 +637,20 @@ void Primary::settle(ListenerId id) {
     ListenerId id;
     Listener& listener;
     void operator()(const Dealer::Handoff& handoff) const { primary.hand_over(listener, handoff); }
+    void operator()(const Dealer::Count& count) const {
+      primary.push_gathered();
+      primary.effects_.push_back(CountUnread{count.worker});
+    }
+    void operator()(const Dealer::AwaitRoom& await) const { primary.effects_.push_back(AwaitRoom{await.worker}); }
+    void operator()(const Dealer::Drain& drain) const {
+      primary.push_gathered();
+      primary.effects_.push_back(DrainQueue{drain.worker});
+    }
+    void operator()(const Dealer::AskForLife& ask) const {
+      primary.push_gathered();
+      primary.handoffs_.ask(ask.worker);
+      primary.effects_.push_back(AskForLife{ask.worker});
+    }
     void operator()(const Dealer::Revoke& revoke) const { primary.revoke(listener, revoke); }
     void operator()(const Dealer::Close& close) const { primary.effects_.push_back(CloseDescriptor{close.connection}); }
     void operator()(const Dealer::Probe& probe) const { primary.effects_.push_back(ProbeConnection{id, probe.connection}); }
@@ -535,7 +662,7 @@ void Primary::settle(ListenerId id) {
   };
   while (const auto effect = dealer ? dealer->poll_effect() : std::nullopt)
     std::visit(Performer{*this, id, *listener}, *effect);
-  for (Offer& offer : std::exchange(offering_, {})) effects_.push_back(std::move(offer));
+  push_gathered();
   if (listener->phase == Listener::Phase::open && !listener->has_workers()) {
     listener->phase = Listener::Phase::draining;
     listeners_.retire(id);
@@ -547,6 +674,11 @@ void Primary::settle(ListenerId id) {
   }
   if (listener->phase == Listener::Phase::draining && (!dealer || dealer->settled())) listeners_.erase(id);
   report_disconnected();
+}
+
+void Primary::push_gathered() {
+  for (Offer& offer : std::exchange(offering_, {})) effects_.push_back(std::move(offer));
+  for (Enqueue& enqueue : std::exchange(queueing_, {})) effects_.push_back(std::move(enqueue));
 }
 
 void Primary::handle_error(WorkerId id, Error error) { effects_.push_back(ErrorEvent{id, std::move(error)}); }

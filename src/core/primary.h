@@ -31,9 +31,11 @@ struct WorkerRecord {
   Lifecycle lifecycle = {};
   std::optional<bool> exited_after_disconnect = {};
   bool connected = true;
-  bool muster = false;        // it has said so
-  bool takes_offers = false;  // it has mapped its load board
-  bool has_board = true;      // unless the system had none for it
+  bool muster = false;                       // it has said so
+  bool takes_offers = false;                 // it has mapped its load board
+  bool has_board = true;                     // unless the system had none for it
+  std::optional<int> queue_descriptor = {};  // the queue that it was started with
+  bool has_queue = false;                    // it takes what it is dealt from that
   std::shared_ptr<const ListenRights> rights = {};
   std::optional<ExitStatus> exit_status = {};
   bool listed = true;  // in cluster.workers
@@ -131,6 +133,16 @@ class Primary {
   // Which offers a worker has not answered for.
   Handoffs::Range unanswered_offers(WorkerId worker) const { return handoffs_.unanswered(worker); }
   void handle_revoked(WorkerId worker, ListenerId listener, FdToken connection, std::uint64_t number, Dealer::Revoked revoked);
+  // This worker was started without its queue, or that is broken.
+  void handle_no_queue(WorkerId worker);
+  // These are not in the worker's queue.
+  void handle_not_queued(WorkerId worker, std::span<const FdToken> connections);
+  // How many messages of its queue the worker has read in all.
+  void handle_read(WorkerId worker, std::uint64_t total);
+  // The rest of it, the oldest first: the connections by new tokens, nothing for a question. They count as never queued.
+  void handle_drained(WorkerId worker, std::uint64_t total_read, std::span<const std::optional<FdToken>> unread);
+  // A connection that a GiveBack brought: the core's from here on.
+  void handle_given_back(WorkerId worker, QueueNumber listener, Connection connection);
   void handle_look(ListenerId listener);
   void handle_chosen(ListenerId listener, FdToken connection, std::optional<WorkerId> worker);
   void handle_probed(ListenerId listener, FdToken connection, Dealer::Probed probed);
@@ -148,6 +160,7 @@ class Primary {
   void handle(WorkerRecord& worker, Seq seq, const wire::ExitedAfterDisconnect&);
   void handle(WorkerRecord& worker, Seq seq, const wire::Reply& message);
   void handle(WorkerRecord& worker, Seq seq, const wire::Muster& message);
+  void handle(WorkerRecord& worker, Seq seq, const wire::Queue& message);
   template <class Other>
   void handle(WorkerRecord&, Seq, const Other&) {}
 
@@ -165,13 +178,17 @@ class Primary {
   // Reports that a socket which was opened with other rights is in the way.
   void tell_of_others(WorkerId worker, const wire::ListenQuery& query);
   void conclude(const Handoffs::Handoff& handoff, Dealer::Answer answer);
-  std::size_t window(const WorkerRecord& worker, const Listener& listener) const;
+  Dealer::Intake intake(const WorkerRecord& worker, const Listener& listener) const;
   void revoke(Listener& listener, const Dealer::Revoke& revoke);
   void hand_over(const Listener& listener, const Dealer::Handoff& handoff);
   void leave(ListenerId id, WorkerId worker);
   void leave_all(WorkerId worker);
   // Its channel is closed. It has ended, or may live.
   void lose(const WorkerRecord& worker);
+  // Has the worker's queue emptied, unless nothing for this listener is in it.
+  void drain(WorkerId worker, ListenerId id);
+  // What was gathered, as effects. Before one that looks at a queue.
+  void push_gathered();
   // Turns what the scheduler wants into effects, and lets the listener go when it is done.
   void settle(ListenerId id);
   void forget_if_gone(WorkerRecord& worker);
@@ -189,7 +206,9 @@ class Primary {
   Ports ports_;
   InspectPorts inspect_ports_;
   Handoffs handoffs_;
-  std::vector<Offer> offering_;  // gathered while a scheduler is settled
+  // Gathered while a scheduler is settled.
+  std::vector<Offer> offering_;
+  std::vector<Enqueue> queueing_;
   std::uint64_t next_seq_ = 0;
   std::vector<CallbackId> disconnect_callbacks_;
   std::optional<CallbackId> stopping_;  // stop_listening() is to be told

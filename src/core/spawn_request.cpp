@@ -30,6 +30,8 @@ Stdio stdio_of(const Settings& settings) {
   return *settings.stdio;
 }
 
+bool is_node(std::string_view interpreter) { return interpreter.substr(interpreter.rfind('/') + 1).starts_with("node"); }
+
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
 void check_text(const std::optional<std::string>& text, const char* name) {
@@ -67,6 +69,7 @@ SpawnRequest spawn_request(const Settings& settings, const Env& env, WorkerId wo
 
   const std::string& exec = settings.exec.value();
   const std::string interpreter = settings.exec_path.value_or(is_script(exec) ? "node" : "");
+  if (is_node(interpreter)) request.queue_descriptor = static_cast<int>(request.stdio.size());
   if (!interpreter.empty()) {
     request.argv.push_back(interpreter);
     if (settings.exec_argv) request.argv.insert(request.argv.end(), settings.exec_argv->begin(), settings.exec_argv->end());

@@ -21,6 +21,8 @@ struct SpawnRequest {
   // In place of this process's environment and `env`: NAME=value each.
   std::optional<std::vector<std::string>> whole_env;
   Stdio stdio;  // with exactly one ipc entry
+  // Where it finds the end of a queue of connections, which only a Node that was told to reads (wire::Queue).
+  std::optional<int> queue_descriptor;
   Serialization serialization = Serialization::json;
   ChannelLimits limits;
   std::optional<int> uid, gid;

@@ -137,6 +137,7 @@ Reply read_reply(Seq ack, const Value& message) {
   if (!message["data"].is_undefined()) server.data = message["data"];
   const Value& name = message["sockname"];
   const auto port = small_integer(name["port"]);
+  if (const auto queue = small_integer(message["queue"]); queue && *queue > 0) server.queue = QueueNumber(*queue);
   if (name.is_object() && port) {
     server.socket_name = SocketName{std::string(name["address"].string_or("")), name["family"].string_or("") == "IPv6", *port};
   }
@@ -169,6 +170,10 @@ ClusterMessage read_cluster(const Value& message) {
     cluster.body = NewConnection{std::string(message["key"].string_or(""))};
   } else if (act == "disconnect") {
     cluster.body = Disconnect{};
+  } else if (act == "giveBack") {
+    cluster.body = GiveBack{QueueNumber(static_cast<std::uint32_t>(std::max(small_integer(message["queue"]).value_or(0), 0)))};
+  } else if (act == "queue") {
+    cluster.body = Queue{read_extension(message), small_integer(message["fd"])};
   } else if (act == "muster") {
     cluster.body = Muster{read_extension(message)};
   } else if (act == "counters") {
@@ -204,6 +209,15 @@ Value write_cluster(const ClusterMessage& cluster) {
       message.set("key", body.key);
     }
     void operator()(const Disconnect&) const { message.set("act", "disconnect"); }
+    void operator()(const GiveBack& body) const {
+      message.set("act", "giveBack");
+      message.set("queue", static_cast<double>(body.listener));
+    }
+    void operator()(const Queue& body) const {
+      message.set("act", "queue");
+      message.set("muster", body.extension);
+      if (body.descriptor) message.set("fd", *body.descriptor);
+    }
     void operator()(const Muster& body) const {
       message.set("act", "muster");
       message.set("muster", body.extension);
@@ -223,6 +237,7 @@ Value write_cluster(const ClusterMessage& cluster) {
       message.set("key", body.server->key);
       message.set("ack", ack);
       message.set("data", body.server->data);
+      if (body.server->queue) message.set("queue", static_cast<double>(*body.server->queue));
       if (const auto& name = body.server->socket_name) {
         message.set("sockname",
                     Value{{"address", name->address}, {"family", name->ipv6 ? "IPv6" : "IPv4"}, {"port", name->port}});

@@ -22,13 +22,15 @@ namespace muster::core::wire {
 // primary answers with, or with its own where that is lower. A number that either does not know means plain Node.
 //
 // Raise it, and read the one before for a release, when any of these changes in a way that the other end would see: the frames
-// of Offer and OfferReply, the messages Muster and Counters, the layout of kernel::LoadBoard's page or of
+// of Offer and OfferReply, the messages Muster, Counters, Queue and GiveBack, the layout of kernel::LoadBoard's page or of
 // kernel::member_counts, or what any of them means. A primary and its workers may be of different releases during an upgrade,
 // and under a primary that outlives a deploy.
 using ExtensionVersion = int;
 inline constexpr ExtensionVersion no_extension = 0;
 inline constexpr ExtensionVersion oldest_extension = 1;
-inline constexpr ExtensionVersion newest_extension = 1;
+inline constexpr ExtensionVersion newest_extension = 2;
+// The first with Queue and GiveBack.
+inline constexpr ExtensionVersion first_with_queue = 2;
 // What the primary answers a worker that says this.
 constexpr ExtensionVersion common_extension(ExtensionVersion said) {
   if (said < oldest_extension) return no_extension;
@@ -77,6 +79,21 @@ struct Close {
   std::string key;
 };
 struct ExitedAfterDisconnect {};
+// A connection that this worker took from its queue and cannot serve comes back, as a descriptor.
+struct GiveBack {
+  QueueNumber listener{};
+};
+
+// Either way. A worker that says it, with what it knows, wants its connections by a queue: a socket that it was started with,
+// on which each is a message of the four bytes of its listener's QueueNumber, with its descriptor. The primary answers where
+// that is, and keeps both ends: what the worker has not read can be counted, and read by the primary instead. A message without
+// a descriptor is a question whether anybody reads, and answered with a byte.
+//
+// It is not sent on the channel: a Node process that is about to close its own ends with an error when a descriptor comes.
+struct Queue {
+  ExtensionVersion extension = no_extension;
+  std::optional<int> descriptor = {};  // in the worker
+};
 
 // Primary to worker.
 struct NewConnection {
@@ -101,6 +118,8 @@ struct ServerAnswer {
   std::string key;
   Value data = nullptr;
   std::optional<SocketName> socket_name = {};
+  // By which connections for it are known in the worker's queue. Nothing where they come by NewConnection.
+  std::optional<QueueNumber> queue = {};
 };
 
 // Either way. What it may carry depends on what it answers: `server` on QueryServer, `accepted` on
@@ -114,8 +133,8 @@ struct Reply {
 // An act of a later Node that we do not know: ignored, as Node does.
 struct Unknown {};
 
-using Body = std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, NewConnection, Disconnect,
-                          Muster, Counters, Reply>;
+using Body = std::variant<Unknown, Online, QueryServer, Listening, Close, ExitedAfterDisconnect, GiveBack, Queue, NewConnection,
+                          Disconnect, Muster, Counters, Reply>;
 
 struct ClusterMessage {
   Body body;

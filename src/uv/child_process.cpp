@@ -99,7 +99,7 @@ bool is_own_user(const core::SpawnRequest& request) {
 
 ChildProcess::ChildProcess(Loop& loop, ExitHandler on_exit) : loop_(loop), on_exit_(std::move(on_exit)) {}
 
-int ChildProcess::spawn(const core::SpawnRequest& request) {
+int ChildProcess::spawn(const core::SpawnRequest& request, int queue) {
   MUSTER_ASSERT(pid_ == 0);
   hear_of_exits();
   os::SpawnOptions options;
@@ -131,6 +131,7 @@ int ChildProcess::spawn(const core::SpawnRequest& request) {
       }
     }
   }
+  if (queue >= 0) options.descriptors.push_back(queue);
   options.file = request.file;
   options.argv = request.argv;
   options.env = environment(request, channel_fd);

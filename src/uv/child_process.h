@@ -22,8 +22,8 @@ class ChildProcess {
   ChildProcess(Loop& loop, ExitHandler on_exit);
 
   // Returns an errno, 0 for success. The channel is where the request's stdio has its ipc entry, and
-  // NODE_CHANNEL_FD tells the process where that is.
-  int spawn(const core::SpawnRequest& request);
+  // NODE_CHANNEL_FD tells the process where that is. `queue` is lent, for the request's queue descriptor; -1: it has none.
+  int spawn(const core::SpawnRequest& request, int queue = -1);
   // Whether spawn() failed for the working folder, not for the file.
   bool cwd_failed() const { return cwd_failed_; }
   int pid() const { return pid_; }

@@ -64,7 +64,14 @@ void PrimaryDriver::perform(core::Spawn spawn) {
       id, Worker{ChildProcess(loop_, [this, id](ExitStatus status) { handle_exit(id, status); }), spawn.request.serialization});
   MUSTER_ASSERT(added);
   Worker& worker = found->second;
-  if (const int error = worker.process.spawn(spawn.request); error != 0) {
+  if (spawn.request.queue_descriptor) {
+    worker.queue = ConnectionQueue::create(loop_, core::Dealer::window, [this, id] {
+      if (closed_) return;
+      if (const ConnectionQueue* queue = queue_of(id)) primary_.handle_read(id, queue->read());
+      perform();
+    });
+  }
+  if (const int error = worker.process.spawn(spawn.request, worker.queue ? worker.queue->reader() : -1); error != 0) {
     Error failure = system_error(error, "spawn " + spawn.request.file);
     failure.syscall = "spawn";
     // Node's text ends here, and reads as if the file were missing.
@@ -78,6 +85,7 @@ void PrimaryDriver::perform(core::Spawn spawn) {
   worker.channel = std::make_unique<ChannelIo>(loop_, fds_, worker.process.take_channel(),
                                                core::Channel(spawn.request.serialization, limits, user_data_),
                                                [this, id](core::Channel::Event& event) { handle_channel(id, event); });
+  if (!worker.queue) primary_.handle_no_queue(id);
   primary_.handle_spawned(id, worker.process.pid());
 }
 
@@ -108,6 +116,50 @@ void PrimaryDriver::perform(core::RevokeOffer revoke) {
   const bool taken_back = found != workers_.end() && found->second.board->revoke(revoke.number);
   primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number,
                           taken_back ? core::Dealer::Revoked::taken_back : core::Dealer::Revoked::claimed);
+}
+
+ConnectionQueue* PrimaryDriver::queue_of(core::WorkerId id) {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? nullptr : found->second.queue.get();
+}
+
+void PrimaryDriver::perform(core::Enqueue enqueue) {
+  ConnectionQueue* const queue = queue_of(enqueue.worker);
+  ConnectionQueue::Sent sent{0, EPIPE};
+  if (queue) {
+    std::vector<int> connections;
+    connections.reserve(enqueue.connections.size());
+    for (const core::FdToken connection : enqueue.connections) connections.push_back(fds_.get(connection));
+    sent = queue->send(enqueue.listener, connections);
+  }
+  const std::span all(enqueue.connections);
+  for (const core::FdToken connection : all.first(sent.count)) fds_.close(connection);
+  if (sent.count == all.size()) return;
+  primary_.handle_not_queued(enqueue.worker, all.subspan(sent.count));
+  const bool passes = sent.error == EAGAIN || sent.error == ENOBUFS || sent.error == ENOMEM || sent.error == ETOOMANYREFS;
+  if (!passes) primary_.handle_no_queue(enqueue.worker);
+}
+
+void PrimaryDriver::perform(core::CountUnread count) {
+  if (const ConnectionQueue* queue = queue_of(count.worker)) primary_.handle_read(count.worker, queue->read());
+}
+
+void PrimaryDriver::perform(core::AwaitRoom await) {
+  if (ConnectionQueue* queue = queue_of(await.worker)) queue->await_room();
+}
+
+void PrimaryDriver::perform(core::DrainQueue drain) {
+  ConnectionQueue* const queue = queue_of(drain.worker);
+  if (!queue) return;
+  std::vector<std::optional<core::FdToken>> unread;
+  for (OwnedFd& connection : queue->drain()) {
+    unread.push_back(connection ? std::optional(fds_.add(std::move(connection))) : std::nullopt);
+  }
+  primary_.handle_drained(drain.worker, queue->read(), unread);
+}
+
+void PrimaryDriver::perform(core::AskForLife ask) {
+  if (ConnectionQueue* queue = queue_of(ask.worker)) queue->ask_for_life();
 }
 
 void PrimaryDriver::perform(core::ShareBoard share) {
@@ -342,9 +394,14 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
   if (closed_) return;
   if (auto* received = std::get_if<core::Channel::Received>(&event)) {
     if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
-      // No message of a worker's cluster module brings a descriptor.
-      if (received->descriptor) fds_.close(*received->descriptor);
-      primary_.handle_message(id, std::move(*message));
+      const auto* back = std::get_if<core::wire::GiveBack>(&message->body);
+      if (received->descriptor && back) {
+        handle_given_back(id, back->listener, *received->descriptor);
+      } else {
+        // No other message of a worker's cluster module brings a descriptor.
+        if (received->descriptor) fds_.close(*received->descriptor);
+        primary_.handle_message(id, std::move(*message));
+      }
       perform();
     } else if (const auto* reply = std::get_if<core::wire::OfferReply>(&received->packet.payload)) {
       primary_.handle_message(id, *reply);
@@ -380,6 +437,17 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
     perform();
     forget_if_gone(id);
   }
+}
+
+void PrimaryDriver::handle_given_back(core::WorkerId id, core::QueueNumber listener, core::FdToken connection) {
+  const int fd = fds_.get(connection);
+  // Whatever else a worker may have is not for another one's server.
+  const auto acceptor = acceptors_.find(core::ListenerId{static_cast<std::uint32_t>(listener)});
+  if (acceptor == acceptors_.end() || !is_connection_of(fd, acceptor->second->descriptor())) return fds_.close(connection);
+  const bool sticky = primary_.scheduling_policy() == SchedulingPolicy::ip_hash;
+  // It may not be known yet that the worker has read it.
+  if (const ConnectionQueue* queue = queue_of(id)) primary_.handle_read(id, queue->read());
+  primary_.handle_given_back(id, listener, {connection, sticky ? address_hash(fd) : 0});
 }
 
 void PrimaryDriver::handle_exit(core::WorkerId id, ExitStatus status) {

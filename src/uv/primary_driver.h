@@ -14,6 +14,7 @@
 #include "uv/acceptor.h"
 #include "uv/channel_io.h"
 #include "uv/child_process.h"
+#include "uv/connection_queue.h"
 #include "uv/fd_table.h"
 #include "uv/loop.h"
 #include "uv/socket.h"
@@ -87,6 +88,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
     Serialization serialization;
     std::unique_ptr<ChannelIo> channel = {};
     std::optional<kernel::LoadBoard> board = {};
+    std::unique_ptr<ConnectionQueue> queue = {};
     bool exited = false;
     bool disconnected = false;
   };
@@ -104,6 +106,11 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform(core::SendToWorker send);
   void perform(core::Offer offer);
   void perform(core::RevokeOffer revoke);
+  void perform(core::Enqueue enqueue);
+  void perform(core::CountUnread count);
+  void perform(core::AwaitRoom await);
+  void perform(core::DrainQueue drain);
+  void perform(core::AskForLife ask);
   void perform(core::ShareBoard share);
   void perform(core::DisconnectWorker disconnect);
   void perform(core::Listen listen);
@@ -133,6 +140,9 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   // handle_rested() or handle_look(), after a time.
   void call_later(std::map<core::ListenerId, std::unique_ptr<Timer>>& timers, core::ListenerId id, std::uint32_t milliseconds,
                   void (core::Primary::*handle)(core::ListenerId));
+  // Null for one that has none.
+  ConnectionQueue* queue_of(core::WorkerId id);
+  void handle_given_back(core::WorkerId id, core::QueueNumber listener, core::FdToken connection);
   void handle_channel(core::WorkerId id, core::Channel::Event& event);
   void handle_exit(core::WorkerId id, ExitStatus status);
   void forget_if_gone(core::WorkerId id);

@@ -317,6 +317,19 @@ std::uint64_t address_hash(int connection) {
   return halves[0] * 0x9e3779b97f4a7c15 ^ halves[1];
 }
 
+bool is_connection_of(int connection, int listening) {
+  const auto option = [](int fd, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+  };
+  if (option(connection, SO_TYPE) != SOCK_STREAM || option(connection, SO_ACCEPTCONN) != 0) return false;
+  if (option(connection, SO_DOMAIN) != option(listening, SO_DOMAIN)) return false;
+  const auto here = socket_name(connection), there = socket_name(listening);
+  if (here && there) return here->port == there->port;
+  return !here && !there && socket_path(connection) == socket_path(listening);
+}
+
 bool touched(int connection) {
   tcp_info info{};
   socklen_t size = sizeof info;

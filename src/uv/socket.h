@@ -54,6 +54,9 @@ std::optional<core::wire::SocketName> peer_name(int fd);
 // The same number for every connection from the same address. 0 for a Unix socket.
 std::uint64_t address_hash(int connection);
 
+// Whether it may have been accepted from this listening socket.
+bool is_connection_of(int connection, int listening);
+
 // Whether anybody has read from or written to an accepted connection. True also for what cannot tell:
 // only TCP keeps count.
 bool touched(int connection);

@@ -47,7 +47,7 @@ TEST_F(Extension, OfANewerWorkerIsThePrimarysVersion) {
   const Value first = first_answer("99");
 
   EXPECT_EQ(first["msg"]["act"].string_or(""), "muster");
-  EXPECT_EQ(first["msg"]["muster"], 1);
+  EXPECT_EQ(first["msg"]["muster"], 2);
 }
 
 TEST_F(Extension, OfAWorkerThatSaysNoNumberIsNodes) {

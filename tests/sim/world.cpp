@@ -36,6 +36,7 @@ std::string name_of(const WorkerProcess& worker) { return fmt::format("worker {}
 Settings world_settings() {
   Settings settings;
   settings.exec = "worker";
+  settings.exec_path = "node";
   return settings;
 }
 
@@ -278,8 +279,13 @@ void World::worker_step(WorkerProcess& worker) {
       finish(worker, server, below(server.connections.size()), id);
       return;
     }
-  } else if (choice < 800) {
+  } else if (choice < 700) {
     accept_shared(worker);
+  } else if (choice < 780) {
+    while (read_queue(worker) && chance(70)) {
+    }
+  } else if (choice < 800) {
+    report_queue_news(worker);
   } else if (choice < 820) {
     if (!worker.servers.empty()) close_server(worker, worker.servers.begin()->first);
   } else if (choice < 825) {
@@ -348,16 +354,18 @@ bool World::settle_once() {
       active |= report_exit(*worker);
     } else {
       for (auto& [server_id, server] : worker->servers) {
-        if (server.connections.empty()) continue;
+        if (server.connections.empty() || keeps_connections_) continue;
         finish(*worker, server, 0, server_id);
         active = true;
         break;
       }
       active |= accept_shared(*worker);
+      active |= read_queue(*worker);
       if (worker->state == WorkerProcess::State::running) worker->child.answer_offers();
       perform_child(*worker);
     }
   }
+  for (const auto& [id, worker] : workers_) active |= report_queue_news(*worker);
   for (const auto& [listener, port] : std::map(listeners_)) active |= accept(listener, port);
   if (!active && !(rests_.empty() && watches_.empty())) {
     now_ = std::chrono::milliseconds::max();
@@ -399,7 +407,10 @@ void World::check_fairness() {
     if (listeners_.size() != 1 || idle.empty()) return;
     served_.clear();
     for (std::size_t i = 0; i < idle.size(); ++i) connect(port);
+    // One that has finished has as few as one that got none.
+    keeps_connections_ = true;
     settle();
+    keeps_connections_ = false;
     for (const WorkerId id : idle) {
       if (served_[id] != 1) {
         oracle_.violated(step_, "fairness",
@@ -448,7 +459,13 @@ void World::perform(core::Spawn& spawn) {
   end.end = std::make_unique<End>(primary_process_, *end.to_primary, *end.to_worker);
   auto worker = std::make_unique<WorkerProcess>(*this, spawn.worker, *end.to_worker, *end.to_primary);
   perform_child(*worker);
+  // What is preloaded into a Node worker says that it reads a queue.
+  if (chance(40)) {
+    worker->end.channel.send(
+        {core::wire::encode(Serialization::json, core::wire::ClusterMessage{core::wire::Queue{core::wire::newest_extension}})});
+  }
   workers_.emplace(spawn.worker, std::move(worker));
+  if (!spawn.request.queue_descriptor || (!calm_ && chance(10))) primary_.handle_no_queue(spawn.worker);
   primary_.handle_spawned(spawn.worker, 1000 + static_cast<int>(spawn.worker));
 }
 
@@ -472,6 +489,96 @@ void World::perform(core::RevokeOffer& revoke) {
   if (taken_back) claim = WorkerProcess::Claim::revoked;
   primary_.handle_revoked(revoke.worker, revoke.listener, revoke.connection, revoke.number,
                           taken_back ? core::Dealer::Revoked::taken_back : core::Dealer::Revoked::claimed);
+}
+
+void World::perform(core::Enqueue& enqueue) {
+  WorkerProcess& worker = *workers_.at(enqueue.worker);
+  std::size_t sent = enqueue.connections.size();
+  // Now and then the system has no room for all, or the worker has shut its end.
+  const bool fails = !calm_ && chance(5);
+  if (fails) sent = below(sent);
+  for (std::size_t i = 0; i < sent; ++i) {
+    Description* const description = primary_process_.get(enqueue.connections[i]);
+    ++description->references;
+    primary_process_.close(enqueue.connections[i]);
+    worker.queue.push_back({enqueue.listener, description});
+    ++worker.queued;
+  }
+  if (!fails) return;
+  primary_.handle_not_queued(enqueue.worker, std::span(enqueue.connections).subspan(sent));
+  if (chance(30)) primary_.handle_no_queue(enqueue.worker);
+}
+
+void World::perform(core::CountUnread& count) {
+  const WorkerProcess& worker = *workers_.at(count.worker);
+  primary_.handle_read(count.worker, worker.queued - worker.queue.size());
+}
+
+void World::perform(core::AwaitRoom& await) { workers_.at(await.worker)->queue_awaits_room = true; }
+
+void World::perform(core::DrainQueue& drain) {
+  WorkerProcess& worker = *workers_.at(drain.worker);
+  std::vector<std::optional<FdToken>> unread;
+  for (const auto& [listener, connection] : std::exchange(worker.queue, {})) {
+    unread.push_back(connection ? std::optional(primary_process_.add(connection)) : std::nullopt);
+    if (connection) release(connection);
+    --worker.queued;
+  }
+  primary_.handle_drained(drain.worker, worker.queued, unread);
+}
+
+void World::perform(core::AskForLife& ask) {
+  WorkerProcess& worker = *workers_.at(ask.worker);
+  worker.queue.push_back({});
+  ++worker.queued;
+  worker.queue_asks = true;
+}
+
+bool World::read_queue(WorkerProcess& worker) {
+  if (worker.state != WorkerProcess::State::running || !worker.reads_queue || worker.queue.empty() || worker.held) return false;
+  const auto [listener, connection] = worker.queue.front();
+  worker.queue.pop_front();
+  trace(name_of(worker), [&] { return connection ? "reads its queue" : "answers the question in its queue"; });
+  constexpr std::size_t room = 8;
+  if (worker.queue_awaits_room && worker.queue.size() <= room) {
+    worker.queue_awaits_room = false;
+    worker.queue_news = true;
+  }
+  if (!connection) {
+    if (std::exchange(worker.queue_asks, false)) worker.queue_news = true;
+    return true;
+  }
+  const FdToken token = worker.add(connection);
+  release(connection);
+  receive_queued(worker, listener, token);
+  return true;
+}
+
+void World::receive_queued(WorkerProcess& worker, core::QueueNumber listener, FdToken connection) {
+  const auto key = worker.queue_keys.find(listener);
+  if (key == worker.queue_keys.end()) {
+    worker.held = std::pair(listener, connection);
+    return;
+  }
+  // A copy, to be given back where the child does not keep it.
+  const FdToken copy = worker.add(worker.get(connection));
+  worker.took = false;
+  worker.child.handle_message({core::wire::NewConnection{key->second}, core::Seq{}}, connection);
+  perform_child(worker);
+  if (worker.state == WorkerProcess::State::dead) return;
+  if (worker.took) return worker.close(copy);
+  core::Channel::Outgoing outgoing{core::wire::encode(
+      Serialization::json, core::wire::ClusterMessage{core::wire::GiveBack{listener}}, core::wire::HandleInfo{})};
+  outgoing.descriptor = copy;
+  outgoing.ownership = core::Channel::Descriptor::give;
+  if (!core::Channel::queued(worker.end.channel.send(std::move(outgoing)))) worker.close(copy);
+}
+
+bool World::report_queue_news(WorkerProcess& worker) {
+  if (!std::exchange(worker.queue_news, false)) return false;
+  primary_.handle_read(worker.id, worker.queued - worker.queue.size());
+  perform_primary();
+  return true;
 }
 
 void World::perform(core::ShareBoard& share) {
@@ -692,6 +799,7 @@ void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
   } else if (auto* connection = std::get_if<core::ConnectionEvent>(&event)) {
     serve(worker, connection->server, connection->connection);
   } else if (auto* drop = std::get_if<core::DropEvent>(&event)) {
+    worker.took = true;
     worker.close(drop->connection);
   } else if (auto* close = std::get_if<core::CloseServerEvent>(&event)) {
     if (worker.servers.contains(close->server)) close_server(worker, close->server);
@@ -699,6 +807,7 @@ void World::perform(WorkerProcess& worker, core::ChildEvent& event) {
 }
 
 void World::serve(WorkerProcess& worker, ServerId id, FdToken connection) {
+  worker.took = true;
   Client& client = *worker.get(connection)->client;
   // A program reads at once, or later.
   if (calm_ || chance(50)) touch(client, worker.id);
@@ -859,9 +968,22 @@ void World::pump(End& end, WorkerProcess* worker, WorkerId id) {
     if (auto* received = std::get_if<core::Channel::Received>(&*event)) {
       if (auto* message = std::get_if<core::wire::ClusterMessage>(&received->packet.payload)) {
         if (worker) {
+          const auto* reply = std::get_if<core::wire::Reply>(&message->body);
+          if (reply && reply->server && reply->server->queue) worker->queue_keys[*reply->server->queue] = reply->server->key;
+          worker->reads_queue |= std::holds_alternative<core::wire::Queue>(message->body);
           worker->child.handle_message(std::move(*message), received->descriptor);
           perform_child(*worker);
           if (worker->state == WorkerProcess::State::dead) return;
+          if (worker->held && worker->queue_keys.contains(worker->held->first)) {
+            const auto [listener, connection] = *std::exchange(worker->held, std::nullopt);
+            receive_queued(*worker, listener, connection);
+            if (worker->state == WorkerProcess::State::dead) return;
+          }
+        } else if (const auto* back = std::get_if<core::wire::GiveBack>(&message->body); back && received->descriptor) {
+          const auto client = static_cast<std::uint64_t>(primary_process_.get(*received->descriptor)->client->address);
+          primary_.handle_read(id, workers_.at(id)->queued - workers_.at(id)->queue.size());
+          primary_.handle_given_back(id, back->listener, {*received->descriptor, client});
+          perform_primary();
         } else {
           primary_.handle_message(id, std::move(*message));
           perform_primary();

@@ -116,6 +116,21 @@ struct WorkerProcess : Process {
   // What it shares with the primary: the fate of each offer, by its number.
   enum class Claim { offered, claimed, revoked };
   std::map<std::uint64_t, Claim> board;
+
+  // Its queue, of which the primary has both ends: what lies there is nobody's until it is read. A message without a
+  // description is the question whether it reads.
+  struct Queued {
+    core::QueueNumber listener{};
+    Description* connection = nullptr;
+  };
+  std::deque<Queued> queue;
+  std::uint64_t queued = 0;  // in all
+  bool queue_awaits_room = false, queue_asks = false;
+  bool queue_news = false;   // which the primary has not seen
+  bool reads_queue = false;  // it has its end
+  std::map<core::QueueNumber, std::string> queue_keys;
+  std::optional<std::pair<core::QueueNumber, FdToken>> held;  // for a socket that it has no answer about yet
+  bool took = false;                                          // the child has kept what it was given last
 };
 
 class World {
@@ -180,6 +195,11 @@ class World {
   void perform(core::SendToWorker& send);
   void perform(core::Offer& offer);
   void perform(core::RevokeOffer& revoke);
+  void perform(core::Enqueue& enqueue);
+  void perform(core::CountUnread& count);
+  void perform(core::AwaitRoom& await);
+  void perform(core::DrainQueue& drain);
+  void perform(core::AskForLife& ask);
   void perform(core::ShareBoard& share);
   void perform(core::DisconnectWorker& disconnect);
   void perform(core::Listen& listen);
@@ -219,6 +239,10 @@ class World {
   void pump(End& end, WorkerProcess* worker, WorkerId id);
   void close_end(End& end);
   void send_user_message(End& end);
+  // A worker takes a message from its queue. Returns whether there was one.
+  bool read_queue(WorkerProcess& worker);
+  void receive_queued(WorkerProcess& worker, core::QueueNumber listener, FdToken connection);
+  bool report_queue_news(WorkerProcess& worker);
   void receive_offer(WorkerProcess& worker, const core::Channel::Offered& offered);
   void receive_user_message(End& end, const Value& message, std::optional<FdToken> descriptor);
   void connect(int port);
@@ -232,6 +256,7 @@ class World {
   Oracle oracle_;
   int step_ = 0;
   bool calm_ = false;
+  bool keeps_connections_ = false;
   std::chrono::milliseconds now_{0};
 
   std::vector<std::unique_ptr<Description>> descriptions_;

@@ -54,7 +54,7 @@ struct Worker {
 TEST(Child, SaysOnlineFirst) {
   Child child(WorkerId{3});
 
-  EXPECT_EQ(effects(child), Lines{R"(send "act":"online","muster":1)"});
+  EXPECT_EQ(effects(child), Lines{R"(send "act":"online","muster":2)"});
   EXPECT_EQ(child.id(), WorkerId{3});
   EXPECT_EQ(child.exited_after_disconnect(), std::nullopt);
 }

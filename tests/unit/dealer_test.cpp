@@ -277,8 +277,8 @@ TEST(Dealer, LosesAWorkerThatNeverListenedWithoutAnEffect) {
 }
 
 TEST(Dealer, GivesAWorkerWithAWindowSeveralAtATime) {
-  Dealer rr;
-  rr.add(worker1, 2);
+  Dealer rr(Dealer::Policy::round_robin, 2);
+  rr.add(worker1, Dealer::Intake::offers);
   rr.add(worker2);
   for (const FdToken connection : {a, b, c, d}) rr.accepted({connection});
 
@@ -289,8 +289,8 @@ TEST(Dealer, GivesAWorkerWithAWindowSeveralAtATime) {
 
 TEST(Dealer, TakesBackWhatAStuckWorkerHasNotAnsweredFor) {
   Dealer rr;
-  rr.add(worker1, 4);
-  rr.add(worker2, 4);
+  rr.add(worker1, Dealer::Intake::offers);
+  rr.add(worker2, Dealer::Intake::offers);
   for (const FdToken connection : {a, b, c}) rr.accepted({connection});
   EXPECT_EQ(effects(rr), (Effects{"10 to 1", "watch", "11 to 2", "12 to 1"}));
   rr.look();
@@ -314,8 +314,8 @@ TEST(Dealer, TakesBackWhatAStuckWorkerHasNotAnsweredFor) {
 }
 
 TEST(Dealer, TakesNothingBackWhereEverybodyIsBusy) {
-  Dealer rr;
-  rr.add(worker1, 2);
+  Dealer rr(Dealer::Policy::round_robin, 2);
+  rr.add(worker1, Dealer::Intake::offers);
   rr.accepted({a});
   effects(rr);
 
@@ -326,8 +326,8 @@ TEST(Dealer, TakesNothingBackWhereEverybodyIsBusy) {
 }
 
 TEST(Dealer, StopsLookingWhenAllIsAnswered) {
-  Dealer rr;
-  rr.add(worker1, 2);
+  Dealer rr(Dealer::Policy::round_robin, 2);
+  rr.add(worker1, Dealer::Intake::offers);
   rr.accepted({a});
   rr.replied(worker1, a, Dealer::Answer::accepted);
   effects(rr);
@@ -339,10 +339,10 @@ TEST(Dealer, StopsLookingWhenAllIsAnswered) {
 
 TEST(Dealer, TakesBackFromADeadWorkerWhatItNeverClaimed) {
   Dealer rr;
-  rr.add(worker1, 4);
+  rr.add(worker1, Dealer::Intake::offers);
   rr.accepted({a});
   rr.accepted({b});
-  rr.add(worker2, 4);
+  rr.add(worker2, Dealer::Intake::offers);
   effects(rr);
 
   rr.lost(worker1);
@@ -360,7 +360,7 @@ TEST(Dealer, TakesBackFromADeadWorkerWhatItNeverClaimed) {
 
 TEST(Dealer, GivesLeastConnectionsToWhomHasFewest) {
   Dealer dealer(Dealer::Policy::least_connections);
-  for (const WorkerId worker : {worker1, worker2, worker3}) dealer.add(worker, 4);
+  for (const WorkerId worker : {worker1, worker2, worker3}) dealer.add(worker, Dealer::Intake::offers);
   dealer.set_load(worker1, 5);
   dealer.set_load(worker2, 3);
   dealer.set_load(worker3, 4);
@@ -543,7 +543,7 @@ TEST(Dealer, ConservesConnectionsInRandomHistories) {
       const WorkerId worker{static_cast<std::uint32_t>(random() % 4)};
       switch (random() % 9) {
         case 0:
-          if (!rr.has(worker)) rr.add(worker, 1 + random() % 3);
+          if (!rr.has(worker)) rr.add(worker, random() % 3 == 0 ? Dealer::Intake::message : Dealer::Intake::offers);
           break;
         case 1: rr.remove(worker); break;
         case 2:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a process has that a worker or the primary starts: the standard three, nothing of the cluster; and a worker nothing of others.
+// What a process has that a worker or the primary starts: the standard three, nothing of the cluster; and a worker nothing of others,
+// but its channel and what its connections come by.
 const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
@@ -35,7 +36,7 @@ if (cluster.isPrimary) {
     second.once('listening', () => start('primary', () => second.send('start')));
   });
   cluster.on('message', (worker, message) => {
-    console.log(worker.id, 'sockets', message);
+    console.log(worker.id, 'sockets', message <= 2);
     if (worker.id === 2) cluster.disconnect();
   });
   cluster.on('exit', (worker, code) => console.log(worker.id, 'exit', code));

@@ -2,6 +2,7 @@
 // What comes too late for a worker: a connection for a server that has closed, and a handle for one that closed before it listened.
 const cluster = require('node:cluster');
 const net = require('node:net');
+const path = require('node:path');
 
 const { KIND, HOST } = process.env;  // an address each, so that none gets another's connection
 if (cluster.isPrimary) {
@@ -20,7 +21,10 @@ if (cluster.isPrimary) {
     console.log(worker.id, 'exit', code, signal, worker.exitedAfterDisconnect);
     ended();
   });
+  // One that nobody has told of muster: its connections come by Node's message.
+  cluster.setupPrimary({ exec: path.join(path.dirname(process.argv[1]), 'oracle.js'), execArgv: [] });
   cluster.fork({ KIND: 'closes on connection', HOST: '127.0.0.1' });
+  cluster.setupPrimary({ exec: process.argv[1], execArgv: process.execArgv });
   cluster.fork({ KIND: 'closes at once', HOST: '127.0.0.2' });
   cluster.fork({ KIND: 'killed', HOST: '127.0.0.3' }).on('listening', function({ address, port }) {
     const client = net.connect(port, address).on('error', () => {}).resume();
