@@ -14,6 +14,10 @@ namespace {
 // at most: what it missed while it stood still is forgotten.
 constexpr std::uint64_t arrears = 256;
 
+// How often the oldest in a queue is seen again before its worker is stuck. It is a Node's, as a rule, which does other things for
+// longer than muster's workers do.
+constexpr unsigned looks_at_queue = 3;
+
 // How often it is looked whether a worker without a channel has ended, before what it may not have received is closed: a
 // second's worth.
 constexpr unsigned max_looks = 100;
@@ -307,8 +311,9 @@ void Dealer::look() {
 void Dealer::look_at(WorkerId id, Worker& worker) {
   if (sticky() || worker.in_flight.empty()) return;
   const FdToken front = worker.in_flight.front().token;
-  worker.stuck = worker.oldest == front;
+  worker.looks = worker.oldest == front ? worker.looks + 1 : 0;
   worker.oldest = front;
+  worker.stuck = worker.looks >= (worker.intake == Intake::queue ? looks_at_queue : 1);
   update(id, worker);
 }
 

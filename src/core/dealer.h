@@ -161,6 +161,7 @@ class Dealer {
     // Of one whose queue is full: what is known of it is old, or it has read nothing since.
     enum class Full { no, counting, awaiting } full = Full::no;
     std::optional<FdToken> oldest = {};  // in flight when last looked at
+    unsigned looks = 0;                  // how often that was the same
     bool looked_at = false;              // its queue is being counted for that
     bool stuck = false;
     bool resting = false;             // refused the last one: asked again after a rest, not in a loop
