@@ -14,8 +14,8 @@ namespace {
 // at most: what it missed while it stood still is forgotten.
 constexpr std::uint64_t arrears = 256;
 
-// How often the oldest in a queue is seen again before its worker is stuck. It is a Node's, as a rule, which does other things for
-// longer than muster's workers do.
+// How often the oldest in a queue is seen again before its worker is stuck. It is a Node's, as a rule, which does other things
+// for longer than muster's workers do.
 constexpr unsigned looks_at_queue = 3;
 
 // How often it is looked whether a worker without a channel has ended, before what it may not have received is closed: a

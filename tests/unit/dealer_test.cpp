@@ -31,6 +31,14 @@ std::vector<std::string> effects(Dealer& rr) {
       all.push_back("probe " + text(probe->connection));
     } else if (const auto* ask = std::get_if<Dealer::Ask>(&*effect)) {
       all.push_back("ask " + text(ask->connection));
+    } else if (const auto* count = std::get_if<Dealer::Count>(&*effect)) {
+      all.push_back("count " + std::to_string(static_cast<std::uint32_t>(count->worker)));
+    } else if (const auto* await = std::get_if<Dealer::AwaitRoom>(&*effect)) {
+      all.push_back("await " + std::to_string(static_cast<std::uint32_t>(await->worker)));
+    } else if (const auto* drain = std::get_if<Dealer::Drain>(&*effect)) {
+      all.push_back("drain " + std::to_string(static_cast<std::uint32_t>(drain->worker)));
+    } else if (const auto* question = std::get_if<Dealer::AskForLife>(&*effect)) {
+      all.push_back("ask for life " + std::to_string(static_cast<std::uint32_t>(question->worker)));
     } else {
       all.emplace_back(std::holds_alternative<Dealer::Rest>(*effect) ? "rest" : "watch");
     }
@@ -356,6 +364,104 @@ TEST(Dealer, TakesBackFromADeadWorkerWhatItNeverClaimed) {
   rr.died(worker1);
 
   EXPECT_EQ(effects(rr), Effects{"probe 11"});
+}
+
+TEST(Dealer, CountsAQueueThatIsFullAndWaitsWhereNothingWasRead) {
+  Dealer rr(Dealer::Policy::round_robin, 2);
+  rr.add(worker1, Dealer::Intake::queue);
+  for (const FdToken connection : {a, b, c, d}) rr.accepted({connection});
+  EXPECT_EQ(effects(rr), (Effects{"10 to 1", "watch", "11 to 1", "count 1"}));
+
+  // It has read one: nothing is left to close here.
+  rr.replied(worker1, a, Dealer::Answer::taken);
+  rr.counted(worker1);
+  EXPECT_EQ(effects(rr), (Effects{"12 to 1", "count 1", "await 1"}));
+  // And no more since.
+  rr.counted(worker1);
+  EXPECT_EQ(effects(rr), Effects{});
+
+  rr.replied(worker1, b, Dealer::Answer::taken);
+  rr.replied(worker1, c, Dealer::Answer::taken);
+  rr.counted(worker1);
+  EXPECT_EQ(effects(rr), (Effects{"13 to 1", "count 1"}));
+}
+
+TEST(Dealer, TakesBackTheQueueOfAWorkerThatReadsNoMore) {
+  Dealer rr(Dealer::Policy::round_robin, 8);
+  rr.add(worker1, Dealer::Intake::queue);
+  rr.add(worker2, Dealer::Intake::queue);
+  for (const FdToken connection : {a, b, c}) rr.accepted({connection});
+  EXPECT_EQ(effects(rr), (Effects{"10 to 1", "watch", "11 to 2", "12 to 1"}));
+  rr.replied(worker2, b, Dealer::Answer::taken);
+  for (int looks = 0; looks < 3; ++looks) {
+    rr.look();
+    rr.counted(worker1);
+    EXPECT_EQ(effects(rr), (Effects{"count 1", "watch"})) << looks;
+  }
+
+  rr.look();
+  rr.counted(worker1);
+  EXPECT_EQ(effects(rr), (Effects{"count 1", "watch", "drain 1", "ask for life 1"}));
+  // They have other names now, and keep their order.
+  constexpr FdToken a2{20}, c2{22};
+  const std::array back{Dealer::CameBack{a, a2}, Dealer::CameBack{c, c2}};
+  rr.came_back(worker1, back);
+  EXPECT_EQ(effects(rr), (Effects{"20 to 2", "22 to 2"}));
+
+  // It gets nothing before it has read the question.
+  rr.accepted({d});
+  EXPECT_EQ(effects(rr), Effects{"13 to 2"});
+  rr.returned(worker1);
+  rr.accepted({b});
+  rr.accepted({a});
+  EXPECT_EQ(effects(rr), (Effects{"11 to 2", "10 to 1"}));
+}
+
+TEST(Dealer, DealsAgainWhatADeadWorkerHasNotRead) {
+  Dealer rr;
+  rr.add(worker1, Dealer::Intake::queue);
+  rr.accepted({a});
+  rr.accepted({b});
+  rr.add(worker2, Dealer::Intake::queue);
+  effects(rr);
+
+  rr.lost(worker1);
+  EXPECT_FALSE(rr.settled());
+  rr.replied(worker1, a, Dealer::Answer::taken);
+  rr.came_back(worker1, std::array{Dealer::CameBack{b, c}});
+
+  EXPECT_EQ(effects(rr), Effects{"12 to 2"});
+  EXPECT_TRUE(rr.settled());
+}
+
+TEST(Dealer, RestsAWorkerThatGivesBackWhatItHasRead) {
+  Dealer rr;
+  rr.add(worker1, Dealer::Intake::queue);
+  rr.accepted({a});
+  rr.replied(worker1, a, Dealer::Answer::taken);
+  effects(rr);
+
+  rr.rest(worker1);
+  rr.given_back({b});
+  EXPECT_EQ(effects(rr), Effects{"rest"});
+
+  rr.rested();
+  EXPECT_EQ(effects(rr), Effects{"11 to 1"});
+}
+
+TEST(Dealer, GoesOnByMessageWhereAQueueIsBroken) {
+  Dealer rr;
+  rr.add(worker1, Dealer::Intake::queue);
+  rr.accepted({a});
+  effects(rr);
+
+  rr.set_intake(worker1, Dealer::Intake::message);
+  rr.came_back(worker1, std::array{Dealer::CameBack{a, a}});
+  rr.accepted({b});
+
+  EXPECT_EQ(effects(rr), Effects{"10 to 1"});
+  rr.replied(worker1, a, Dealer::Answer::accepted);
+  EXPECT_EQ(effects(rr), (Effects{"close 10", "11 to 1"}));
 }
 
 TEST(Dealer, GivesLeastConnectionsToWhomHasFewest) {
