@@ -233,7 +233,7 @@ std::optional<int> kill_primary(const Folders& folders, const std::string& app, 
 // Tells the primary there is to end, and waits for that. Nothing when it was another one's turn before it heard: its successor
 // is to be told then.
 std::optional<int> end_once(const Folders& folders, const std::string& app, const char* command, bool as_json,
-                            std::chrono::steady_clock::time_point until) {
+                            std::chrono::steady_clock::time_point begun, std::chrono::steady_clock::time_point until) {
   const bool is_kill = std::strcmp(command, "kill") == 0;
   const auto left = [until] {
     return std::max(0ms, std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()));
@@ -242,6 +242,10 @@ std::optional<int> end_once(const Folders& folders, const std::string& app, cons
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection && left().count() <= 0) return fail(not_running(folders, app), as_json);
   if (!connection && is_kill && is_running(folders, app)) return kill_primary(folders, app, as_json, left());
+  // One that starts takes commands soon, unless it hangs.
+  if (!connection && is_kill && std::chrono::steady_clock::now() - begun > soon) {
+    if (const auto code = kill_primary(folders, app, as_json, left())) return code;
+  }
   if (!connection) return is_taken(folders, app) ? std::nullopt : std::optional(fail(not_running(folders, app), as_json));
   bool heard = false;
   if (connection->send({{"command", command}})) {
@@ -283,10 +287,10 @@ int end(const std::string& app, const char* command, bool as_json, std::optional
     }
     return codes.empty() ? exit_ok : *std::max_element(codes.begin(), codes.end());
   }
-  const auto until =
-      std::chrono::steady_clock::now() + (timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience));
+  const auto begun = std::chrono::steady_clock::now();
+  const auto until = begun + (timeout ? std::chrono::milliseconds(*timeout) : std::chrono::milliseconds(patience));
   for (;;) {
-    if (const auto code = end_once(folders, app, command, as_json, until)) return *code;
+    if (const auto code = end_once(folders, app, command, as_json, begun, until)) return *code;
     if (std::chrono::steady_clock::now() >= until) return fail(fmt::format("{}: its primary takes no commands", app), as_json);
     std::this_thread::sleep_for(20ms);
   }

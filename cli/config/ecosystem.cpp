@@ -495,8 +495,7 @@ Evaluated evaluate_ecosystem(const std::string& path, const std::string& file, c
   std::string why_not = read_both(answer, answer_text, output, output_text);
   // It has said all it has to say. What the file has started in it would keep it.
   kill(started.pid, SIGKILL);
-  while (waitpid(started.pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  os::reap(started.pid, std::chrono::seconds(1));
   if (!why_not.empty()) return failed(std::move(why_not));
 
   if (is_too_deep(answer_text)) return failed("nests too deep");

@@ -519,7 +519,9 @@ std::string working_folder() {
   std::error_code error;
   const char* named = std::getenv("PWD");
   const std::filesystem::path name = named ? named : "";
-  if (name.is_absolute() && name == name.lexically_normal() && std::filesystem::equivalent(name, ".", error))
+  // /proc/self is another folder for each process.
+  const bool is_proc = name.string().starts_with("/proc/");
+  if (name.is_absolute() && !is_proc && name == name.lexically_normal() && std::filesystem::equivalent(name, ".", error))
     return name.string();
   const auto real = std::filesystem::current_path(error);
   return error ? "" : real.string();

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -123,6 +124,12 @@ std::string name_of(int fd, const std::string& otherwise) {
   return otherwise;
 }
 
+// Whether somebody has called shutdown(2) on it.
+bool is_shut(int fd) {
+  pollfd state{fd, 0, 0};
+  return poll(&state, 1, 0) > 0 && (state.revents & POLLHUP) != 0;
+}
+
 // Whether a socket that is bound there serves the URL.
 bool serves(const std::string& bound, const std::string& url) {
   const auto have = parse_listen(bound), want = parse_listen(url);
@@ -158,6 +165,29 @@ std::string ListenSockets::open(const std::vector<std::string>& urls) {
   }
   for (auto& [url, socket] : opened) sockets_.insert_or_assign(url, std::move(socket));
   return {};
+}
+
+ListenSockets::Reopened ListenSockets::reopen_shut(const std::vector<std::string>& urls) {
+  Reopened result;
+  for (const std::string& url : urls) {
+    const auto found = sockets_.find(url);
+    if (found == sockets_.end() || !is_shut(found->second.handle.descriptor())) continue;
+    // A TCP socket is still bound.
+    if (listen(found->second.handle.descriptor(), backlog) == 0 && !is_shut(found->second.handle.descriptor())) continue;
+    const std::string bound = bound_url(url);
+    Socket shut = std::move(found->second);
+    sockets_.erase(found);
+    shut.file.remove();
+    shut.handle = Handle();
+    Opened opened = cli::open(bound);
+    if (!opened.handle) {
+      if (result.error.empty()) result.error = opened.error;
+      continue;
+    }
+    sockets_.insert_or_assign(url, Socket{std::move(opened.handle), std::move(opened.file)});
+    result.any = true;
+  }
+  return result;
 }
 
 void ListenSockets::adopt(std::string name, Handle socket, os::SocketFile file) {

@@ -80,6 +80,11 @@ void NameLock::take_over(const std::string& path, OwnedFd lock) {
   file_ = std::move(lock);
 }
 
+void NameLock::hand_over(int pid) {
+  pid_ = pid;
+  write();
+}
+
 void NameLock::leave() { file_.reset(); }
 
 void NameLock::restore() {
@@ -97,7 +102,7 @@ void NameLock::note_folder(const std::string& folder) {
 
 void NameLock::write() const {
   if (!file_) return;
-  const std::string text = fmt::format("{}\n{}\n", getpid(), folder_);
+  const std::string text = fmt::format("{}\n{}\n", pid_ > 0 ? pid_ : getpid(), folder_);
   // Nobody needs to read it: on a full disk the lock is one all the same.
   if (ftruncate(file_.get(), 0) == 0 && pwrite(file_.get(), text.data(), text.size(), 0) < 0) return;
 }

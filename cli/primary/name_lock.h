@@ -23,7 +23,9 @@ class NameLock {
   void take_over(const std::string& path, OwnedFd lock);
   // There may be another now.
   void free();
-  // It is the successor's.
+  // It is another process's from now on, which has it open too.
+  void hand_over(int pid);
+  // Closes what is another's.
   void leave();
   // Makes the file again when somebody has removed it.
   void restore();
@@ -41,6 +43,7 @@ class NameLock {
 
   std::string path_;
   OwnedFd file_;
+  int pid_ = 0;  // whose it is, where that is another process
   std::string folder_;
   std::optional<std::string> left_folder_;
 };

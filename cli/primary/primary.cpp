@@ -181,11 +181,14 @@ std::string Primary::begin() {
     default: return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
   }
   loop_.on_uncaught_exception([this](const std::exception_ptr& exception) {
-    // A fault of ours, and no reason to end what runs.
+    // A fault of ours, and no reason to end what runs; nor is there one in having no memory to say it.
     try {
-      std::rethrow_exception(exception);
-    } catch (const std::exception& error) {
-      log_->say(fmt::format("an error of muster's own, please report it: {}", error.what()));
+      try {
+        std::rethrow_exception(exception);
+      } catch (const std::exception& error) {
+        log_->say(fmt::format("an error of muster's own, please report it: {}", error.what()));
+      }
+    } catch (...) {
     }
   });
   if (!files_.restore()) log_->say(files_.error() + "; Node workers report nothing, and nobody can say READY=1");
@@ -592,6 +595,8 @@ void Primary::hand_over() {
   workers_->listen_sockets().leave_files();
   control_.reset();
   admin_.reset();
+  // Should it hang before it takes any command, it can be found.
+  lock_.hand_over(successor_->pid());
   successor_->give();
   if (auto done = std::exchange(upgraded_, nullptr)) {
     done(Workers::Outcome{true, fmt::format("pid {} has taken the place of pid {}", successor_->pid(), getpid())});

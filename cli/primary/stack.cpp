@@ -69,8 +69,7 @@ std::string stack_of(int pid, std::optional<int> user, std::optional<int> group)
   }
   // All of its session, of which it is the first: a process that was stopped as well.
   kill(-started.pid, SIGKILL);
-  while (waitpid(started.pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  os::reap(started.pid, std::chrono::seconds(1));
   std::istringstream lines(output);
   for (std::string line; stack.size() < most && std::getline(lines, line);) {
     if (line.starts_with('#')) stack += line + "\n";

@@ -181,6 +181,9 @@ void Workers::release_ports_later() {
 Worker Workers::fork(unsigned seat, unsigned generation) {
   restore_files();
   if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
+  const auto reopened = listen_sockets_.reopen_shut(config_.listen);
+  if (!reopened.error.empty()) say(reopened.error);
+  if (reopened.any) set_worker_settings();
   // What throws is for settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
   Worker worker = cluster_.fork(worker_environment(config_, seat, generation, notify_ ? notify_->path() : ""));
   const int id = worker.id();

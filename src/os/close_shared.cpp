@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -71,14 +72,17 @@ bool looks_empty(int fd) {
 // Closes in threads what may block. One for the process, like the descriptors themselves.
 class Closer {
  public:
+  std::size_t unclosed() const { return unclosed_.load(std::memory_order_relaxed); }
+
   void take(int fd) {
     const std::lock_guard lock(mutex_);
+    ++unclosed_;
     waiting_.push_back(fd);
     if (static_cast<std::size_t>(idle_) >= waiting_.size()) return more_.notify_one();
     if (threads_ < max_threads && run_in_thread([this] { work(); }) == 0) ++threads_;
     if (threads_ > 0) return;
     // Without a thread all but the harmless stay queued until the next call gets one: the caller must not block.
-    std::erase_if(waiting_, [](int waiting) { return looks_empty(waiting) && (close(waiting), true); });
+    std::erase_if(waiting_, [this](int waiting) { return looks_empty(waiting) && (close(waiting), --unclosed_, true); });
   }
 
  private:
@@ -102,12 +106,14 @@ class Closer {
       waiting_.pop_back();
       lock.unlock();
       close(fd);
+      --unclosed_;
     }
   }
 
   std::mutex mutex_;
   std::condition_variable more_;
   std::vector<int> waiting_;
+  std::atomic<std::size_t> unclosed_ = 0;
   int threads_ = 0;
   int idle_ = 0;
 };
@@ -128,6 +134,8 @@ void close_shared(int fd) {
     closer().take(fd);
   }
 }
+
+std::size_t count_unclosed() { return closer().unclosed(); }
 
 void refuse_descriptors(int socket) {
   const int off = 0;

@@ -9,14 +9,35 @@
 
 namespace muster::os {
 
-std::optional<ProcessUse> process_use(int pid) {
+namespace {
+
+// From the third on. Nothing when there is no such process.
+std::optional<std::istringstream> fields_of(int pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   if (!std::getline(file, text)) return std::nullopt;
   // The second field is the program's name in brackets, which may hold anything.
   const auto bracket = text.rfind(')');
   if (bracket == std::string::npos) return std::nullopt;
-  std::istringstream fields(text.substr(bracket + 1));
+  return std::istringstream(text.substr(bracket + 1));
+}
+
+}  // namespace
+
+bool has_ended(int pid) {
+  auto fields = fields_of(pid);
+  if (!fields) return true;
+  std::string state, skipped;
+  *fields >> state;
+  for (int field = 4; field < 20; ++field) *fields >> skipped;
+  long threads = 0;
+  return state == "Z" && *fields >> threads && threads <= 1;
+}
+
+std::optional<ProcessUse> process_use(int pid) {
+  auto found = fields_of(pid);
+  if (!found) return std::nullopt;
+  std::istringstream& fields = *found;
   std::string skipped;
   for (int field = 3; field < 14; ++field) fields >> skipped;
   std::uint64_t user = 0, system = 0, pages = 0;

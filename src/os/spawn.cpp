@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -220,11 +221,19 @@ Spawned spawn(const SpawnOptions& options) {
   munmap(stack, stack_size);
   if (dumpable == 1 && (options.uid || options.gid)) prctl(PR_SET_DUMPABLE, dumpable);
   if (failed == 0) return {pid, 0};
-  if (pid > 0) {
-    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
+  if (pid > 0) reap(pid, std::chrono::milliseconds(100));
   return {0, failed, plan.of_cwd};
+}
+
+bool reap(int pid, std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    const int reaped = waitpid(pid, nullptr, WNOHANG);
+    if (reaped > 0 || (reaped < 0 && errno != EINTR)) return reaped > 0;
+    if (std::chrono::steady_clock::now() >= until) return false;
+    const timespec pause{0, 1'000'000};
+    nanosleep(&pause, nullptr);
+  }
 }
 
 }  // namespace muster::os

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,5 +31,8 @@ struct Spawned {
 
 // Waits until the program runs, or could not be started. Signals are as a shell leaves them: default, and not blocked.
 Spawned spawn(const SpawnOptions& options);
+
+// Waits for the end of a child that was killed, but not for ever: whoever traces it keeps it from its parent. False then.
+bool reap(int pid, std::chrono::milliseconds patience);
 
 }  // namespace muster::os

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "os/close_shared.h"
+
 namespace muster::uv {
 namespace {
 
@@ -20,6 +22,8 @@ constexpr std::size_t max_descriptors = 253;
 constexpr std::size_t max_pieces = 64;
 constexpr int reads_per_turn = 16;
 constexpr std::chrono::milliseconds pause_after_error(20);
+// With more than these not closed yet, which takes somebody who does that on purpose, a peer may bring so many more.
+constexpr std::size_t max_unclosed = 1024, max_brought = 256;
 // The limit on what is read of an ended peer when the system does not say how much is queued.
 constexpr std::size_t max_rest = std::size_t{1} << 20;
 
@@ -163,11 +167,18 @@ std::size_t ChannelIo::read_once() {
       if (count < descriptors.size()) descriptors[count++] = fds_.add(std::move(owned));
     }
   }
+  if (count > 0 && os::count_unclosed() > max_unclosed) {
+    brought_ += count;
+  } else {
+    brought_ = 0;
+  }
   if (n <= 0) {
     // A reset is an end like any other: the peer closed with something of ours unread.
     channel_.handle_end();
   } else {
     channel_.handle_bytes({buffer.data(), static_cast<std::size_t>(n)}, {descriptors.data(), count});
+    // A peer that makes closing take long would have all descriptors of this process in the end.
+    if (brought_ > max_brought) channel_.handle_failure(std::make_error_code(std::errc::too_many_files_open));
   }
   pump();
   return n > 0 ? static_cast<std::size_t>(n) : 0;

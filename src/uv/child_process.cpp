@@ -16,6 +16,7 @@
 
 #include "core/assert.h"
 #include "os/close_shared.h"
+#include "os/process_use.h"
 #include "os/spawn.h"
 #include "uv/socket.h"
 
@@ -73,6 +74,10 @@ std::pair<OwnedFd, OwnedFd> output_pipe() {
   set_non_blocking(fds[0]);
   return {OwnedFd(fds[0]), OwnedFd(fds[1])};
 }
+
+// How often it is looked at a process that is about to end, and how often one that has, and cannot be reaped, is waited for.
+constexpr std::chrono::milliseconds look_interval(200);
+constexpr unsigned looks_at_dead = 5;
 
 // Counting is not free where the system does not keep the number itself.
 constexpr std::uint64_t count_again_after_ms = 20;
@@ -157,8 +162,7 @@ int ChildProcess::spawn(const core::SpawnRequest& request, int queue) {
 int ChildProcess::give_up(int error_number) {
   if (pid_ > 0) {
     ::kill(pid_, SIGKILL);
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    os::reap(pid_, std::chrono::milliseconds(100));
   }
   pid_ = 0;
   process_.reset();
@@ -174,13 +178,38 @@ void ChildProcess::handle_exit() {
   do {
     reaped = waitpid(pid_, &status, WNOHANG);
   } while (reaped < 0 && errno == EINTR);
-  if (reaped == 0) return;
+  if (reaped == 0) {
+    // Whoever traces it is told first, and may never ask.
+    watch_->stop();
+    expect_end();
+    if (ref_) looks_->ref();
+    return;
+  }
+  // Where the program has waited for every child of its own, nobody knows how this one ended.
+  if (reaped < 0) return end(ExitStatus::exited(255));
+  end(WIFSIGNALED(status) ? ExitStatus::killed(Signal(WTERMSIG(status))) : ExitStatus::exited(WEXITSTATUS(status)));
+}
+
+void ChildProcess::end(ExitStatus status) {
   watch_->stop();
+  looks_.reset();
   process_.reset();
   exited_ = true;
-  // Where the program has waited for every child of its own, nobody knows how this one ended.
-  if (reaped < 0) return on_exit_(ExitStatus::exited(255));
-  on_exit_(WIFSIGNALED(status) ? ExitStatus::killed(Signal(WTERMSIG(status))) : ExitStatus::exited(WEXITSTATUS(status)));
+  on_exit_(status);
+}
+
+void ChildProcess::expect_end() {
+  if (looks_ || exited_ || pid_ == 0) return;
+  looks_ = std::make_unique<Timer>(loop_, [this] { look(); });
+  looks_->unref();
+  looks_->start(look_interval, look_interval);
+}
+
+void ChildProcess::look() {
+  if (!os::has_ended(pid_)) return;
+  handle_exit();
+  // Its number stays taken until the other one lets go of it. What it ended by is not for us to know.
+  if (!exited_ && ++times_dead_ == looks_at_dead) end(ExitStatus::killed(Signal::kill));
 }
 
 std::optional<std::size_t> ChildProcess::open_descriptors() {
@@ -192,7 +221,9 @@ std::optional<std::size_t> ChildProcess::open_descriptors() {
 }
 
 void ChildProcess::ref(bool ref) {
+  ref_ = ref;
   if (!watch_) return;
+  if (looks_ && !watch_->started()) ref ? looks_->ref() : looks_->unref();
   if (ref) {
     watch_->ref();
   } else {
@@ -201,6 +232,7 @@ void ChildProcess::ref(bool ref) {
 }
 
 bool ChildProcess::kill(Signal signal) {
+  if (signal == Signal::kill) expect_end();
   // After its exit the number may be another process's.
   return pid_ > 0 && !exited_ && ::kill(pid_, signal.number()) == 0;
 }

@@ -10,6 +10,7 @@
 #include "core/spawn_request.h"
 #include "os/fd.h"
 #include "uv/fd_watch.h"
+#include "uv/timer.h"
 #include "uv/loop.h"
 
 namespace muster::uv {
@@ -29,6 +30,8 @@ class ChildProcess {
   int pid() const { return pid_; }
   // False when the process is gone.
   bool kill(Signal signal);
+  // It is about to end, or has: from now on it is looked at every now and then. One that is traced does not tell its parent.
+  void expect_end();
   // Whether the process keeps the loop alive. It does from the start.
   void ref(bool ref);
   // How many descriptors it has open, at most some milliseconds ago; nothing when the process is gone.
@@ -43,12 +46,17 @@ class ChildProcess {
   // Ends what was begun: nobody could say how the process ended.
   int give_up(int error_number);
   void handle_exit();
+  void look();
+  void end(ExitStatus status);
 
   Loop& loop_;
   ExitHandler on_exit_;
   int pid_ = 0;
   OwnedFd process_;  // its descriptor (pidfd), readable when it has ended
   std::unique_ptr<FdWatch> watch_;
+  std::unique_ptr<Timer> looks_;
+  bool ref_ = true;
+  unsigned times_dead_ = 0;  // how often it was seen that it has ended and cannot be reaped
   bool exited_ = false;
   bool cwd_failed_ = false;
   std::optional<std::size_t> open_descriptors_;

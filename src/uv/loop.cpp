@@ -212,7 +212,12 @@ void Loop::finish_thread(std::uint64_t number, int error_number) {
 }
 
 void Loop::uncaught(std::exception_ptr exception) {
-  if (uncaught_handler_) {
+  // What its listener throws, through call() as well, is the end: to be told of it would only throw again.
+  if (uncaught_handler_ && !std::exchange(tells_uncaught_, true)) {
+    const struct Told {
+      bool& tells;
+      ~Told() { tells = false; }
+    } told{tells_uncaught_};
     try {
       uncaught_handler_(exception);
       return;

@@ -234,6 +234,7 @@ class Loop {
   std::weak_ptr<void> owner_;
   std::exception_ptr exception_;
   Function<void(std::exception_ptr)> uncaught_handler_;
+  bool tells_uncaught_ = false;
   std::unique_ptr<std::array<char, 65536>> scratch_ = std::make_unique<std::array<char, 65536>>();
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   Letterbox letterbox_{*this};

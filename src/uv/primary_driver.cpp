@@ -433,6 +433,8 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
     perform();
   } else if (std::holds_alternative<core::Channel::Closed>(event)) {
     workers_.at(id).disconnected = true;
+    // As a rule because it has ended, which one that is traced does not tell.
+    workers_.at(id).process.expect_end();
     primary_.handle_channel_closed(id);
     perform();
     forget_if_gone(id);

@@ -138,6 +138,25 @@ TEST_F(ListenFds, AreMadeAgainWhereTheirFileWasRemoved) {
   EXPECT_NE(get(port), "refused");
 }
 
+// A program that ends its accept() by shutdown(2) shuts the socket of all.
+TEST_F(ListenFds, AreOpenedAgainWhereAWorkerHasShutThem) {
+  const std::string path = session.file("a.sock");
+  start({"--listen", url(port), "--listen", "unix:" + path, "--listen", fmt::format("udp://127.0.0.1:{}", port)});
+  const std::string first = get(port);
+  const std::string shut =
+      "import os, socket\n"
+      "for fd in (3, 4, 5):\n"
+      "  try: socket.socket(fileno=os.dup(fd)).shutdown(socket.SHUT_RDWR)\n"
+      "  except OSError: pass\n";
+  session.write("app.py", std::string(server_py).replace(std::string(server_py).find("version ="), 0, shut + "os._exit(0)\n"));
+  session.run({"reload", "app"});
+  session.write("app.py", server_py);
+  EXPECT_TRUE(eventually([&] { return session.run({"reload", "app"}).code == 0; }, "a reload succeeds"));
+  EXPECT_NE(get(port), "refused");
+  EXPECT_NE(get(port), first);
+  EXPECT_TRUE(Connection(path).connected());
+}
+
 TEST_F(ListenFds, GoWithTheWorkersWhenThePrimaryIsKilled) {
   start({"-n", "2", "--listen", url(port)});
   const auto workers = session.workers("app");

@@ -96,11 +96,28 @@ TEST(Start, KeepsTheNameOfTheFolder) {
   EXPECT_EQ(get(port), "second");
 }
 
+// What is above a link is above what it leads to, as it is for every program.
+TEST(Start, FindsWhatIsAboveALinkedFolder) {
+  Session session;
+  for (const char* folder : {"releases/1", "releases/shared", "app/shared"})
+    std::filesystem::create_directories(session.file(folder));
+  session.write("releases/shared/app.js", server_js(0));
+  session.write("app/shared/app.js", "throw new Error('the wrong file');\n");
+  std::filesystem::create_directory_symlink(session.file("releases/1"), session.file("app/current"));
+  const std::string current = session.file("app/current");
+
+  const Ended shown =
+      session.run({.words = {"check", "--json", "../shared/app.js"}, .env = {{"PWD", current}}, .cwd = current});
+
+  EXPECT_EQ(shown.code, 0) << shown.all();
+  EXPECT_TRUE(has(shown.out, session.file("releases/shared/app.js"))) << shown.all();
+}
+
 TEST(Start, BelievesNoNameOfAnotherFolder) {
   Session session;
   session.write("app.js", server_js(0));
-  for (const std::string& name :
-       {std::string("/"), std::string("."), session.path() + "/../" + session.path(), std::string()}) {
+  for (const std::string& name : {std::string("/"), std::string("."), session.path() + "/../" + session.path(), std::string(),
+                                  std::string("/proc/self/cwd")}) {
     const Ended shown = session.run({.words = {"check", "--json", "app.js"}, .env = {{"PWD", name}}});
     EXPECT_EQ(shown.code, 0) << shown.all();
     EXPECT_TRUE(has(shown.out, session.file("app.js"))) << shown.all();

@@ -557,6 +557,20 @@ TEST(Loop, GivesUncaughtExceptionsToTheirListener) {
   EXPECT_EQ(caught, 2);
 }
 
+TEST(Loop, EndsWithWhatTheListenerOfUncaughtExceptionsThrows) {
+  Loop loop;
+  int caught = 0;
+  loop.on_uncaught_exception([&](std::exception_ptr) {
+    ++caught;
+    throw std::runtime_error("no memory");
+  });
+  loop.next_tick([] { throw 1; });
+
+  EXPECT_THROW(loop.run(), std::runtime_error);
+
+  EXPECT_EQ(caught, 1);
+}
+
 TEST(Parallelism, IsAtLeastOneAndHonoursAffinity) {
   cpu_set_t before;
   sched_getaffinity(0, sizeof before, &before);

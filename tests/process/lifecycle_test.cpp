@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // How workers live, leave and are ended, beyond what the scenarios of tests/conformance tell.
 
+#include <fcntl.h>
 #include <spawn.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -517,6 +520,37 @@ WORKER(LeavesACat) {
   char* arguments[] = {name, nullptr};
   pid_t pid = 0;
   return posix_spawnp(&pid, name, nullptr, nullptr, arguments, environ);
+}
+
+// Whoever traces a process hears of its end before its parent does, and may keep that to itself.
+TEST(Lifecycle, EndsForAWorkerThatIsTracedToo) {
+  Primary primary;
+  std::optional<ExitStatus> ended;
+  int tracer = 0;
+  Worker w = primary.cluster.fork(worker("Bystander"));
+  w.on_online([&] {
+    int ready[2] = {-1, -1};
+    ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    tracer = fork();
+    if (tracer == 0) {
+      const bool traces = ptrace(PTRACE_SEIZE, w.process().pid(), nullptr, nullptr) == 0;
+      if (write(ready[1], traces ? "y" : "n", 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    char traces = '?';
+    EXPECT_EQ(read(ready[0], &traces, 1), 1);
+    EXPECT_EQ(traces, 'y') << "this needs to be allowed to trace";
+    close(ready[0]);
+    close(ready[1]);
+    kill(w.process().pid(), SIGKILL);
+  });
+  w.on_exit([&](ExitStatus status) { ended = status; });
+
+  primary.run();
+
+  EXPECT_EQ(ended, ExitStatus::killed(Signal::kill));
+  kill(tracer, SIGKILL);
+  EXPECT_EQ(waitpid(tracer, nullptr, 0), tracer);
 }
 
 }  // namespace
