@@ -25,6 +25,11 @@ def measure(options):
     return {mode: rounds.interleave(variants, options, lambda one, mode=mode: measure_one(one, mode, options)) for mode in MODES}
 
 
+def both(summary):
+    """The CPU time that a connection takes of the primary and its workers."""
+    return summary["primary"] + summary["workers"] if "primary" in summary else None
+
+
 def rows_of(figures):
     for pair in pairs():
         nodes = figures.get(pair[0].name, {})
@@ -33,7 +38,7 @@ def rows_of(figures):
             if summary is None:
                 continue
             if "missing" in summary:
-                yield missing_row(one.name, summary["missing"], 6)
+                yield missing_row(one.name, summary["missing"], 7)
                 continue
             yield [
                 one.name,
@@ -42,11 +47,12 @@ def rows_of(figures):
                 number(summary["workers"]),
                 ratio(summary["rate"], nodes.get("rate")),
                 ratio(summary["primary"], nodes.get("primary")),
+                ratio(both(summary), both(nodes)),
             ]
 
 
 def blocks(data):
-    head = ["", "connections/s", "primary, µs", "workers, µs", "connections/s / Node", "primary / Node"]
+    head = ["", "connections/s", "primary, µs", "workers, µs", "connections/s / Node", "primary / Node", "both / Node"]
     return {f"module {mode}": table(head, rows_of(figures)) + remarks(figures) for mode, figures in data.items()}
 
 

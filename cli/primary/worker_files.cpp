@@ -36,17 +36,19 @@ bool is_whole_agent(const std::string& path) {
 bool WorkerFiles::restore() {
   error_.clear();
   if ((folder_.empty() || !is_own_folder(folder_)) && !make_folder()) return false;
-  if (is_whole_agent(agent())) return true;
+  if (is_whole_agent(agent_path())) return true;
   try {
-    write_file(agent(), {reinterpret_cast<const char*>(assets::agent), assets::agent_size});
+    write_file(agent_path(), {reinterpret_cast<const char*>(assets::agent), assets::agent_size});
   } catch (const std::exception& failure) {
     error_ = failure.what();
     return false;
   }
   // Workers may be of another user.
-  chmod(agent().c_str(), 0644);
+  chmod(agent_path().c_str(), 0644);
   return true;
 }
+
+std::string WorkerFiles::agent() const { return is_whole_agent(agent_path()) ? agent_path() : ""; }
 
 bool WorkerFiles::make_folder() {
   if (!folder_.empty() && mkdir(folder_.c_str(), 0755) == 0) return true;

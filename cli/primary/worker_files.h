@@ -18,7 +18,8 @@ class WorkerFiles {
   bool restore();
   // Empty before restore().
   const std::string& folder() const { return folder_; }
-  std::string agent() const { return folder_.empty() ? "" : folder_ + "/agent.cjs"; }
+  // Empty where it could not be written, and Node workers do without it.
+  std::string agent() const;
   std::string notify_socket() const { return folder_.empty() ? "" : folder_ + "/notify"; }
   const std::string& error() const { return error_; }
   void remove();
@@ -27,6 +28,7 @@ class WorkerFiles {
 
  private:
   bool make_folder();
+  std::string agent_path() const { return folder_.empty() ? "" : folder_ + "/agent.cjs"; }
 
   std::string folder_, error_;
 };

@@ -180,7 +180,7 @@ void Workers::release_ports_later() {
 
 Worker Workers::fork(unsigned seat, unsigned generation) {
   restore_files();
-  if (!agent_.empty() && files_.agent() != agent_) set_worker_settings();
+  if (loads_agent(config_) && files_.agent() != agent_) set_worker_settings();
   const auto reopened = listen_sockets_.reopen_shut(config_.listen);
   if (!reopened.error.empty()) say(reopened.error);
   if (reopened.any) set_worker_settings();
