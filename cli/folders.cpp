@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "json_text.h"
+#include "os/fd.h"
 #include "os/file.h"
 
 namespace muster::cli {
@@ -27,6 +28,10 @@ namespace fs = std::filesystem;
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value && *value == '/' ? value : "";
+}
+
+bool is_ours_alone(const struct stat& folder) {
+  return folder.st_uid == geteuid() && (folder.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 // A folder that only this user can change.
@@ -40,7 +45,7 @@ std::string make_folder(const std::string& path) {
   if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
     throw std::runtime_error(path + " is not a folder");
   }
-  if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if (!is_ours_alone(status)) {
     throw std::runtime_error(
         fmt::format("the folder {} belongs to somebody else, or others may write to it: anybody could pass "
                     "for an app there. Remove it, or set XDG_RUNTIME_DIR",
@@ -78,10 +83,18 @@ std::vector<std::string> running_apps(const Folders& folders) { return stems(fol
 std::vector<std::string> saved_apps(const Folders& folders) { return stems(folders.state, ".json"); }
 
 void write_file(const std::string& path, const std::string& text) {
-  const std::string half = path + ".new";
+  const auto fail = [&path](std::string_view why) { throw std::runtime_error(fmt::format("cannot write {}: {}", path, why)); };
+  // Whoever may change what is above the folder may have put another in its place.
+  const fs::path file(path);
+  const OwnedFd folder(open(file.parent_path().c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (!folder || fstat(folder.get(), &status) != 0) fail(std::strerror(errno));
+  if (!is_ours_alone(status)) fail("its folder belongs to somebody else, or others may write to it");
+
+  const std::string name = file.filename(), half = name + ".new";
   // Left by somebody who was killed, or anything else, for whose reader nobody waits.
-  unlink(half.c_str());
-  const int fd = open(half.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  unlinkat(folder.get(), half.c_str(), 0);
+  const int fd = openat(folder.get(), half.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   bool written = fd >= 0;
   for (std::string_view rest = text; written && !rest.empty();) {
     const ssize_t n = write(fd, rest.data(), rest.size());
@@ -90,10 +103,10 @@ void write_file(const std::string& path, const std::string& text) {
   }
   const int error = errno;
   if (fd >= 0) close(fd);
-  if (!written || rename(half.c_str(), path.c_str()) != 0) {
+  if (!written || renameat(folder.get(), half.c_str(), folder.get(), name.c_str()) != 0) {
     const std::string why = std::strerror(written ? errno : error);
-    unlink(half.c_str());
-    throw std::runtime_error(fmt::format("cannot write {}: {}", path, why));
+    unlinkat(folder.get(), half.c_str(), 0);
+    fail(why);
   }
 }
 

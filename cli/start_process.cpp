@@ -69,7 +69,7 @@ StartedProcess start_primary(const std::string& program, const Order& order, con
   for (char** variable = environ; *variable; ++variable) options.env.emplace_back(*variable);
   options.descriptors = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   if (!log.empty()) {
-    output = OwnedFd(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0640));
+    output = OwnedFd(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0640));
     if (!output) return {0, -1, fmt::format("cannot open {}: {}", log, std::strerror(errno))};
     options.descriptors = {-1, output.get(), output.get()};
     options.new_session = true;

@@ -135,6 +135,15 @@ void close_shared(int fd) {
   }
 }
 
+void close_connection(int fd) {
+  if (fd < 0) return;
+  if (stop_lingering(fd)) {
+    close(fd);
+  } else {
+    closer().take(fd);
+  }
+}
+
 std::size_t count_unclosed() { return closer().unclosed(); }
 
 void refuse_descriptors(int socket) {

@@ -10,6 +10,9 @@ namespace muster::os {
 // connection that nobody has accepted. Here nobody waits.
 void close_shared(int fd);
 
+// The same of a TCP connection that this process has accepted, of which less has to be found out.
+void close_connection(int fd);
+
 // How many descriptors are given to close_shared() and not closed yet.
 std::size_t count_unclosed();
 

@@ -32,6 +32,8 @@ class Acceptor {
   // Accepts what the system has queued, so that closing the socket refuses nobody who is there already.
   void accept_queued();
   int descriptor() const { return socket_.get(); }
+  // Whether it is a Unix socket.
+  bool is_unix() const { return local_; }
   // Whether it keeps the loop alive. It does from the start.
   void ref() { watch_.ref(); }
   void unref() { watch_.unref(); }

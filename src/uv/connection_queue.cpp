@@ -64,6 +64,34 @@ std::optional<OwnedFd> receive(int reader, std::size_t size) {
   return OwnedFd::shared(fd);
 }
 
+// False at the end of the stream.
+bool skip_answers(int writer) {
+  char answers[1024];
+  iovec part{answers, sizeof answers};
+  // Descriptors that a worker sends along may take long to close, and recv(2) would wait for that.
+  constexpr std::size_t max_descriptors = 253;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t n = 0;
+  do {
+    n = recvmsg(writer, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return errno == EAGAIN;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    for (std::size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      const OwnedFd dropped = OwnedFd::shared(fd);
+    }
+  }
+  return n > 0;
+}
+
 }  // namespace
 
 std::unique_ptr<ConnectionQueue> ConnectionQueue::create(Loop& loop, std::size_t window, Function<void()> on_news) {
@@ -73,6 +101,7 @@ std::unique_ptr<ConnectionQueue> ConnectionQueue::create(Loop& loop, std::size_t
   OwnedFd writer = OwnedFd::shared(ends[0]), reader = OwnedFd::shared(ends[1]);
   const int size = static_cast<int>(window * counted_per_message);
   setsockopt(writer.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  os::refuse_descriptors(writer.get());
   return std::unique_ptr<ConnectionQueue>(new ConnectionQueue(loop, std::move(writer), std::move(reader), std::move(on_news)));
 }
 
@@ -153,13 +182,8 @@ void ConnectionQueue::watch() {
 
 void ConnectionQueue::handle_ready(std::uint32_t events) {
   if ((events & ~EPOLLOUT) != 0) {
-    char answers[1024];
-    ssize_t n = 0;
-    do {
-      n = recv(writer_.get(), answers, sizeof answers, MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
     // It may be the answer to an earlier question. At the end of the stream there will be none.
-    awaits_life_ = n > 0 && read() < question_;
+    awaits_life_ = skip_answers(writer_.get()) && read() < question_;
   }
   if ((events & ~EPOLLIN) != 0) awaits_room_ = false;
   watch();

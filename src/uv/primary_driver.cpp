@@ -133,7 +133,12 @@ void PrimaryDriver::perform(core::Enqueue enqueue) {
     sent = queue->send(enqueue.listener, connections);
   }
   const std::span all(enqueue.connections);
-  for (const core::FdToken connection : all.first(sent.count)) fds_.close(connection);
+  const auto acceptor = acceptors_.find(core::ListenerId{static_cast<std::uint32_t>(enqueue.listener)});
+  const bool is_tcp = acceptor != acceptors_.end() && !acceptor->second->is_unix();
+  for (const core::FdToken connection : all.first(sent.count)) {
+    OwnedFd fd = fds_.take(connection);
+    if (is_tcp) os::close_connection(fd.release());
+  }
   if (sent.count == all.size()) return;
   primary_.handle_not_queued(enqueue.worker, all.subspan(sent.count));
   const bool passes = sent.error == EAGAIN || sent.error == ENOBUFS || sent.error == ENOMEM || sent.error == ETOOMANYREFS;

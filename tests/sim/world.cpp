@@ -536,7 +536,8 @@ void World::perform(core::AskForLife& ask) {
 
 bool World::read_queue(WorkerProcess& worker) {
   if (worker.state != WorkerProcess::State::running || !worker.reads_queue || worker.queue.empty() || worker.held) return false;
-  const auto [listener, connection] = worker.queue.front();
+  const core::QueueNumber listener = worker.queue.front().listener;
+  Description* const connection = worker.queue.front().connection;
   worker.queue.pop_front();
   trace(name_of(worker), [&] { return connection ? "reads its queue" : "answers the question in its queue"; });
   constexpr std::size_t room = 8;
