@@ -110,40 +110,6 @@ os.wait()
   EXPECT_EQ(session.status("app")["restarts"], 0);
 }
 
-// All that close descriptors wait, and those of the worker pile up: not until the primary has no more.
-TEST_F(Flood, OfSocketsThatTakeLongToCloseHasAnEnd) {
-  const auto muster = run(std::string(lingering) + R"(
-import os, time
-if os.fork() == 0:
-    base = os.path.dirname(os.path.abspath(__file__))
-    while not os.path.exists(base + '/go'): time.sleep(0.01)
-    message = b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"a":1}}\n'
-    blockers, rest = [], socket.socketpair()
-    for i in range(16):
-        held, peer = lingering()
-        a, b = socket.socketpair()
-        pass_on(a, b'x', [held.fileno()])
-        drop(held), a.close()
-        blockers.append((b, peer))
-    if os.fork() == 0: # the last but the primary to have them: one that ends does not wait for what it closes
-        for b, peer in blockers: pass_on(channel, message, [b.fileno()])
-        os._exit(0)
-    for b, peer in blockers: os.close(b.detach())
-    os.wait()
-    try:
-        for i in range(20000): pass_on(channel, message, [rest[0].fileno()])
-    except OSError as error: open(base + '/ended', 'w').write(str(error))
-    os._exit(0)
-)");
-  session.write("go", "");
-
-  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(session.file("ended")); }, "the channel is closed"));
-  EXPECT_LT(std::distance(std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", muster->pid())),
-                          std::filesystem::directory_iterator()),
-            2000);
-  EXPECT_TRUE(eventually([&] { return session.status("app")["restarts"] != 0; }, "it has a successor"));
-}
-
 // Nothing that is to be read tells of the descriptor in these.
 TEST_F(Flood, OfASocketThatLiesInAnEmptyOneStopsNobody) {
   const auto muster = run(std::string(lingering) + R"(
