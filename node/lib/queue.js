@@ -1,47 +1,48 @@
 // SPDX-License-Identifier: MIT
 'use strict';
 
-// How the connections of a Node worker come past Node's channel: by a socket of their own, on which each is a message of four bytes
-// that say which listening socket it is for, with its descriptor. What is not read there is the primary's still. A primary that is
-// not muster's ignores the question, and everything is as it was.
+// In a Node worker: takes its connections from a socket of their own instead of Node's channel. Each is a message of four bytes, the
+// number of its listening socket, with a descriptor. What the worker has not read still belongs to the primary. A primary other than
+// muster's ignores the request, and connections come by the channel.
 //
-// The servers are Node's, and so is what they listen on: `_getServer` makes that as ever. Only what would come for it as a message
-// comes here.
+// Servers and their handles are Node's own: `_getServer` makes them as before, and connections are given to them here.
 
 const extension = 2;  // of the wire, as core/wire.h has it
-const ipc = 2;  // PipeConstants.IPC: what reads descriptors
+const ipc = 2;  // PipeConstants.IPC: such a pipe receives handles
 
-// Once, whoever asks: the command preloads this, and a program may load the module.
+// Once for a process: the command preloads this file, and the program may load the module as well.
 const asked = Symbol.for('muster.queue');
 
 function takeQueue() {
   const cluster = require('cluster');
   if (process[asked] || !cluster.isWorker || !process.send) return;
   Object.defineProperty(process, asked, { value: true });
-  // As they are before the program changes them.
+  // Before the program can replace them.
   const send = process.send.bind(process);
   const { _getServer } = cluster;
-  // What Node reads its own channel with: no other way to the class is open to every program (process.binding() is not).
+  // The class is found by way of Node's own channel. process.binding() is deprecated, and the permission model forbids it.
   const channel = Object.getOwnPropertySymbols(process).find(({ description }) => description === 'kChannelHandle');
   const Pipe = process[channel]?.constructor;
   if (typeof _getServer !== 'function' || typeof Pipe !== 'function') return;
 
-  const servers = new Map();  // by the numbers that the primary gave them: what a net.Server listens on
-  let newest = 0;  // of those numbers
+  const servers = new Map();  // the handles that servers listen on, by the primary's numbers
+  let newest = 0;  // the highest number so far
   const head = new Uint8Array(4);
   let pipe;
-  let held;  // a connection for a number that nobody knows yet: the answer that tells it is on its way
-  let reply;
+  let held;  // a connection whose number is not known yet: the reply with it is on its way
+  let reply;  // the latest
 
   const watch = () => {
     if (!pipe) return;
-    // Nothing is taken that could only be given back.
+    // Do not take what could only be given back.
     if (servers.size && !held) pipe.readStart();
     else pipe.readStop();
   };
 
+  const say = (message, handle, done = () => {}) => send({ cmd: 'NODE_CLUSTER', ...message }, handle, undefined, done);
+
   const giveBack = (number, handle) => {
-    send({ cmd: 'NODE_CLUSTER', act: 'giveBack', queue: number }, handle, undefined, () => handle.close());
+    say({ act: 'giveBack', queue: number }, handle, () => handle.close());
   };
 
   let owner;
@@ -65,21 +66,20 @@ function takeQueue() {
       pipe.pendingHandle = undefined;
       deliver(head[0] | head[1] << 8 | head[2] << 16 | head[3] << 24, pendingHandle);
     } else {
-      // The primary asks whether anybody reads.
-      answers.write('!');
+      // A ping.
+      pong.write('!');
     }
   };
 
-  let answers;
+  let pong;
   const open = (fd) => {
     const { Socket } = require('net');
     pipe = new Pipe(ipc);
     if (pipe.open(fd)) {
       pipe = undefined;
-      return;
+      return say({ act: 'queue', muster: 0 });
     }
-    answers = new Socket({ handle: pipe, readable: false, manualStart: true });
-    answers.on('error', () => {});
+    pong = new Socket({ handle: pipe, readable: false, manualStart: true }).on('error', () => {});
     pipe.useUserBuffer(head);
     pipe.onread = read;
     pipe.pendingHandle = undefined;
@@ -96,7 +96,7 @@ function takeQueue() {
   cluster._getServer = function (server, options, callback) {
     return Reflect.apply(_getServer, this, [server, options, function (errno, handle, ...rest) {
       const number = reply?.queue;
-      // One that is shared has a descriptor, and accepts for itself.
+      // A shared handle has a descriptor, and accepts by itself.
       if (!errno && handle && number && handle.fd === undefined) {
         const { close } = handle;
         handle.close = function (...args) {
@@ -120,7 +120,7 @@ function takeQueue() {
     }]);
   };
 
-  send({ cmd: 'NODE_CLUSTER', act: 'queue', muster: extension }, undefined, undefined, () => {});
+  say({ act: 'queue', muster: extension });
 }
 
 module.exports = { takeQueue };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 'use strict';
 
-// In a worker it is Node's own cluster, which speaks to every primary that speaks as Node does. What a primary of muster's can do for
-// it beyond that is agreed on here.
+// A worker runs Node's own cluster, under any primary that speaks Node's protocol. This adds what a muster primary offers beyond that.
 require('./queue').takeQueue();
 require('./leave');

@@ -14,8 +14,8 @@ namespace {
 // at most: what it missed while it stood still is forgotten.
 constexpr std::uint64_t arrears = 256;
 
-// How often the oldest in a queue is seen again before its worker is stuck. It is a Node's, as a rule, which does other things
-// for longer than muster's workers do.
+// In how many looks a queue's oldest connection must be the same before its worker is stuck. As a rule that is Node, whose
+// turns are longer than those of muster's workers.
 constexpr unsigned looks_at_queue = 3;
 
 // How often it is looked whether a worker without a channel has ended, before what it may not have received is closed: a
@@ -79,7 +79,7 @@ void Dealer::set_intake(WorkerId id, Intake intake) {
   if (found == workers_.end()) return;
   Worker& worker = found->second;
   if (worker.intake == intake) return;
-  // The question is gone with its queue.
+  // The ping is gone with its queue.
   if (worker.intake == Intake::queue) worker.taken_back = 0;
   worker.intake = intake;
   worker.full = Worker::Full::no;
@@ -228,7 +228,7 @@ void Dealer::counted(WorkerId id) {
   if (worker.in_flight.size() < window_) {
     worker.full = Worker::Full::no;
   } else if (std::exchange(worker.full, Worker::Full::awaiting) == Worker::Full::counting) {
-    // Once: should that be too early, look() finds what it reads.
+    // Once. If that is too early, look() finds the room.
     effects_.push_back(AwaitRoom{id});
   }
   update(id, worker);
@@ -288,7 +288,7 @@ void Dealer::look() {
   for (auto& [token, lost] : lost_) ++lost.looks;
   bool again = close_held(max_looks);
   for (auto& [id, worker] : workers_) {
-    // Whose own it is waits for nobody else, but from a queue nobody answers for it unless asked.
+    // A sticky connection waits for its own worker. From a queue no answer comes, so that has to be counted all the same.
     if (worker.in_flight.empty() || worker.intake == Intake::message || (sticky() && worker.intake == Intake::offers)) continue;
     again = true;
     if (worker.intake == Intake::offers) {
@@ -323,7 +323,7 @@ void Dealer::take_back(WorkerId id, Worker& worker) {
   } else if (worker.taken_back == 0) {
     worker.taken_back = 1;
     effects_.push_back(Drain{id});
-    effects_.push_back(AskForLife{id});
+    effects_.push_back(Ping{id});
   }
 }
 

@@ -27,9 +27,9 @@ struct Connection {
 // does, and more.
 //
 // A worker has at most its window of connections that it has not answered for. For one that knows only Node's message that is
-// one; others take more, because what they have not claimed, or read from their queue, can be taken back: a worker that leaves
-// its oldest lying is stuck, gets no more and loses what it has to others that have room. So no connection waits long for a
-// worker that stands still.
+// one; others take more, because what they have not claimed, or read from their queue, can be taken back. A worker that does
+// not take its oldest connection is stuck: it is dealt no more, and what it has not taken goes to others that have room. So no
+// connection waits long for a stalled worker.
 //
 // A connection is always in exactly one place: waiting, in flight to one worker, lost with it, or closed. Where Node forgets
 // one, in flight to a worker that dies, ours is looked at: if nobody touched it, it is dealt again, first in line; otherwise it
@@ -59,8 +59,8 @@ class Dealer {
   struct Drain {
     WorkerId worker;
   };
-  // Find out when it reads again: returned().
-  struct AskForLife {
+  // Find out when the worker reads its queue again. returned() follows.
+  struct Ping {
     WorkerId worker;
   };
   // Take an offer back, if the worker has not claimed it; revoked() follows. The worker still answers for it: returned().
@@ -83,7 +83,7 @@ class Dealer {
   struct Ask {
     FdToken connection;
   };
-  using Effect = std::variant<Handoff, Count, AwaitRoom, Drain, AskForLife, Revoke, Close, Probe, Rest, Watch, Ask>;
+  using Effect = std::variant<Handoff, Count, AwaitRoom, Drain, Ping, Revoke, Close, Probe, Rest, Watch, Ask>;
 
   // Who gets the next connection. `ask`: the program decides.
   enum class Policy { round_robin, least_connections, ip_hash, ask };
@@ -96,7 +96,7 @@ class Dealer {
   enum class Probed { untouched, touched };
 
   // How many unanswered connections a worker may have that can be taken back. Enough that it need not wait for the next while
-  // the answer to the last is on its way, and few enough to be dealt again when it stands still.
+  // the answer to the last is on its way, and few enough to be dealt again when it stalls.
   static constexpr std::size_t window = 16;
 
   explicit Dealer(Policy policy = Policy::round_robin, std::size_t window = Dealer::window)
@@ -130,7 +130,7 @@ class Dealer {
   void revoked(WorkerId worker, FdToken connection, Revoked revoked);
   // The worker has seen that an offer was taken back, or reads its queue again.
   void returned(WorkerId worker);
-  // They were in the worker's queue, the oldest first, or did not get there, and are descriptors of other names now.
+  // Connections that were in the worker's queue, or did not get there, the oldest first; each by its old token and its new one.
   struct CameBack {
     FdToken connection;
     FdToken now;
@@ -139,7 +139,7 @@ class Dealer {
   void counted(WorkerId worker);
   // The worker takes no more for now.
   void rest(WorkerId worker);
-  // One that a worker took and gives back. Its client waits longest.
+  // A connection that a worker took and gives back. It is dealt next.
   void given_back(Connection connection);
   void probed(FdToken connection, Probed probed);
   void rested();
@@ -157,12 +157,12 @@ class Dealer {
     std::size_t load = 0;
     std::uint64_t dealt = 0;  // in all, but never far behind most_dealt_
     std::deque<Connection> in_flight = {};
-    std::size_t taken_back = 0;  // offers, or a question, that it has not answered for
-    // Of one whose queue is full: what is known of it is old, or it has read nothing since.
+    std::size_t taken_back = 0;  // offers, or a ping, that it has not answered
+    // Of a queue that seems full: it is being counted, or room is awaited.
     enum class Full { no, counting, awaiting } full = Full::no;
     std::optional<FdToken> oldest = {};  // in flight when last looked at
     unsigned looks = 0;                  // how often that was the same
-    bool looked_at = false;              // its queue is being counted for that
+    bool looked_at = false;              // the count that is under way is for that
     bool stuck = false;
     bool resting = false;             // refused the last one: asked again after a rest, not in a loop
     bool free = false;                // is in free_
@@ -184,7 +184,7 @@ class Dealer {
   bool sticky() const { return policy_ == Policy::ip_hash || policy_ == Policy::ask; }
   bool has_room(const Worker& worker) const;
   void update(WorkerId id, Worker& worker);
-  // Whether it stands still, by what it has in flight now and had the last time.
+  // Finds out whether it is stuck, by its oldest connection now and in the looks before.
   void look_at(WorkerId id, Worker& worker);
   void take_back(WorkerId id, Worker& worker);
   // Behind what waits already, or before it.

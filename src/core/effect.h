@@ -85,26 +85,26 @@ struct RevokeOffer {
   ListenerId listener;
   FdToken connection;
 };
-// Connections for the worker's queue: they are closed here once they are in it. handle_not_queued() for those that are not.
+// Put connections into the worker's queue, and close them here. handle_not_queued() for those that do not get there.
 struct Enqueue {
   WorkerId worker;
   QueueNumber listener;
   std::vector<FdToken> connections;
 };
-// How many of its queue has the worker not read? handle_unread() follows.
+// Count what the worker has read of its queue. handle_read() follows.
 struct CountUnread {
   WorkerId worker;
 };
-// handle_unread() when it has read about half of what it may have.
+// handle_read() when it has read about half of what it may have.
 struct AwaitRoom {
   WorkerId worker;
 };
-// Reads the worker's queue in its place: handle_drained() follows.
+// Read the worker's queue in its place. handle_drained() follows.
 struct DrainQueue {
   WorkerId worker;
 };
-// Puts the question into the queue whether anybody reads: handle_unread() when somebody has answered.
-struct AskForLife {
+// Put an empty message into the queue. handle_read() when the worker has answered, handle_no_queue() where that cannot be.
+struct PingQueue {
   WorkerId worker;
 };
 // The message goes with a load board, where one can be made.
@@ -177,7 +177,7 @@ struct Choose {
   std::vector<WorkerId> workers;
 };
 using PrimaryEffect = std::variant<Spawn, SendToWorker, Offer, RevokeOffer, Enqueue, CountUnread, AwaitRoom, DrainQueue,
-                                   AskForLife, ShareBoard, DisconnectWorker, Listen, StopListening, AcceptLast, ClosePort, Join,
+                                   PingQueue, ShareBoard, DisconnectWorker, Listen, StopListening, AcceptLast, ClosePort, Join,
                                    Part, CloseDescriptor, ProbeConnection, Rest, Watch, Choose, PrimaryEvent>;
 
 // In a worker. The primary accepts for this server: it is listening.

@@ -41,7 +41,7 @@ struct Line {
   std::string operator()(const CountUnread& e) const { return "count " + text(e.worker); }
   std::string operator()(const AwaitRoom& e) const { return "await room " + text(e.worker); }
   std::string operator()(const DrainQueue& e) const { return "drain " + text(e.worker); }
-  std::string operator()(const AskForLife& e) const { return "ask for life " + text(e.worker); }
+  std::string operator()(const PingQueue& e) const { return "ping " + text(e.worker); }
   std::string operator()(const ShareBoard& e) const { return "board " + text(e.worker); }
   std::string operator()(const Watch& e) const { return "watch " + text(e.listener); }
   std::string operator()(const Choose& e) const {

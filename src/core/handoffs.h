@@ -50,10 +50,9 @@ class Handoffs {
   std::vector<Answered> answer(WorkerId worker, const wire::OfferReply& reply);
 
   void queue(Handoff handoff) { queues_[handoff.worker].unread.push_back({handoff.listener, handoff.connection}); }
-  // The question whether it reads.
-  void ask(WorkerId worker) { queues_[worker].unread.push_back({}); }
+  void ping(WorkerId worker) { queues_[worker].unread.push_back({}); }
   struct Queued {
-    std::optional<ListenerId> listener = {};  // nothing: the question
+    std::optional<ListenerId> listener = {};  // nothing: a ping
     FdToken connection{};
   };
   // It has read so many since it has a queue.

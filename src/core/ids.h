@@ -11,7 +11,7 @@ enum class WorkerId : std::uint32_t {};
 enum class FdToken : std::uint64_t {};
 // One listening socket of the primary.
 enum class ListenerId : std::uint32_t {};
-// How a worker's queue calls a listening socket of the primary.
+// A listening socket of the primary, as a worker's queue numbers it.
 enum class QueueNumber : std::uint32_t {};
 // One server of a worker, from its listen() to its close.
 enum class ServerId : std::uint32_t {};

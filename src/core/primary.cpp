@@ -14,7 +14,7 @@ namespace {
 // where it is the only worker.
 constexpr std::uint32_t rest_after_refusal_ms = 10;
 
-// How often it is looked whether a worker stands still; it does when it has not answered for its oldest in all that time.
+// How often a worker is checked for being stuck; it is when it has not answered for its oldest connection in all that time.
 constexpr std::uint32_t look_after_ms = 10;
 
 bool not_permitted(const Listener& listener, int error_number) {
@@ -146,6 +146,8 @@ void Primary::handle(WorkerRecord& worker, Seq, const wire::Online& message) {
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Muster&) {
   worker.takes_offers = worker.muster && worker.has_board;
+  // One with a queue keeps what it began with elsewhere: what is in flight to it there is not in the queue.
+  if (worker.has_queue) return;
   for (const ListenerId id : listeners_.ids()) {
     Listener* listener = listeners_.find(id);
     if (Dealer* dealer = listener->dealer(); dealer && dealer->has(worker.id)) {
@@ -160,7 +162,9 @@ void Primary::handle_no_board(WorkerId id) {
 }
 
 void Primary::handle(WorkerRecord& worker, Seq, const wire::Queue& message) {
-  if (worker.has_queue || !worker.queue_descriptor || message.extension < wire::first_with_queue) return;
+  // It cannot open it, or does not know this one.
+  if (message.extension < wire::first_with_queue) return handle_no_queue(worker.id);
+  if (worker.has_queue || !worker.queue_descriptor) return;
   worker.has_queue = true;
   send(worker.id, wire::Queue{wire::common_extension(message.extension), worker.queue_descriptor});
 }
@@ -449,18 +453,18 @@ void Primary::handle_drained(WorkerId worker, std::uint64_t total_read, std::spa
   handle_read(worker, total_read);
   const auto drained = handoffs_.drain(worker, unread.size());
   std::map<ListenerId, std::vector<Dealer::CameBack>> back;
-  bool asked = false;
+  bool pinged = false;
   for (std::size_t i = 0; i < unread.size(); ++i) {
     const auto listener = i < drained.size() ? drained[i].listener : std::nullopt;
     if (listener && unread[i]) {
       back[*listener].push_back({drained[i].connection, *unread[i]});
     } else if (listener) {
-      // The worker has read a part of the message, which it does not do by mistake, and has the descriptor.
+      // The worker has read a part of the message, and its descriptor; or this process has no room for that.
       listeners_.find(*listener)->dealer()->replied(worker, drained[i].connection, Dealer::Answer::taken);
     } else if (unread[i]) {
       effects_.push_back(CloseDescriptor{*unread[i]});
     } else {
-      asked = true;
+      pinged = true;
     }
   }
   const WorkerRecord* const record = find(worker);
@@ -470,9 +474,9 @@ void Primary::handle_drained(WorkerId worker, std::uint64_t total_read, std::spa
     settle(id);
   }
   // It is still to answer.
-  if (asked && record && record->connected && record->has_queue) {
-    handoffs_.ask(worker);
-    effects_.push_back(AskForLife{worker});
+  if (pinged && record && record->connected && record->has_queue) {
+    handoffs_.ping(worker);
+    effects_.push_back(PingQueue{worker});
   }
   for (const ListenerId id : listeners_.ids()) settle(id);
 }
@@ -591,7 +595,11 @@ void Primary::lose(const WorkerRecord& worker) {
     leave(id, worker.id);
   }
   handoffs_.forget(worker.id);
-  if (worker.has_queue) effects_.push_back(DrainQueue{worker.id});
+  if (worker.has_queue) {
+    effects_.push_back(DrainQueue{worker.id});
+  } else {
+    handoffs_.forget_queue(worker.id);
+  }
 }
 
 void Primary::hand_over(const Listener& listener, const Dealer::Handoff& handoff) {
@@ -646,10 +654,10 @@ void Primary::settle(ListenerId id) {
       primary.push_gathered();
       primary.effects_.push_back(DrainQueue{drain.worker});
     }
-    void operator()(const Dealer::AskForLife& ask) const {
+    void operator()(const Dealer::Ping& ping) const {
       primary.push_gathered();
-      primary.handoffs_.ask(ask.worker);
-      primary.effects_.push_back(AskForLife{ask.worker});
+      primary.handoffs_.ping(ping.worker);
+      primary.effects_.push_back(PingQueue{ping.worker});
     }
     void operator()(const Dealer::Revoke& revoke) const { primary.revoke(listener, revoke); }
     void operator()(const Dealer::Close& close) const { primary.effects_.push_back(CloseDescriptor{close.connection}); }

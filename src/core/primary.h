@@ -139,7 +139,7 @@ class Primary {
   void handle_not_queued(WorkerId worker, std::span<const FdToken> connections);
   // How many messages of its queue the worker has read in all.
   void handle_read(WorkerId worker, std::uint64_t total);
-  // The rest of it, the oldest first: the connections by new tokens, nothing for a question. They count as never queued.
+  // The rest of it, the oldest first: the connections by new tokens, nothing for a ping. They count as never queued.
   void handle_drained(WorkerId worker, std::uint64_t total_read, std::span<const std::optional<FdToken>> unread);
   // A connection that a GiveBack brought: the core's from here on.
   void handle_given_back(WorkerId worker, QueueNumber listener, Connection connection);

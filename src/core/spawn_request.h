@@ -21,7 +21,7 @@ struct SpawnRequest {
   // In place of this process's environment and `env`: NAME=value each.
   std::optional<std::vector<std::string>> whole_env;
   Stdio stdio;  // with exactly one ipc entry
-  // Where it finds the end of a queue of connections, which only a Node that was told to reads (wire::Queue).
+  // The process's descriptor of its queue of connections (wire::Queue). Only Node has one, and uses it where it was told how.
   std::optional<int> queue_descriptor;
   Serialization serialization = Serialization::json;
   ChannelLimits limits;

@@ -79,17 +79,19 @@ struct Close {
   std::string key;
 };
 struct ExitedAfterDisconnect {};
-// A connection that this worker took from its queue and cannot serve comes back, as a descriptor.
+// Brings back a connection, as a descriptor, that this worker took from its queue and cannot serve.
 struct GiveBack {
   QueueNumber listener{};
 };
 
-// Either way. A worker that says it, with what it knows, wants its connections by a queue: a socket that it was started with,
-// on which each is a message of the four bytes of its listener's QueueNumber, with its descriptor. The primary answers where
-// that is, and keeps both ends: what the worker has not read can be counted, and read by the primary instead. A message without
-// a descriptor is a question whether anybody reads, and answered with a byte.
+// Either way. The worker asks for its connections by a queue, and says its version of the extension; with no_extension it gives
+// the queue up. The queue is a socket that the worker was started with. Each connection is a message of four bytes, the
+// QueueNumber of its listener, with its descriptor. The primary answers with the worker's descriptor of the socket. It keeps
+// both ends, so that it can count what the worker has not read, and read it back. A message without a descriptor is a ping,
+// answered with a byte.
 //
-// It is not sent on the channel: a Node process that is about to close its own ends with an error when a descriptor comes.
+// The socket is not sent on the channel: a Node process that has just closed its channel fails an assertion when a descriptor
+// comes.
 struct Queue {
   ExtensionVersion extension = no_extension;
   std::optional<int> descriptor = {};  // in the worker
@@ -118,7 +120,7 @@ struct ServerAnswer {
   std::string key;
   Value data = nullptr;
   std::optional<SocketName> socket_name = {};
-  // By which connections for it are known in the worker's queue. Nothing where they come by NewConnection.
+  // What connections for it are marked with in the worker's queue. Nothing where they come by NewConnection.
   std::optional<QueueNumber> queue = {};
 };
 

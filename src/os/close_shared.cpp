@@ -124,25 +124,21 @@ Closer& closer() {
   return *closer;
 }
 
+// Here where that is at once, otherwise in a thread.
+void close_somewhere(int fd, bool (*at_once)(int)) {
+  if (fd < 0) return;
+  if (at_once(fd)) {
+    close(fd);
+  } else {
+    closer().take(fd);
+  }
+}
+
 }  // namespace
 
-void close_shared(int fd) {
-  if (fd < 0) return;
-  if (closes_at_once(fd)) {
-    close(fd);
-  } else {
-    closer().take(fd);
-  }
-}
+void close_shared(int fd) { close_somewhere(fd, closes_at_once); }
 
-void close_connection(int fd) {
-  if (fd < 0) return;
-  if (stop_lingering(fd)) {
-    close(fd);
-  } else {
-    closer().take(fd);
-  }
-}
+void close_connection(int fd) { close_somewhere(fd, stop_lingering); }
 
 std::size_t count_unclosed() { return closer().unclosed(); }
 

@@ -10,10 +10,10 @@ namespace muster::os {
 // connection that nobody has accepted. Here nobody waits.
 void close_shared(int fd);
 
-// The same of a TCP connection that this process has accepted, of which less has to be found out.
+// The same for a TCP connection that this process has accepted. It takes fewer system calls.
 void close_connection(int fd);
 
-// How many descriptors are given to close_shared() and not closed yet.
+// How many descriptors these two have not closed yet.
 std::size_t count_unclosed();
 
 // Lets a socket receive no descriptors, where the system can (Linux 6.16): whoever drops those may wait.

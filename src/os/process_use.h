@@ -15,7 +15,7 @@ struct ProcessUse {
 // Nothing when there is no such process.
 std::optional<ProcessUse> process_use(int pid);
 
-// Whether it has ended, though nobody may have reaped it; not only its first thread.
+// Whether it has ended, reaped or not. False while any of its threads runs.
 bool has_ended(int pid);
 
 }  // namespace muster::os

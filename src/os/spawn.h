@@ -32,7 +32,7 @@ struct Spawned {
 // Waits until the program runs, or could not be started. Signals are as a shell leaves them: default, and not blocked.
 Spawned spawn(const SpawnOptions& options);
 
-// Waits for the end of a child that was killed, but not for ever: whoever traces it keeps it from its parent. False then.
+// Waits for a child that was killed, and reaps it. False after `patience`: a tracer may keep a child from its parent for ever.
 bool reap(int pid, std::chrono::milliseconds patience);
 
 }  // namespace muster::os

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "os/close_shared.h"
+#include "os/received.h"
 
 namespace muster::uv {
 namespace {
@@ -22,7 +23,7 @@ constexpr std::size_t max_descriptors = 253;
 constexpr std::size_t max_pieces = 64;
 constexpr int reads_per_turn = 16;
 constexpr std::chrono::milliseconds pause_after_error(20);
-// With more than these not closed yet, which takes somebody who does that on purpose, a peer may bring so many more.
+// While more than max_unclosed descriptors wait to be closed, a peer that brings max_brought more loses its channel.
 constexpr std::size_t max_unclosed = 1024, max_brought = 256;
 // The limit on what is read of an ended peer when the system does not say how much is queued.
 constexpr std::size_t max_rest = std::size_t{1} << 20;
@@ -157,15 +158,10 @@ std::size_t ChannelIo::read_once() {
 
   std::array<core::FdToken, max_descriptors> descriptors;  // not initialised: most messages bring none
   std::size_t count = 0;
-  for (cmsghdr* header = n > 0 ? CMSG_FIRSTHDR(&message) : nullptr; header; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < here; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      OwnedFd owned = OwnedFd::shared(fd);
-      if (count < descriptors.size()) descriptors[count++] = fds_.add(std::move(owned));
-    }
+  if (n > 0) {
+    os::take_descriptors(message, [&](OwnedFd fd) {
+      if (count < descriptors.size()) descriptors[count++] = fds_.add(std::move(fd));
+    });
   }
   if (count > 0 && os::count_unclosed() > max_unclosed) {
     brought_ += count;
@@ -177,7 +173,7 @@ std::size_t ChannelIo::read_once() {
     channel_.handle_end();
   } else {
     channel_.handle_bytes({buffer.data(), static_cast<std::size_t>(n)}, {descriptors.data(), count});
-    // A peer that makes closing take long would have all descriptors of this process in the end.
+    // A peer whose descriptors are slow to close would use up this process's.
     if (brought_ > max_brought) channel_.handle_failure(std::make_error_code(std::errc::too_many_files_open));
   }
   pump();

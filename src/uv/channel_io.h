@@ -78,7 +78,7 @@ class ChannelIo final : private Loop::EndOfTurn {
   std::vector<Function<void()>> when_read_;
   std::size_t rest_ = 0;      // to be read before those
   bool wants_write_ = false;  // the system's buffer is full
-  std::size_t brought_ = 0;   // descriptors, while too many cannot be closed
+  std::size_t brought_ = 0;   // descriptors, while too many wait to be closed
   bool broken_ = false;       // the peer does not read; what it wrote is still to be read
   // Stands for "this object still exists" in ticks.
   std::shared_ptr<ChannelIo*> self_ = std::make_shared<ChannelIo*>(this);

@@ -75,7 +75,7 @@ std::pair<OwnedFd, OwnedFd> output_pipe() {
   return {OwnedFd(fds[0]), OwnedFd(fds[1])};
 }
 
-// How often it is looked at a process that is about to end, and how often one that has, and cannot be reaped, is waited for.
+// How often a process that is about to end is checked, and how many checks one that cannot be reaped is given.
 constexpr std::chrono::milliseconds look_interval(200);
 constexpr unsigned looks_at_dead = 5;
 
@@ -179,7 +179,7 @@ void ChildProcess::handle_exit() {
     reaped = waitpid(pid_, &status, WNOHANG);
   } while (reaped < 0 && errno == EINTR);
   if (reaped == 0) {
-    // Whoever traces it is told first, and may never ask.
+    // A tracer reaps it first, if ever.
     watch_->stop();
     expect_end();
     if (ref_) looks_->ref();
@@ -208,7 +208,7 @@ void ChildProcess::expect_end() {
 void ChildProcess::look() {
   if (!os::has_ended(pid_)) return;
   handle_exit();
-  // Its number stays taken until the other one lets go of it. What it ended by is not for us to know.
+  // It stays a zombie until its tracer reaps it, and only that learns how it ended.
   if (!exited_ && ++times_dead_ == looks_at_dead) end(ExitStatus::killed(Signal::kill));
 }
 
@@ -223,7 +223,13 @@ std::optional<std::size_t> ChildProcess::open_descriptors() {
 void ChildProcess::ref(bool ref) {
   ref_ = ref;
   if (!watch_) return;
-  if (looks_ && !watch_->started()) ref ? looks_->ref() : looks_->unref();
+  if (looks_ && !watch_->started()) {
+    if (ref) {
+      looks_->ref();
+    } else {
+      looks_->unref();
+    }
+  }
   if (ref) {
     watch_->ref();
   } else {

@@ -30,7 +30,7 @@ class ChildProcess {
   int pid() const { return pid_; }
   // False when the process is gone.
   bool kill(Signal signal);
-  // It is about to end, or has: from now on it is looked at every now and then. One that is traced does not tell its parent.
+  // It is about to end, or has. From now on it is checked at intervals, since the end of a traced process is not reported.
   void expect_end();
   // Whether the process keeps the loop alive. It does from the start.
   void ref(bool ref);
@@ -56,7 +56,7 @@ class ChildProcess {
   std::unique_ptr<FdWatch> watch_;
   std::unique_ptr<Timer> looks_;
   bool ref_ = true;
-  unsigned times_dead_ = 0;  // how often it was seen that it has ended and cannot be reaped
+  unsigned times_dead_ = 0;  // checks that found it ended and could not reap it
   bool exited_ = false;
   bool cwd_failed_ = false;
   std::optional<std::size_t> open_descriptors_;

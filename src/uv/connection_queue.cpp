@@ -13,6 +13,8 @@
 #include <optional>
 #include <utility>
 
+#include "os/received.h"
+
 namespace muster::uv {
 namespace {
 
@@ -57,18 +59,16 @@ std::optional<OwnedFd> receive(int reader, std::size_t size) {
     n = recvmsg(reader, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   if (n <= 0) return std::nullopt;
-  const cmsghdr* const first = CMSG_FIRSTHDR(&header);
-  if (!first || first->cmsg_level != SOL_SOCKET || first->cmsg_type != SCM_RIGHTS) return OwnedFd();
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(first), sizeof fd);
-  return OwnedFd::shared(fd);
+  OwnedFd descriptor;
+  os::take_descriptors(header, [&](OwnedFd fd) { descriptor = std::move(fd); });
+  return descriptor;
 }
 
 // False at the end of the stream.
 bool skip_answers(int writer) {
   char answers[1024];
   iovec part{answers, sizeof answers};
-  // Descriptors that a worker sends along may take long to close, and recv(2) would wait for that.
+  // recv(2) would close descriptors that came along here and now, and a worker decides how long that takes.
   constexpr std::size_t max_descriptors = 253;
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
   msghdr message{};
@@ -81,20 +81,13 @@ bool skip_answers(int writer) {
     n = recvmsg(writer, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   if (n < 0) return errno == EAGAIN;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    for (std::size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      const OwnedFd dropped = OwnedFd::shared(fd);
-    }
-  }
+  os::take_descriptors(message, [](const OwnedFd&) {});
   return n > 0;
 }
 
 }  // namespace
 
-std::unique_ptr<ConnectionQueue> ConnectionQueue::create(Loop& loop, std::size_t window, Function<void()> on_news) {
+std::unique_ptr<ConnectionQueue> ConnectionQueue::create(Loop& loop, std::size_t window, Function<void()> on_progress) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return nullptr;
   // The worker may leave something in either that takes long to close.
@@ -102,13 +95,14 @@ std::unique_ptr<ConnectionQueue> ConnectionQueue::create(Loop& loop, std::size_t
   const int size = static_cast<int>(window * counted_per_message);
   setsockopt(writer.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   os::refuse_descriptors(writer.get());
-  return std::unique_ptr<ConnectionQueue>(new ConnectionQueue(loop, std::move(writer), std::move(reader), std::move(on_news)));
+  return std::unique_ptr<ConnectionQueue>(
+      new ConnectionQueue(loop, std::move(writer), std::move(reader), std::move(on_progress)));
 }
 
-ConnectionQueue::ConnectionQueue(Loop& loop, OwnedFd writer, OwnedFd reader, Function<void()> on_news)
+ConnectionQueue::ConnectionQueue(Loop& loop, OwnedFd writer, OwnedFd reader, Function<void()> on_progress)
     : writer_(std::move(writer)),
       reader_(std::move(reader)),
-      on_news_(std::move(on_news)),
+      on_progress_(std::move(on_progress)),
       watch_(loop, [this](std::uint32_t events) { handle_ready(events); }) {
   watch_.unref();
 }
@@ -162,32 +156,33 @@ std::vector<OwnedFd> ConnectionQueue::drain() {
 
 void ConnectionQueue::await_room() {
   awaits_room_ = true;
+  // If it fails, the dealer's next look finds the room.
   watch();
 }
 
-void ConnectionQueue::ask_for_life() {
-  const Message question{};
-  const ssize_t n = ::send(writer_.get(), &question, sizeof question, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (n == sizeof question) ++sent_;
-  question_ = sent_;
-  awaits_life_ = true;
-  watch();
+bool ConnectionQueue::ping() {
+  const Message empty{};
+  if (::send(writer_.get(), &empty, sizeof empty, MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof empty) return false;
+  ping_ = ++sent_;
+  awaits_pong_ = true;
+  return watch();
 }
 
-void ConnectionQueue::watch() {
-  const std::uint32_t events = (awaits_room_ ? EPOLLOUT : 0U) | (awaits_life_ ? EPOLLIN : 0U);
-  // Where it cannot be watched the next look at the worker tells as much, later.
-  if (events == 0 || watch_.start(writer_.get(), events) != 0) watch_.stop();
+bool ConnectionQueue::watch() {
+  const std::uint32_t events = (awaits_room_ ? EPOLLOUT : 0U) | (awaits_pong_ ? EPOLLIN : 0U);
+  const bool watched = events != 0 && watch_.start(writer_.get(), events) == 0;
+  if (!watched) watch_.stop();
+  return watched;
 }
 
 void ConnectionQueue::handle_ready(std::uint32_t events) {
   if ((events & ~EPOLLOUT) != 0) {
-    // It may be the answer to an earlier question. At the end of the stream there will be none.
-    awaits_life_ = skip_answers(writer_.get()) && read() < question_;
+    // It may answer an earlier ping. At the end of the stream there is no answer to wait for.
+    awaits_pong_ = skip_answers(writer_.get()) && read() < ping_;
   }
   if ((events & ~EPOLLIN) != 0) awaits_room_ = false;
   watch();
-  on_news_();
+  on_progress_();
 }
 
 }  // namespace muster::uv

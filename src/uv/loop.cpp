@@ -212,7 +212,7 @@ void Loop::finish_thread(std::uint64_t number, int error_number) {
 }
 
 void Loop::uncaught(std::exception_ptr exception) {
-  // What its listener throws, through call() as well, is the end: to be told of it would only throw again.
+  // What the listener itself throws, also by way of call(), is not for the listener.
   if (uncaught_handler_ && !std::exchange(tells_uncaught_, true)) {
     const struct Told {
       bool& tells;

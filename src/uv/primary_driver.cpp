@@ -141,8 +141,8 @@ void PrimaryDriver::perform(core::Enqueue enqueue) {
   }
   if (sent.count == all.size()) return;
   primary_.handle_not_queued(enqueue.worker, all.subspan(sent.count));
-  const bool passes = sent.error == EAGAIN || sent.error == ENOBUFS || sent.error == ENOMEM || sent.error == ETOOMANYREFS;
-  if (!passes) primary_.handle_no_queue(enqueue.worker);
+  const bool temporary = sent.error == EAGAIN || sent.error == ENOBUFS || sent.error == ENOMEM || sent.error == ETOOMANYREFS;
+  if (!temporary) primary_.handle_no_queue(enqueue.worker);
 }
 
 void PrimaryDriver::perform(core::CountUnread count) {
@@ -163,8 +163,8 @@ void PrimaryDriver::perform(core::DrainQueue drain) {
   primary_.handle_drained(drain.worker, queue->read(), unread);
 }
 
-void PrimaryDriver::perform(core::AskForLife ask) {
-  if (ConnectionQueue* queue = queue_of(ask.worker)) queue->ask_for_life();
+void PrimaryDriver::perform(core::PingQueue ping) {
+  if (ConnectionQueue* queue = queue_of(ping.worker); queue && !queue->ping()) primary_.handle_no_queue(ping.worker);
 }
 
 void PrimaryDriver::perform(core::ShareBoard share) {
@@ -438,7 +438,7 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
     perform();
   } else if (std::holds_alternative<core::Channel::Closed>(event)) {
     workers_.at(id).disconnected = true;
-    // As a rule because it has ended, which one that is traced does not tell.
+    // As a rule it has ended. One that is traced does not tell.
     workers_.at(id).process.expect_end();
     primary_.handle_channel_closed(id);
     perform();
@@ -448,7 +448,7 @@ void PrimaryDriver::handle_channel(core::WorkerId id, core::Channel::Event& even
 
 void PrimaryDriver::handle_given_back(core::WorkerId id, core::QueueNumber listener, core::FdToken connection) {
   const int fd = fds_.get(connection);
-  // Whatever else a worker may have is not for another one's server.
+  // A worker must not pass anything else it has to another one's server.
   const auto acceptor = acceptors_.find(core::ListenerId{static_cast<std::uint32_t>(listener)});
   if (acceptor == acceptors_.end() || !is_connection_of(fd, acceptor->second->descriptor())) return fds_.close(connection);
   const bool sticky = primary_.scheduling_policy() == SchedulingPolicy::ip_hash;

@@ -110,7 +110,7 @@ class PrimaryDriver final : private Loop::EndOfTurn {
   void perform(core::CountUnread count);
   void perform(core::AwaitRoom await);
   void perform(core::DrainQueue drain);
-  void perform(core::AskForLife ask);
+  void perform(core::PingQueue ping);
   void perform(core::ShareBoard share);
   void perform(core::DisconnectWorker disconnect);
   void perform(core::Listen listen);

@@ -527,11 +527,11 @@ void World::perform(core::DrainQueue& drain) {
   primary_.handle_drained(drain.worker, worker.queued, unread);
 }
 
-void World::perform(core::AskForLife& ask) {
+void World::perform(core::PingQueue& ask) {
   WorkerProcess& worker = *workers_.at(ask.worker);
   worker.queue.push_back({});
   ++worker.queued;
-  worker.queue_asks = true;
+  worker.queue_pinged = true;
 }
 
 bool World::read_queue(WorkerProcess& worker) {
@@ -546,7 +546,7 @@ bool World::read_queue(WorkerProcess& worker) {
     worker.queue_news = true;
   }
   if (!connection) {
-    if (std::exchange(worker.queue_asks, false)) worker.queue_news = true;
+    if (std::exchange(worker.queue_pinged, false)) worker.queue_news = true;
     return true;
   }
   const FdToken token = worker.add(connection);

@@ -125,7 +125,7 @@ struct WorkerProcess : Process {
   };
   std::deque<Queued> queue;
   std::uint64_t queued = 0;  // in all
-  bool queue_awaits_room = false, queue_asks = false;
+  bool queue_awaits_room = false, queue_pinged = false;
   bool queue_news = false;   // which the primary has not seen
   bool reads_queue = false;  // it has its end
   std::map<core::QueueNumber, std::string> queue_keys;
@@ -199,7 +199,7 @@ class World {
   void perform(core::CountUnread& count);
   void perform(core::AwaitRoom& await);
   void perform(core::DrainQueue& drain);
-  void perform(core::AskForLife& ask);
+  void perform(core::PingQueue& ask);
   void perform(core::ShareBoard& share);
   void perform(core::DisconnectWorker& disconnect);
   void perform(core::Listen& listen);

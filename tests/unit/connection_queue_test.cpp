@@ -82,7 +82,7 @@ TEST_F(ConnectionQueues, CountWhatIsRead) {
 TEST_F(ConnectionQueues, GiveBackWhatIsNotReadInOrder) {
   send(4);
   close(worker.read());
-  queue->ask_for_life();
+  EXPECT_TRUE(queue->ping());
 
   const auto unread = queue->drain();
 
@@ -129,7 +129,7 @@ TEST_F(ConnectionQueues, SayThatTheWorkerHasMadeRoom) {
 }
 
 TEST_F(ConnectionQueues, SayThatTheWorkerReadsAgain) {
-  queue->ask_for_life();
+  EXPECT_TRUE(queue->ping());
   turn();
   EXPECT_EQ(news, 0);
 
@@ -141,10 +141,10 @@ TEST_F(ConnectionQueues, SayThatTheWorkerReadsAgain) {
   EXPECT_EQ(queue->read(), 1U);
 }
 
-// Asked twice, a worker answers twice, and the second may come after the next question.
-TEST_F(ConnectionQueues, TakeNoAnswerForThatToALaterQuestion) {
+// The answer to one ping may come after the next ping.
+TEST_F(ConnectionQueues, TakeNoAnswerForThatToALaterPing) {
   worker.answer();
-  queue->ask_for_life();
+  EXPECT_TRUE(queue->ping());
   turn();
   EXPECT_EQ(queue->read(), 0U);
 
@@ -158,13 +158,13 @@ TEST_F(ConnectionQueues, TakeNoAnswerForThatToALaterQuestion) {
 
 TEST_F(ConnectionQueues, FailWhereTheWorkerHasShutItsEnd) {
   ASSERT_EQ(shutdown(worker.reader, SHUT_RDWR), 0);
-  queue->ask_for_life();
+  EXPECT_FALSE(queue->ping());
 
   const auto sent = queue->send(QueueNumber{7}, std::span(connections).first(2));
 
   EXPECT_EQ(sent.count, 0U);
   EXPECT_EQ(sent.error, EPIPE);
-  // It does not turn in circles over what never comes.
+  // It does not spin.
   turn();
   turn();
   EXPECT_LE(news, 1);

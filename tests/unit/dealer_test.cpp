@@ -37,8 +37,8 @@ std::vector<std::string> effects(Dealer& rr) {
       all.push_back("await " + std::to_string(static_cast<std::uint32_t>(await->worker)));
     } else if (const auto* drain = std::get_if<Dealer::Drain>(&*effect)) {
       all.push_back("drain " + std::to_string(static_cast<std::uint32_t>(drain->worker)));
-    } else if (const auto* question = std::get_if<Dealer::AskForLife>(&*effect)) {
-      all.push_back("ask for life " + std::to_string(static_cast<std::uint32_t>(question->worker)));
+    } else if (const auto* question = std::get_if<Dealer::Ping>(&*effect)) {
+      all.push_back("ping " + std::to_string(static_cast<std::uint32_t>(question->worker)));
     } else {
       all.emplace_back(std::holds_alternative<Dealer::Rest>(*effect) ? "rest" : "watch");
     }
@@ -401,7 +401,7 @@ TEST(Dealer, TakesBackTheQueueOfAWorkerThatReadsNoMore) {
 
   rr.look();
   rr.counted(worker1);
-  EXPECT_EQ(effects(rr), (Effects{"count 1", "watch", "drain 1", "ask for life 1"}));
+  EXPECT_EQ(effects(rr), (Effects{"count 1", "watch", "drain 1", "ping 1"}));
   // They have other names now, and keep their order.
   constexpr FdToken a2{20}, c2{22};
   const std::array back{Dealer::CameBack{a, a2}, Dealer::CameBack{c, c2}};

@@ -42,7 +42,8 @@ wire::ClusterMessage reply(std::uint64_t ack, bool accepted) { return {wire::Rep
 
 // A primary with so many workers that are online, and nothing left to do.
 struct Cluster {
-  explicit Cluster(int workers, SchedulingPolicy policy = SchedulingPolicy::round_robin) : primary(settings(), policy) {
+  explicit Cluster(int workers, SchedulingPolicy policy = SchedulingPolicy::round_robin, Settings defaults = settings())
+      : primary(std::move(defaults), policy) {
     for (int i = 1; i <= workers; ++i) {
       records.push_back(primary.fork(primary.take_id(), Env{}));
       primary.handle_spawned(records.back()->id, 1000 + i);
@@ -58,6 +59,16 @@ struct Cluster {
 
   Primary primary;
   std::vector<std::shared_ptr<const WorkerRecord>> records;
+};
+
+// Its workers are started with queues.
+struct NodeCluster : Cluster {
+  static Settings node() {
+    Settings node = settings();
+    node.exec_path = "node";
+    return node;
+  }
+  NodeCluster() : Cluster(1, SchedulingPolicy::round_robin, node()) {}
 };
 
 const std::string answer_80 = R"("errno":null,"key":"null:80:4:undefined","ack":1,"data":null)";
@@ -429,6 +440,61 @@ TEST(Primary, OffersMusterWorkersManyConnectionsAtOnce) {
             (Lines{"watch 1", "offer 1 0 null:80:4:undefined fd7 fd9", "offer 2 0 null:80:4:undefined fd8"}));
   cluster.answer(one, 0, "ar");
   EXPECT_EQ(effects(cluster.primary), (Lines{"close fd7", "rest 1", "offer 2 1 null:80:4:undefined fd9"}));
+}
+
+TEST(Primary, DealsToAQueueWhereTheWorkerAskedForOneBeforeItListened) {
+  NodeCluster cluster;
+  cluster.primary.handle_message(one, {wire::Queue{wire::newest_extension}, Seq{1}});
+  listen_on_80(cluster);
+
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}, Connection{FdToken{8}}});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"watch 1", "enqueue 1 1 fd7 fd8"}));
+}
+
+// What is in flight by message is not in the queue, and would never be found there.
+TEST(Primary, ChangesNoListenerThatAWorkerHasToAQueue) {
+  NodeCluster cluster;
+  listen_on_80(cluster);
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, {wire::Queue{wire::newest_extension}, Seq{2}});
+  cluster.primary.handle_message(one, {wire::Muster{}, Seq{3}});
+  effects(cluster.primary);
+  cluster.die(one);
+
+  const Lines all = effects(cluster.primary);
+  EXPECT_NE(std::find(all.begin(), all.end(), "close fd7"), all.end());
+}
+
+TEST(Primary, SendsMessagesToAWorkerThatGivesItsQueueUp) {
+  NodeCluster cluster;
+  cluster.primary.handle_message(one, {wire::Queue{wire::newest_extension}, Seq{1}});
+  listen_on_80(cluster);
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
+  effects(cluster.primary);
+
+  cluster.primary.handle_message(one, {wire::Queue{}, Seq{2}});
+  EXPECT_EQ(effects(cluster.primary), Lines{"drain 1"});
+  cluster.primary.handle_drained(one, 0, std::array{std::optional(FdToken{9})});
+
+  const Lines all = effects(cluster.primary);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_TRUE(all[0].ends_with("+fd9")) << all[0];
+}
+
+TEST(Primary, TakesBackNoMoreFromAWorkerThanItHasRead) {
+  NodeCluster cluster;
+  cluster.primary.handle_message(one, {wire::Queue{wire::newest_extension}, Seq{1}});
+  listen_on_80(cluster);
+  cluster.primary.handle_connections(ListenerId{1}, std::array{Connection{FdToken{7}}});
+  cluster.primary.handle_read(one, 1);
+  effects(cluster.primary);
+
+  for (const FdToken back : {FdToken{8}, FdToken{9}}) cluster.primary.handle_given_back(one, QueueNumber{1}, {back});
+
+  EXPECT_EQ(effects(cluster.primary), (Lines{"rest 1", "close fd9"}));
 }
 
 TEST(Primary, OffersNothingToAWorkerWithoutABoardWhateverItSays) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Connections that come by a worker's queue: what the worker has not read is another's when it stands still, is full or dies.
+// Connections come by a worker's queue. Those that it has not read go to another worker when it stalls, is full or dies.
 const assert = require('node:assert');
 const cluster = require('muster-cluster');
 const net = require('node:net');
@@ -12,22 +12,20 @@ const ask = (port) => new Promise((done, fail) => {
   });
 });
 
-const roles = {
-  // Answers with its number. The messages that it was sent by Node's protocol are counted.
-  server() {
-    let newconns = 0;
-    process.on('internalMessage', ({ act }) => { newconns += act === 'newconn'; });
-    const server = net.createServer((socket) => socket.on('error', () => {}).end(`${cluster.worker.id}`));
-    server.listen(+process.env.PORT, '127.0.0.1');
-    process.on('message', ({ block, limit, count }) => {
-      if (limit !== undefined) server.maxConnections = limit;
-      if (count) process.send({ newconns });
-      if (!block) return process.send('done');
-      // Until the primary has seen what it wanted to see.
-      process.send('blocks', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
-    });
-  },
-};
+// Answers with its number, and counts the connections that come by Node's message.
+function serve() {
+  let newconns = 0;
+  process.on('internalMessage', ({ act }) => { newconns += act === 'newconn'; });
+  const server = net.createServer((socket) => socket.on('error', () => {}).end(`${cluster.worker.id}`));
+  server.listen(+process.env.PORT, '127.0.0.1');
+  process.on('message', ({ block, limit, count }) => {
+    if (limit !== undefined) server.maxConnections = limit;
+    if (count) return process.send({ newconns });
+    if (!block) return process.send('done');
+    // For ever.
+    process.send('blocks', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
+  });
+}
 
 const next = (worker, name = 'message') => new Promise((done) => worker.once(name, done));
 
@@ -79,4 +77,4 @@ async function main() {
 }
 
 if (cluster.isPrimary) main();
-else roles.server();
+else serve();
