@@ -36,11 +36,11 @@
 #include "primary/init.h"
 #include "primary/log.h"
 #include "primary/primary.h"
+#include "saved_state.h"
 #include "say.h"
 #include "show/top.h"
 #include "show/units_text.h"
 #include "show/view.h"
-#include "saved_state.h"
 #include "start_process.h"
 #include "states.h"
 
@@ -242,7 +242,7 @@ std::optional<int> end_once(const Folders& folders, const std::string& app, cons
   auto* connection = std::get_if<ControlConnection>(&opened);
   if (!connection && left().count() <= 0) return fail(not_running(folders, app), as_json);
   if (!connection && is_kill && is_running(folders, app)) return kill_primary(folders, app, as_json, left());
-  // One that starts takes commands soon, unless it hangs.
+  // Whoever has the name takes commands soon, unless it hangs.
   if (!connection && is_kill && std::chrono::steady_clock::now() - begun > soon) {
     if (const auto code = kill_primary(folders, app, as_json, left())) return code;
   }
@@ -491,7 +491,7 @@ std::string text_of(const json& line, bool as_json) {
 }
 
 // The last of one that runs no more.
-bool put_remembered_logs(const Folders& folders, const std::string& app, const command::Logs& logs) {
+bool print_saved_logs(const Folders& folders, const std::string& app, const command::Logs& logs) {
   const auto log = saved_log(folders, app);
   if (!log) return false;
   const auto put = logs.raw ? print : print_lines;
@@ -516,7 +516,7 @@ int run(const command::Logs& logs) {
     if (auto* connection = std::get_if<ControlConnection>(&opened)) {
       connection->send({{"command", "logs"}, {"lines", logs.lines}, {"follow", logs.follow}});
       sources.push_back({app, std::move(*connection)});
-    } else if (!put_remembered_logs(folders, app, logs)) {
+    } else if (!print_saved_logs(folders, app, logs)) {
       return fail(unknown(folders, app), logs.json);
     }
   }
@@ -529,7 +529,7 @@ int run(const command::Logs& logs) {
         put(text_of((*line)["line"], logs.json));
       } else if (line || source->connection.ended()) {
         // It was about to end.
-        if (!source->answered) put_remembered_logs(folders, source->app, logs);
+        if (!source->answered) print_saved_logs(folders, source->app, logs);
         source = sources.erase(source);
         continue;
       }

@@ -84,7 +84,7 @@ std::vector<std::string> saved_apps(const Folders& folders) { return stems(folde
 
 void write_file(const std::string& path, const std::string& text) {
   const auto fail = [&path](std::string_view why) { throw std::runtime_error(fmt::format("cannot write {}: {}", path, why)); };
-  // Whoever may change what is above the folder may have put another in its place.
+  // Somebody who can write to the parent folder may have replaced this one.
   const fs::path file(path);
   const OwnedFd folder(open(file.parent_path().c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};

@@ -33,7 +33,7 @@ Folders make_folders();
 std::vector<std::string> running_apps(const Folders& folders);
 std::vector<std::string> saved_apps(const Folders& folders);
 
-// Whole or not at all, and only into a folder that nobody else may change. Throws std::runtime_error.
+// Replaces the file at once, or leaves it. Only in a folder that nobody else can write to. Throws std::runtime_error.
 void write_file(const std::string& path, const std::string& text);
 // Null when there is none, or it is not JSON.
 nlohmann::json read_json(const std::string& path);

@@ -56,7 +56,7 @@ int start_as_told() {
     say_error("`__primary` is not for people: use `muster start`");
     return exit_usage;
   }
-  Order order = from_text(text, child::first_socket);
+  Order order = parse_order(text, child::first_socket);
   order.line = child::line;
   const auto fail = [](const std::string& why) {
     const std::string line = json_text({{"error", why}}) + "\n";

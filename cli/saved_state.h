@@ -8,13 +8,13 @@
 #include "folders.h"
 #include "status.h"
 
-// What stays of an app in its state file, from its first start until `delete`: from what it is started, and how it was.
+// The state file of an app: its sources and its last status. It exists from the first start until `delete`.
 namespace muster::cli {
 
 struct SavedState {
   std::string name = {};
   Sources sources = {};
-  bool running = false;  // when this was written
+  bool running = false;  // at the time of writing
   std::string log = {};
   AppStatus status = {};
 };
@@ -23,14 +23,14 @@ struct SavedState {
 void save_state(const Folders& folders, const SavedState& state);
 
 bool has_saved_state(const Folders& folders, const std::string& app);
-// As that of one that runs no more. A file that cannot be read is a failed app; nothing where there is none.
+// The status of an app that is not running: `failed` when its file cannot be read, nothing when it has none.
 std::optional<AppStatus> saved_status(const Folders& folders, const std::string& app);
-// Throws std::runtime_error that says what is wrong with the file.
+// Throws std::runtime_error when the file cannot be read.
 Sources saved_sources(const Folders& folders, const std::string& app);
-// Where it logged; nothing where that cannot be read.
+// The log file; nothing when the state file cannot be read.
 std::optional<std::string> saved_log(const Folders& folders, const std::string& app);
 
-// The status in what a primary answers, or its state file has; nothing when it is none.
+// The status in a primary's answer or a state file; nothing when there is none.
 std::optional<AppStatus> read_status(const nlohmann::json& object);
 
 }  // namespace muster::cli

@@ -55,8 +55,8 @@ std::string own_program() {
 
 StartedProcess start_primary(const std::string& program, const Order& order, const std::string& log) {
   const auto fail = [] { return StartedProcess{0, -1, std::strerror(errno)}; };
-  const auto [text, descriptors] = to_text(order);
-  const OwnedFd memory = file_of(json_text(text));
+  const auto [json, descriptors] = serialize(order);
+  const OwnedFd memory = file_of(json_text(json));
   if (!memory) return fail();
   std::array<int, 2> pair{-1, -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return fail();

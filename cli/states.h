@@ -9,8 +9,8 @@
 
 #include "status.h"
 
-// The states of an app and a worker and the causes of an end, in one table each: what `status` prints, and what the views,
-// the page, the metrics and the health pages make of it. A status holds them as text, since it may come from another version.
+// The states of apps and workers, and the causes of an end: one table each, for the views, the page, the metrics and the health
+// pages. An AppStatus holds them as text, since it may come from another version.
 namespace muster::cli {
 
 // How a state is shown.
@@ -21,15 +21,14 @@ struct StateRow {
   std::string_view name;
   Tone tone;
 };
-// Those that a primary can be in come first, then that of an app whose primary is gone.
 std::span<const StateRow> app_states();
 std::span<const StateRow> worker_states();
-// changing, for one that is in neither table.
+// Tone::changing for a state that is in neither table.
 Tone tone_of(std::string_view state);
-// Of an app: what it does or, while it only runs, how well.
+// The state, or while the app is running its health, unless that is `well`.
 std::string_view app_state(SupervisorState state, Health health);
 std::string_view worker_state(WorkerPhase phase);
-// Of a seat without a process.
+// The state of a seat without a process.
 inline constexpr std::string_view waiting_state = "waiting";
 
 inline bool is(std::string_view state, SupervisorState one) { return state == to_string(one); }
@@ -38,11 +37,11 @@ std::size_t count_ready(const AppStatus& app);
 
 struct CauseRow {
   EndCause cause;
-  std::string_view deed;  // what it says in a sentence about the worker
-  bool is_fault;          // not what muster was told to do
+  std::string_view deed;  // the predicate of a sentence about the worker
+  bool is_fault;          // false for what muster was told to do
 };
 std::span<const CauseRow> causes();
-// Null for one of another version.
+// Null for a cause that only another version knows.
 const CauseRow* find_cause(std::string_view name);
 
 }  // namespace muster::cli

@@ -519,7 +519,7 @@ std::string working_folder() {
   std::error_code error;
   const char* named = std::getenv("PWD");
   const std::filesystem::path name = named ? named : "";
-  // /proc/self is another folder for each process.
+  // Below /proc/self a name means another folder in each process.
   const bool is_proc = name.string().starts_with("/proc/");
   if (name.is_absolute() && !is_proc && name == name.lexically_normal() && std::filesystem::equivalent(name, ".", error))
     return name.string();

@@ -44,11 +44,13 @@ constexpr std::array<std::string_view, 5> of_a_worker{"MUSTER_APP", "MUSTER_WORK
                                                       "MUSTER_DRAIN_TIMEOUT"};
 
 std::string absolute(const std::string& path, const std::string& folder) {
-  // Above a link is the folder above what it leads to, for every program.
-  const fs::path relative = fs::path(path).lexically_normal();
-  std::error_code error;
-  const fs::path real = *relative.begin() == ".." ? fs::canonical(folder, error) : fs::path();
-  return ((error || real.empty() ? fs::path(folder) : real) / path).lexically_normal().string();
+  fs::path base(folder);
+  // `..` from a linked folder is the parent of the real one, as for every program.
+  if (const fs::path relative = fs::path(path).lexically_normal(); !relative.empty() && *relative.begin() == "..") {
+    std::error_code error;
+    if (fs::path real = fs::canonical(folder, error); !error) base = std::move(real);
+  }
+  return (base / path).lexically_normal().string();
 }
 
 bool is_file(const std::string& path) {

@@ -13,15 +13,15 @@
 
 namespace muster::cli {
 
-void ControlCommands::obey(const nlohmann::json& request, ControlServer::Client client) {
+void ControlCommands::run(const nlohmann::json& request, ControlServer::Client client) {
   try {
-    obey_named(request.at("command"), request, client);
+    run_named(request.at("command"), request, client);
   } catch (const nlohmann::json::exception& error) {
     client.fail(fmt::format("the command has a part that it cannot have: {}", error.what()));
   }
 }
 
-void ControlCommands::obey_named(const std::string& what, const nlohmann::json& request, ControlServer::Client client) {
+void ControlCommands::run_named(const std::string& what, const nlohmann::json& request, ControlServer::Client client) {
   if (what == "reload" || what == "restart" || what == "scale") {
     if (const auto why_not = actions_.why_not_changed()) return client.fail(fmt::format("cannot {} now: {}", what, *why_not));
   }

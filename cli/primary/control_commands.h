@@ -14,10 +14,10 @@
 
 namespace muster::cli {
 
-// What a primary does as it is told on its control socket: {"command": "status"} and the like.
+// Carries out the commands that arrive on a primary's control socket, such as {"command": "status"}.
 class ControlCommands {
  public:
-  // What is the primary's own, not its workers'.
+  // What the primary does itself.
   struct Actions {
     Function<AppStatus()> status;
     Function<std::optional<std::string>()> why_not_changed;  // empty when workers may be changed
@@ -29,11 +29,11 @@ class ControlCommands {
   ControlCommands(std::string app, Workers& workers, Log& log, Actions actions)
       : app_(std::move(app)), workers_(workers), log_(log), actions_(std::move(actions)) {}
 
-  // Whatever somebody has sent: the client is told what is wrong with it.
-  void obey(const nlohmann::json& request, ControlServer::Client client);
+  // Takes any JSON. A malformed request is answered with an error.
+  void run(const nlohmann::json& request, ControlServer::Client client);
 
  private:
-  void obey_named(const std::string& command, const nlohmann::json& request, ControlServer::Client client);
+  void run_named(const std::string& command, const nlohmann::json& request, ControlServer::Client client);
   void scale(const nlohmann::json& request, ControlServer::Client client, Workers::Done done);
   void send_logs(const nlohmann::json& request, ControlServer::Client client);
 

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -125,7 +125,7 @@ std::string name_of(int fd, const std::string& otherwise) {
 }
 
 // Whether somebody has called shutdown(2) on it.
-bool is_shut(int fd) {
+bool is_shut_down(int fd) {
   pollfd state{fd, 0, 0};
   return poll(&state, 1, 0) > 0 && (state.revents & POLLHUP) != 0;
 }
@@ -167,25 +167,25 @@ std::string ListenSockets::open(const std::vector<std::string>& urls) {
   return {};
 }
 
-ListenSockets::Reopened ListenSockets::reopen_shut(const std::vector<std::string>& urls) {
+ListenSockets::Reopened ListenSockets::reopen_shut_down(const std::vector<std::string>& urls) {
   Reopened result;
   for (const std::string& url : urls) {
-    const auto found = sockets_.find(url);
-    if (found == sockets_.end() || !is_shut(found->second.handle.descriptor())) continue;
-    // A TCP socket is still bound.
-    if (listen(found->second.handle.descriptor(), backlog) == 0 && !is_shut(found->second.handle.descriptor())) continue;
-    const std::string bound = bound_url(url);
-    Socket shut = std::move(found->second);
-    sockets_.erase(found);
-    shut.file.remove();
-    shut.handle = Handle();
-    Opened opened = cli::open(bound);
-    if (!opened.handle) {
-      if (result.error.empty()) result.error = opened.error;
-      continue;
+    std::string address = url;
+    if (const auto found = sockets_.find(url); found != sockets_.end()) {
+      const int fd = found->second.handle.descriptor();
+      // A TCP socket is still bound.
+      if (!is_shut_down(fd) || (listen(fd, backlog) == 0 && !is_shut_down(fd))) continue;
+      address = bound_url(url);
+      found->second.file.remove();
+      sockets_.erase(found);
     }
-    sockets_.insert_or_assign(url, Socket{std::move(opened.handle), std::move(opened.file)});
-    result.any = true;
+    Opened opened = cli::open(address);
+    if (opened.handle) {
+      sockets_.insert_or_assign(url, Socket{std::move(opened.handle), std::move(opened.file)});
+      result.any = true;
+    } else if (result.error.empty()) {
+      result.error = opened.error;
+    }
   }
   return result;
 }

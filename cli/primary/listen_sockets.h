@@ -22,12 +22,13 @@ class ListenSockets {
 
   // Binds what is missing, of these URLs. What went wrong, or nothing; then nothing has changed.
   std::string open(const std::vector<std::string>& urls);
-  // A program that has one of them may shut it for all: those of these URLs are opened again.
+  // A program may call shutdown(2) on a socket, which ends it for all workers. Opens those of these URLs again, and those that
+  // could not be opened before.
   struct Reopened {
-    bool any = false;  // is another descriptor now
+    bool any = false;  // descriptor() has changed
     std::string error = {};
   };
-  Reopened reopen_shut(const std::vector<std::string>& urls);
+  Reopened reopen_shut_down(const std::vector<std::string>& urls);
   // One that somebody else has bound. Serves the URL of that name, or of its address.
   void adopt(std::string name, Handle socket, os::SocketFile file);
   // Closes those that are not among them.

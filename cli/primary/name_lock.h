@@ -23,9 +23,9 @@ class NameLock {
   void take_over(const std::string& path, OwnedFd lock);
   // There may be another now.
   void free();
-  // It is another process's from now on, which has it open too.
+  // Names the process that has inherited the lock as its holder.
   void hand_over(int pid);
-  // Closes what is another's.
+  // Closes the lock without freeing it.
   void leave();
   // Makes the file again when somebody has removed it.
   void restore();
@@ -43,7 +43,7 @@ class NameLock {
 
   std::string path_;
   OwnedFd file_;
-  int pid_ = 0;  // whose it is, where that is another process
+  int pid_ = 0;  // the holder, if it is another process
   std::string folder_;
   std::optional<std::string> left_folder_;
 };

@@ -13,16 +13,16 @@
 
 namespace muster::cli {
 
-// What ended the workers of an app: the last of them in detail, all by their causes.
+// How the workers of an app ended: the latest in detail, all of them counted by cause.
 class Obituaries {
  public:
-  // Of a worker that has ended; `process` is null when there never was one.
+  // Records the end of a worker. `process` is null when it never started.
   const Obituary& write(const WorkerEnd& end, const WorkerProcess* process);
 
   // Newest first.
   const std::deque<Obituary>& latest() const { return latest_; }
   const std::map<std::string, unsigned>& ended() const { return ended_; }
-  // Of the worker that ended last.
+  // Of the worker that ended most recently.
   std::vector<std::string> last_words() const;
 
  private:

@@ -71,8 +71,8 @@ bool is_hung_up() {
 }
 
 // Socket activation: what a service manager has bound for this process.
-std::vector<InheritedSocket> sockets_of_service_manager() {
-  std::vector<InheritedSocket> sockets;
+std::vector<ListeningSocket> sockets_of_service_manager() {
+  std::vector<ListeningSocket> sockets;
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   if (!pid || !count || std::atoi(pid) != getpid()) return sockets;
@@ -181,7 +181,7 @@ std::string Primary::begin() {
     default: return fmt::format("cannot write to the log {}: {}", file, std::strerror(error));
   }
   loop_.on_uncaught_exception([this](const std::exception_ptr& exception) {
-    // A fault of ours, and no reason to end what runs; nor is there one in having no memory to say it.
+    // A fault of ours does not end what runs, even where there is no memory to report it.
     try {
       try {
         std::rethrow_exception(exception);
@@ -264,16 +264,15 @@ void Primary::restore_files() {
   }
 }
 
-void Primary::adopt(std::vector<InheritedSocket> sockets) {
-  for (InheritedSocket& inherited : sockets) {
+void Primary::adopt(std::vector<ListeningSocket> sockets) {
+  for (ListeningSocket& inherited : sockets) {
     if (workers_->is_plain()) {
       const os::SocketFile::Identity identity{inherited.device, inherited.inode};
       workers_->listen_sockets().adopt(
           std::move(inherited.name), std::move(inherited.socket),
           inherited.path.empty() ? os::SocketFile() : os::SocketFile::at(inherited.path, identity));
     } else {
-      cluster_->adopt({std::move(inherited.name), std::move(inherited.socket), std::move(inherited.path), inherited.device,
-                       inherited.inode, inherited.for_all, inherited.uid, inherited.gid});
+      cluster_->adopt(std::move(inherited));
     }
   }
 }
@@ -323,7 +322,7 @@ void Primary::open_control() {
   control_.reset();
   control_ = std::make_unique<ControlServer>(
       *cluster_, folders_->socket(name_),
-      [this](const nlohmann::json& request, const ControlServer::Client& client) { commands_->obey(request, client); },
+      [this](const nlohmann::json& request, const ControlServer::Client& client) { commands_->run(request, client); },
       [this](const std::string& complaint) { log_->say(complaint); });
 }
 
@@ -554,8 +553,7 @@ void Primary::upgrade(Workers::Done done) {
               .lock = lock_ ? lock_.descriptor() : -1};
   try {
     for (ListeningSocket& port : cluster_->kept_ports()) {
-      order.sockets.push_back({std::move(port.name), std::move(port.socket), std::move(port.path), port.device, port.inode,
-                               port.for_all, port.uid, port.gid});
+      order.sockets.push_back(std::move(port));
     }
     for (ListenSockets::Copy& copy : workers_->listen_sockets().copies()) {
       const auto [device, inode] = copy.file.identity();
@@ -595,7 +593,7 @@ void Primary::hand_over() {
   workers_->listen_sockets().leave_files();
   control_.reset();
   admin_.reset();
-  // Should it hang before it takes any command, it can be found.
+  // So that `kill` finds it, should it hang before it takes commands.
   lock_.hand_over(successor_->pid());
   successor_->give();
   if (auto done = std::exchange(upgraded_, nullptr)) {

@@ -48,7 +48,7 @@ class Primary {
   std::string take_name();
   // What is on disk may vanish: makes it again.
   void restore_files();
-  void adopt(std::vector<InheritedSocket> sockets);
+  void adopt(std::vector<ListeningSocket> sockets);
   void watch_signals();
   // Why workers may not be changed now; empty when they may.
   std::optional<std::string> why_not_changed() const;

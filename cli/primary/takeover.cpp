@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "json_text.h"
+#include "os/process_use.h"
 #include "primary/worker_files.h"
 
 namespace muster::cli {
@@ -99,7 +100,10 @@ void Successor::end(How how, std::chrono::milliseconds patience) {
 }
 
 void Successor::reap(std::chrono::steady_clock::time_point kill_at) {
-  if (waitpid(pid_, nullptr, WNOHANG) != 0) {
+  const auto now = std::chrono::steady_clock::now();
+  // One that is traced stays a zombie for as long as its tracer likes.
+  const bool has_ended = waitpid(pid_, nullptr, WNOHANG) != 0 || (now >= kill_at + dying && os::has_ended(pid_));
+  if (has_ended) {
     state_ = State::gone;
     // Where it was killed; it removes it itself otherwise.
     WorkerFiles::remove_folder(folder_);
@@ -107,7 +111,7 @@ void Successor::reap(std::chrono::steady_clock::time_point kill_at) {
     loop_.next_tick([ended = std::move(events_.ended)]() mutable { ended(); });
     return;
   }
-  if (std::chrono::steady_clock::now() >= kill_at) ::kill(pid_, SIGKILL);
+  if (now >= kill_at) ::kill(pid_, SIGKILL);
   reaping_ = loop_.set_timeout(reap_interval, [this, kill_at] { reap(kill_at); });
 }
 

@@ -18,7 +18,7 @@ class WorkerFiles {
   bool restore();
   // Empty before restore().
   const std::string& folder() const { return folder_; }
-  // Empty where it could not be written, and Node workers do without it.
+  // Empty when it could not be written: Node workers run without it.
   std::string agent() const;
   std::string notify_socket() const { return folder_.empty() ? "" : folder_ + "/notify"; }
   const std::string& error() const { return error_; }

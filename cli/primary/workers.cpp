@@ -181,7 +181,7 @@ void Workers::release_ports_later() {
 Worker Workers::fork(unsigned seat, unsigned generation) {
   restore_files();
   if (loads_agent(config_) && files_.agent() != agent_) set_worker_settings();
-  const auto reopened = listen_sockets_.reopen_shut(config_.listen);
+  const auto reopened = listen_sockets_.reopen_shut_down(config_.listen);
   if (!reopened.error.empty()) say(reopened.error);
   if (reopened.any) set_worker_settings();
   // What throws is for settings that cannot be: said before, by resolve(); what is left is a variable with a NUL.
